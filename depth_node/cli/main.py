@@ -1,0 +1,62 @@
+"""
+Find the verb and run it.
+
+A verb is a module of this package with ``configure(parser)`` and ``run(args)``; it is imported
+only when called, so that `depth-node --help` needs none of what the verbs need.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import importlib
+import sys
+
+from depth_node.errors import DepthNodeError
+
+VERBS = {
+    'models': 'list the catalogue: name, kind, licence, size, where it is',
+    'predict': 'images, folders, videos or bags to depth images and clouds',
+    'evaluate': 'compare predictions with ground truth',
+    'benchmark': 'measure engine and frame times on this machine',
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run the command line.
+
+    :param argv: arguments without the program's name; None: those of the process.
+    :returns: 0 on success, 2 on wrong usage or input, 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog='depth-node', description='Depth from one camera, for robots.'
+    )
+    verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
+    # only the verb that is called is imported
+    called = next((word for word in words if not word.startswith('-')), None)
+    module = None
+    for verb, summary in VERBS.items():
+        sub = verbs.add_parser(
+            verb,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + '.',
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        if verb == called:
+            module = importlib.import_module(f'depth_node.cli.{verb}')
+            module.configure(sub)
+    args = parser.parse_args(words)
+    assert module is not None
+    try:
+        module.run(args)
+    except DepthNodeError as error:
+        print(f'depth-node {args.verb}: {error}', file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        print(f'depth-node {args.verb}: interrupted', file=sys.stderr)
+        return 130
+    return 0

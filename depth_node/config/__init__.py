@@ -1,0 +1,117 @@
+"""
+The configuration of a depth estimator, with or without ROS around it.
+
+``Config()`` is every default; ``Config().replaced({'points.stride': 2})`` changes some. Names
+are dotted, as in ROS parameter files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+import dataclasses
+from dataclasses import dataclass, field
+import difflib
+
+from depth_node.config.fields import checked, param, ParamSpec, specs, Value
+from depth_node.config.groups import (
+    DepthConfig,
+    EngineConfig,
+    InputConfig,
+    ModelConfig,
+    OutputConfig,
+    PointsConfig,
+    ScaleConfig,
+)
+from depth_node.errors import ConfigError
+
+__all__ = [
+    'Config',
+    'DepthConfig',
+    'EngineConfig',
+    'InputConfig',
+    'ModelConfig',
+    'OutputConfig',
+    'ParamSpec',
+    'PointsConfig',
+    'ScaleConfig',
+    'Value',
+    'param',
+    'parameters',
+]
+
+
+@dataclass(frozen=True)
+class Config:
+    """All parameters, by group."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    input: InputConfig = field(default_factory=InputConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
+    scale: ScaleConfig = field(default_factory=ScaleConfig)
+    points: PointsConfig = field(default_factory=PointsConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+
+    def replaced(self, changes: Mapping[str, object]) -> Config:
+        """
+        Return a copy with some parameters changed, all of them or none.
+
+        :param changes: dotted name to value.
+        :returns: the new configuration.
+        :raises ConfigError: an unknown name, a wrong type, a value out of bounds, or values
+            that contradict each other.
+        """
+        by_group: dict[str, dict[str, Value]] = {}
+        known = {name: (default, spec) for name, default, spec in parameters()}
+        for name, value in changes.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f'Did you mean {close[0]}?' if close else 'See doc/parameters.md.'
+                raise ConfigError(f'{name}: no such parameter.', hint)
+            default, spec = known[name]
+            group, _, key = name.partition('.')
+            by_group.setdefault(group, {})[key] = checked(name, value, default, spec)
+        groups = {
+            group: dataclasses.replace(getattr(self, group), **values)
+            for group, values in by_group.items()
+        }
+        new = dataclasses.replace(self, **groups)
+        new.check()
+        return new
+
+    def check(self) -> None:
+        """
+        Check what no single bound can.
+
+        :raises ConfigError: parameters that contradict each other.
+        """
+        if self.depth.min_range >= self.depth.max_range:
+            raise ConfigError(
+                f'depth.min_range {self.depth.min_range:g} m is not below depth.max_range '
+                f'{self.depth.max_range:g} m.'
+            )
+
+    def flat(self) -> dict[str, Value]:
+        """
+        Return every parameter by its dotted name.
+
+        :returns: name to value, in declaration order.
+        """
+        return {
+            f'{group.name}.{name}': getattr(getattr(self, group.name), name)
+            for group in dataclasses.fields(self)
+            for name in specs(getattr(self, group.name))
+        }
+
+
+def parameters() -> Iterator[tuple[str, Value, ParamSpec]]:
+    """
+    Walk over every parameter.
+
+    :returns: dotted name, default and description, in declaration order.
+    """
+    config = Config()
+    for group in dataclasses.fields(config):
+        values = getattr(config, group.name)
+        for name, spec in specs(values).items():
+            yield f'{group.name}.{name}', getattr(values, name), spec

@@ -1,0 +1,137 @@
+"""
+How one parameter is described, checked and converted.
+
+A parameter is a dataclass field made by :func:`param`. Its default, unit, bounds, choices and
+description stand in that one place; ROS parameters, ``config/mono.yaml`` and the tables in the
+documentation are all derived from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+import math
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from depth_node.errors import ConfigError
+
+Value: TypeAlias = bool | int | float | str | list[float] | list[str]
+
+
+@dataclass(frozen=True)
+class ParamSpec:
+    """
+    Everything known about one parameter but its value.
+
+    :param doc: one or two sentences for a user.
+    :param unit: for example ``m`` or ``px``; empty where there is none.
+    :param low: smallest value allowed, inclusive, or None.
+    :param high: largest value allowed, inclusive, or None.
+    :param choices: the strings allowed, or empty for any.
+    :param live: whether it may change while the node is active; otherwise the change is
+        refused and takes effect after cleanup and configure.
+    """
+
+    doc: str
+    unit: str = ''
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = True
+
+
+def param(
+    default: Value,
+    doc: str,
+    *,
+    unit: str = '',
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    live: bool = True,
+) -> Any:
+    """
+    Declare a parameter as a dataclass field; see :class:`ParamSpec` for the arguments.
+
+    :returns: a dataclass field (Any, so that the annotation beside it is the type).
+    """
+    spec = ParamSpec(doc, unit, low, high, choices, live)
+    metadata = {'param': spec}
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+def specs(group: _Dataclass | type[_Dataclass]) -> dict[str, ParamSpec]:
+    """
+    List the parameters of a group.
+
+    :param group: a dataclass whose fields were made by :func:`param`, or an instance of one.
+    :returns: field name to its description, in declaration order.
+    """
+    return {field.name: field.metadata['param'] for field in dataclasses.fields(group)}
+
+
+def checked(name: str, value: object, default: Value, spec: ParamSpec) -> Value:
+    """
+    Convert a value to the type of the default and check it against its bounds.
+
+    An int is accepted where a float is expected, nothing else is converted: a quoted number in
+    a parameter file is a mistake worth hearing about.
+
+    :param name: the dotted name, for the error.
+    :param value: what was given.
+    :param default: the default, whose type is the type required.
+    :param spec: bounds and choices.
+    :returns: the value, with the default's type.
+    :raises ConfigError: wrong type, not finite, out of bounds or not among the choices.
+    """
+    converted = _converted(name, value, default)
+    numbers = converted if isinstance(converted, list) else [converted]
+    for number in numbers:
+        if isinstance(number, (int, float)) and not isinstance(number, bool):
+            _check_bounds(name, number, spec)
+    if spec.choices and converted not in spec.choices:
+        raise ConfigError(
+            f'{name}: {converted!r} is not one of {", ".join(map(repr, spec.choices))}.'
+        )
+    return converted
+
+
+def _converted(name: str, value: object, default: Value) -> Value:
+    """Give `value` the type of `default`, or raise."""
+    if isinstance(default, list):
+        # rclpy hands arrays over as array.array; an untyped empty YAML list comes as a list
+        if isinstance(value, (str, bytes)) or not hasattr(value, '__iter__'):
+            raise ConfigError(f'{name}: expected a list, found {value!r}.')
+        items = list(value)
+        if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in items):
+            if not default or isinstance(default[0], float) or not items:
+                return [float(v) for v in items]
+        elif all(isinstance(v, str) for v in items) and (
+            not default or isinstance(default[0], str)
+        ):
+            return [str(v) for v in items]
+        raise ConfigError(f'{name}: expected a list like {default!r}, found {items!r}.')
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        raise ConfigError(
+            f'{name}: expected {type(default).__name__}, found '
+            f'{type(value).__name__} {value!r}.'
+        )
+    return value
+
+
+def _check_bounds(name: str, number: float, spec: ParamSpec) -> None:
+    unit = f' {spec.unit}' if spec.unit else ''
+    if math.isnan(number):
+        raise ConfigError(f'{name}: not a number.')
+    if spec.low is not None and number < spec.low:
+        raise ConfigError(f'{name}: {number:g}{unit} is below the least allowed, {spec.low:g}.')
+    if spec.high is not None and number > spec.high:
+        raise ConfigError(f'{name}: {number:g}{unit} is above the most allowed, {spec.high:g}.')

@@ -1,0 +1,1 @@
+"""Engines: one compiled network each, all giving the same answer."""

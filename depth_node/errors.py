@@ -1,0 +1,41 @@
+"""
+The errors this package raises on purpose.
+
+Everything a caller is expected to handle derives from :class:`DepthNodeError`, so that one
+``except`` serves the node, the command line and a user's script alike.
+"""
+
+from __future__ import annotations
+
+
+class DepthNodeError(Exception):
+    """
+    Something a user can mend.
+
+    The text names what was wrong and what was expected; `remedy` says what to do about it and
+    is appended to the text, so that a log line is complete by itself.
+
+    :param problem: what was found, and what was expected instead.
+    :param remedy: what the user does now; empty where the problem already says it.
+    """
+
+    def __init__(self, problem: str, remedy: str = '') -> None:
+        super().__init__(f'{problem} {remedy}'.strip() if remedy else problem)
+        self.problem = problem
+        self.remedy = remedy
+
+
+class ConfigError(DepthNodeError):
+    """A parameter, option or configuration file holds something that cannot be used."""
+
+
+class ModelError(DepthNodeError):
+    """A model cannot be had, read, or is not what its description says."""
+
+
+class EngineError(DepthNodeError):
+    """An engine cannot be opened, built, or has failed while running."""
+
+
+class DataError(DepthNodeError):
+    """An image, message, calibration or dataset is not what it has to be."""

@@ -1,0 +1,285 @@
+"""
+What a network is: its files, its input, and what its output means.
+
+A model is an ONNX file and a :class:`ModelSpec`. The spec lives in a sidecar beside the file
+(``NAME.onnx``, ``NAME.json``), in the catalogue, or in options; nothing is guessed silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+from dataclasses import dataclass
+import enum
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from depth_node.errors import ModelError
+
+SIDECAR_FORMAT = 1
+
+
+class OutputKind(str, enum.Enum):
+    """What the numbers of a network mean; `depth.to_metres` has the formula of each."""
+
+    METRIC_DEPTH = 'metric_depth'
+    CANONICAL_DEPTH = 'canonical_depth'
+    RELATIVE_DEPTH = 'relative_depth'
+    SIGMOID_DISPARITY = 'sigmoid_disparity'
+    RELATIVE_DISPARITY = 'relative_disparity'
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether metres come out without anybody giving a scale."""
+        return self in (OutputKind.METRIC_DEPTH, OutputKind.CANONICAL_DEPTH)
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether scale and shift are both unknown (otherwise only the scale is)."""
+        return self in (OutputKind.RELATIVE_DEPTH, OutputKind.RELATIVE_DISPARITY)
+
+    @property
+    def is_disparity(self) -> bool:
+        """Whether near is large."""
+        return self in (OutputKind.SIGMOID_DISPARITY, OutputKind.RELATIVE_DISPARITY)
+
+
+class Aspect(str, enum.Enum):
+    """How a network of fixed size takes a frame of another aspect."""
+
+    SQUASH = 'squash'
+    """Stretch both axes to fit, as Monodepth2 does."""
+    CROP = 'crop'
+    """Keep the aspect, cover the network's input, and lose the longer sides."""
+
+
+class Interpolation(str, enum.Enum):
+    """How a frame is resized to the network's size."""
+
+    NEAREST = 'nearest'
+    LINEAR = 'linear'
+    CUBIC = 'cubic'
+    AREA = 'area'
+    LANCZOS = 'lanczos'
+
+
+class Size(NamedTuple):
+    """Width and height in pixels, in this order, as users write it: 640x192."""
+
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """
+        Read a size as users write it.
+
+        :param text: for example ``640x192``.
+        :returns: the size.
+        :raises ModelError: not two positive whole numbers with an x between them.
+        """
+        width, _, height = text.lower().partition('x')
+        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+            raise ModelError(f'{text!r} is not a size.', 'Write WIDTHxHEIGHT, like 640x192.')
+        return cls(int(width), int(height))
+
+    def __str__(self) -> str:
+        """Write the size as users do."""
+        return f'{self.width}x{self.height}'
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """
+    What has to be known about a network besides its weights.
+
+    :param name: catalogue name, or the file's stem.
+    :param kind: what the output means.
+    :param input_size: the size the network was made for; None only while it is chosen per
+        camera from `nominal_size` and `multiple`.
+    :param nominal_size: the training size, whose area `auto` keeps.
+    :param multiple: width and height of the network are multiples of this (pixels).
+    :param aspect: what happens to frames of another aspect.
+    :param interpolation: the way of resizing to the network's size.
+    :param mean: per-channel mean subtracted from values 0 to 1, in the network's order.
+    :param std: per-channel deviation divided by, in the network's order.
+    :param bgr: whether the network takes its channels in blue, green, red order.
+    :param min_depth: nearest depth of a sigmoid disparity (m, before the scale).
+    :param max_depth: farthest depth of a sigmoid disparity (m, before the scale), or the range
+        a metric network can express (m).
+    :param scale: the scale that makes metres, where the weights have one (5.4 for
+        stereo-trained Monodepth2), else None.
+    :param train_focal: vertical focal length the metres were learned at (pixels at network
+        size), or None where unknown or meaningless.
+    :param sky_threshold: share of sky from which a pixel counts as sky, for networks with a
+        ``sky`` output.
+    :param licence: SPDX identifier, or a short name.
+    :param commercial: whether the licence allows commercial use; None where unknown.
+    :param sha256: of the ONNX file, or None where not pinned.
+    """
+
+    name: str
+    kind: OutputKind
+    input_size: Size | None = None
+    nominal_size: Size | None = None
+    multiple: int = 1
+    aspect: Aspect = Aspect.SQUASH
+    interpolation: Interpolation = Interpolation.LINEAR
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    bgr: bool = False
+    min_depth: float = 0.1
+    max_depth: float = 100.0
+    scale: float | None = None
+    train_focal: float | None = None
+    sky_threshold: float = 0.3
+    licence: str = 'unknown'
+    commercial: bool | None = None
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values no network can have."""
+        for name in ('min_depth', 'max_depth', 'scale', 'train_focal'):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ModelError(f'{self.name}: {name} is {value}, expected a positive number.')
+        if self.min_depth >= self.max_depth:
+            raise ModelError(
+                f'{self.name}: min_depth {self.min_depth:g} m is not below max_depth '
+                f'{self.max_depth:g} m.'
+            )
+        if not all(math.isfinite(m) for m in self.mean):
+            raise ModelError(f'{self.name}: mean is {self.mean}, expected three numbers.')
+        if not all(math.isfinite(s) and s > 0 for s in self.std):
+            raise ModelError(f'{self.name}: std is {self.std}, expected three positive numbers.')
+        if self.multiple < 1:
+            raise ModelError(f'{self.name}: multiple is {self.multiple}, expected 1 or more.')
+        for size in (self.input_size, self.nominal_size):
+            if size is not None and not all(0 < side <= 8192 for side in size):
+                raise ModelError(f'{self.name}: {size} is not a size a network can have.')
+
+    def to_json(self) -> str:
+        """
+        Write the spec as a sidecar.
+
+        :returns: JSON text that :func:`read_sidecar` reads back unchanged.
+        """
+        fields = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in dataclasses.asdict(self).items()
+            if value is not None
+        }
+        return json.dumps({'format': SIDECAR_FORMAT, **fields}, indent=2) + '\n'
+
+
+_TUPLES = {'mean': 3, 'std': 3, 'input_size': 2, 'nominal_size': 2}
+_ENUMS: dict[str, type[enum.Enum]] = {
+    'kind': OutputKind,
+    'aspect': Aspect,
+    'interpolation': Interpolation,
+}
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    'name': str,
+    'multiple': int,
+    'bgr': bool,
+    'min_depth': (int, float),
+    'max_depth': (int, float),
+    'scale': (int, float),
+    'train_focal': (int, float),
+    'sky_threshold': (int, float),
+    'licence': str,
+    'commercial': bool,
+    'sha256': str,
+}
+
+
+def spec_from_mapping(name: str, fields: Mapping[str, Any], where: str) -> ModelSpec:
+    """
+    Make a spec from plain values, as JSON has them.
+
+    :param name: used when the mapping has no name.
+    :param fields: field name to value; see :class:`ModelSpec`.
+    :param where: the file or option list the values came from, for errors.
+    :returns: the spec.
+    :raises ModelError: an unknown field, a missing kind, a value of the wrong type or range.
+    """
+    values: dict[str, Any] = {'name': name}
+    for key, value in fields.items():
+        if key in _ENUMS:
+            values[key] = _enum_value(_ENUMS[key], key, value, where)
+        elif key in _TUPLES:
+            values[key] = _tuple_value(key, value, where)
+        elif key in _TYPES:
+            kind = _TYPES[key]
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise ModelError(f'{where}: {key} is {value!r}, which has the wrong type.')
+            values[key] = float(value) if kind == (int, float) else value
+        else:
+            known = ', '.join([*_ENUMS, *_TUPLES, *_TYPES])
+            raise ModelError(f'{where}: unknown field {key!r}.', f'Known are {known}.')
+    if 'kind' not in values:
+        kinds = ', '.join(kind.value for kind in OutputKind)
+        raise ModelError(f'{where}: kind is missing.', f'It is one of {kinds}.')
+    return ModelSpec(**values)
+
+
+def _enum_value(kind: type[enum.Enum], key: str, value: object, where: str) -> enum.Enum:
+    try:
+        return kind(value)
+    except ValueError:
+        allowed = ', '.join(str(member.value) for member in kind)
+        raise ModelError(f'{where}: {key} is {value!r}, expected one of {allowed}.') from None
+
+
+def _tuple_value(key: str, value: Any, where: str) -> tuple[float, ...] | Size:
+    count = _TUPLES[key]
+    numbers: list[Any] = list(value) if isinstance(value, (list, tuple)) else []
+    if len(numbers) != count or not all(
+        isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers
+    ):
+        raise ModelError(f'{where}: {key} is {value!r}, expected {count} numbers.')
+    if count == 2:
+        if not all(isinstance(n, int) for n in numbers):
+            raise ModelError(f'{where}: {key} is {value!r}, expected whole numbers of pixels.')
+        return Size(*numbers)
+    return tuple(float(n) for n in numbers)
+
+
+def read_sidecar(path: Path) -> ModelSpec:
+    """
+    Read the description beside an ONNX file.
+
+    :param path: the JSON file.
+    :returns: the spec in it.
+    :raises ModelError: unreadable, not JSON, of a newer format, or not a valid description.
+    """
+    try:
+        fields = json.loads(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise ModelError(f'{path}: cannot be read ({error.strerror}).') from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f'{path}: is not JSON ({error}).') from error
+    if not isinstance(fields, dict):
+        raise ModelError(f'{path}: expected a JSON object, found {type(fields).__name__}.')
+    found = fields.pop('format', SIDECAR_FORMAT)
+    if found != SIDECAR_FORMAT:
+        raise ModelError(
+            f'{path}: has format {found!r}; this version reads {SIDECAR_FORMAT}.',
+            'Update depth_node, or write the sidecar again.',
+        )
+    return spec_from_mapping(path.stem, fields, str(path))
+
+
+@dataclass(frozen=True)
+class Model:
+    """
+    A network on disk, ready for an engine.
+
+    :param path: the ONNX file.
+    :param spec: what it is.
+    """
+
+    path: Path
+    spec: ModelSpec

@@ -1,0 +1,48 @@
+"""What a network says about one frame, before it means metres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass
+class Prediction:
+    """
+    Buffers one inference fills; the caller owns them and may reuse them for every frame.
+
+    :param values: float32 (H, W), the network's own unit (see ``OutputKind``), at the size of
+        the camera's frame.
+    :param confidence: float32 (H, W), larger is surer, or None when the network has none.
+    :param sky: float32 (H, W), 0 to 1, the share of sky, or None when the network has none.
+    """
+
+    values: NDArray[np.float32]
+    confidence: NDArray[np.float32] | None = None
+    sky: NDArray[np.float32] | None = None
+
+    @classmethod
+    def empty(
+        cls, height: int, width: int, *, confidence: bool = False, sky: bool = False
+    ) -> Prediction:
+        """
+        Allocate buffers for frames of one size; their content is undefined until filled.
+
+        :param height: rows of the camera's frame (pixels).
+        :param width: columns of the camera's frame (pixels).
+        :param confidence: whether the network has a ``confidence`` output.
+        :param sky: whether the network has a ``sky`` output.
+        :returns: a prediction with the buffers asked for.
+        """
+        def plane() -> NDArray[np.float32]:
+            return np.empty((height, width), np.float32)
+
+        return cls(plane(), plane() if confidence else None, plane() if sky else None)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of every buffer (pixels)."""
+        height, width = self.values.shape
+        return height, width

@@ -1,0 +1,67 @@
+"""Build for colcon (ament_python) and for pip."""
+
+from glob import glob
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'depth_node'
+
+CPU = ['openvino>=2024.4', 'onnxruntime>=1.18']
+# The wheels are Jazzy's for Linux x86-64; on a robot ROS comes from the distribution instead.
+ROS = ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6']
+FRAMES = ['rosbags>=0.10']
+FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.60', 'filelock>=3.12']
+TENSORRT = ['cuda-python>=12.6']
+TRAINING = ['torch>=2.5', 'onnxscript>=0.3', 'tensorboard>=2.14']
+EXPORT = ['torch>=2.5', 'onnxscript>=0.3', 'transformers>=4.45', 'safetensors>=0.4']
+TEST = ['pytest>=8', 'pytest-timeout', 'hypothesis', 'psutil', 'scipy']
+LINT = ['ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML']
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    description='Depth from one camera, for robots: a ROS 2 node and the tools around it.',
+    long_description=Path(__file__).with_name('README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    author='depth_node developers',
+    maintainer='depth_node developers',
+    maintainer_email='depth-node@example.com',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={PACKAGE: ['py.typed', 'data/*']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+        (f'share/{PACKAGE}/launch', sorted(glob('launch/*.launch.py'))),
+        (f'share/{PACKAGE}/config', sorted(glob('config/*'))),
+    ],
+    install_requires=[
+        'numpy>=1.21',
+        'onnx>=1.14',
+        'opencv-python-headless>=4.5',
+        'PyYAML>=5.4',
+        'typing_extensions>=4.1',
+    ],
+    extras_require={
+        'cpu': CPU,
+        'ros': ROS,
+        'frames': FRAMES,
+        'fetch': FETCH,
+        'tensorrt': TENSORRT,
+        'training': TRAINING,
+        'export': EXPORT,
+        'desktop': CPU + FRAMES + FETCH,
+        'test': TEST,
+        'lint': LINT,
+    },
+    entry_points={
+        'console_scripts': [
+            'depth_node = depth_node.ros.node:main',
+            'camera_publisher = depth_node.ros.camera_publisher:main',
+            'depth-node = depth_node.cli.main:main',
+        ],
+    },
+    zip_safe=True,
+)

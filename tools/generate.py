@@ -1,0 +1,108 @@
+"""
+Write the files that are derived from the code, or check that they are up to date.
+
+``config/mono.yaml`` and ``doc/parameters.md`` come from ``depth_node.config``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+import itertools
+from pathlib import Path
+import sys
+
+from depth_node.config import parameters, ParamSpec, Value
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _yaml(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, list):
+
+        return '[' + ', '.join(_yaml(item) for item in value) + ']'
+    return repr(value)
+
+
+def _range(spec: ParamSpec) -> str:
+    if spec.choices:
+        return ', '.join(f'`{choice}`' for choice in spec.choices if choice)
+    low = '' if spec.low is None else f'{spec.low:g}'
+    high = '' if spec.high is None else f'{spec.high:g}'
+    return f'{low} to {high}' if low and high else f'at least {low}' if low else ''
+
+
+def mono_yaml() -> str:
+    """Return the parameter file with every default."""
+    lines = [
+        '# Every parameter with its default. Made from depth_node/config by `make generate`.',
+        '/**:',
+        '  ros__parameters:',
+    ]
+    rows = itertools.groupby(parameters(), key=lambda row: row[0].partition('.')[0])
+    for group, members in rows:
+        lines.append(f'    {group}:')
+        for name, default, spec in members:
+            unit = f' [{spec.unit}]' if spec.unit else ''
+            lines.append(f'      # {spec.doc}{unit}')
+            # rclpy cannot tell the type of an empty list, so that one is only shown
+            hidden = '# ' if default == [] else ''
+            lines.append(f'      {hidden}{name.partition(".")[2]}: {_yaml(default)}')
+    return '\n'.join(lines) + '\n'
+
+
+def parameters_md() -> str:
+    """Return the parameter tables."""
+    lines = [
+        '# Parameters',
+        '',
+        ('Made from `depth_node/config` by `make generate`. *Live* parameters may change while '
+        'the node is active; a change of the others is refused with the reason, and takes '
+        'effect after `cleanup` and `configure`.'),
+    ]
+    rows = itertools.groupby(parameters(), key=lambda row: row[0].partition('.')[0])
+    for group, members in rows:
+        lines += ['', f'## {group}', '']
+        lines.append('| parameter | default | unit | range | live | meaning |')
+        lines.append('|---|---|---|---|---|---|')
+        for name, default, spec in members:
+            shown = f'`{default!r}`' if not isinstance(default, str) else f"`'{default}'`"
+            live = 'yes' if spec.live else 'no'
+            lines.append(
+                f'| `{name}` | {shown} | {spec.unit} | {_range(spec)} | {live} | {spec.doc} |'
+            )
+    return '\n'.join(lines) + '\n'
+
+
+FILES: dict[str, Callable[[], str]] = {
+    'config/mono.yaml': mono_yaml,
+    'doc/parameters.md': parameters_md,
+}
+
+
+def main() -> int:
+    """Write or check every derived file; return 1 when one is out of date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--check', action='store_true', help='change nothing')
+    check = parser.parse_args().check
+    stale = []
+    for name, make in FILES.items():
+        path, text = ROOT / name, make()
+        if path.exists() and path.read_text(encoding='utf-8') == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding='utf-8')
+    if check and stale:
+        print(f'out of date: {", ".join(stale)}; run `make generate`.', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
