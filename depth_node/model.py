@@ -180,15 +180,11 @@ _ENUMS: dict[str, type[enum.Enum]] = {
     'aspect': Aspect,
     'interpolation': Interpolation,
 }
-_TYPES: dict[str, type | tuple[type, ...]] = {
+_NUMBERS = ('min_depth', 'max_depth', 'scale', 'train_focal', 'sky_threshold')
+_TYPES: dict[str, type] = {
     'name': str,
     'multiple': int,
     'bgr': bool,
-    'min_depth': (int, float),
-    'max_depth': (int, float),
-    'scale': (int, float),
-    'train_focal': (int, float),
-    'sky_threshold': (int, float),
     'licence': str,
     'commercial': bool,
     'sha256': str,
@@ -212,17 +208,29 @@ def spec_from_mapping(name: str, fields: Mapping[str, Any], where: str) -> Model
         elif key in _TUPLES:
             values[key] = _tuple_value(key, value, where)
         elif key in _TYPES:
-            kind = _TYPES[key]
-            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-                raise ModelError(f'{where}: {key} is {value!r}, which has the wrong type.')
-            values[key] = float(value) if kind == (int, float) else value
+            if type(value) is not _TYPES[key]:
+                raise ModelError(
+                    f'{where}: {key} is {value!r}, expected {_TYPES[key].__name__}.'
+                )
+            values[key] = value
+        elif key in _NUMBERS:
+            values[key] = _number(key, value, where)
         else:
-            known = ', '.join([*_ENUMS, *_TUPLES, *_TYPES])
+            known = ', '.join([*_ENUMS, *_TUPLES, *_TYPES, *_NUMBERS])
             raise ModelError(f'{where}: unknown field {key!r}.', f'Known are {known}.')
     if 'kind' not in values:
         kinds = ', '.join(kind.value for kind in OutputKind)
         raise ModelError(f'{where}: kind is missing.', f'It is one of {kinds}.')
     return ModelSpec(**values)
+
+
+def _number(key: str, value: object, where: str) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            pass  # JSON allows whole numbers no float can hold
+    raise ModelError(f'{where}: {key} is {value!r}, expected a number.')
 
 
 def _enum_value(kind: type[enum.Enum], key: str, value: object, where: str) -> enum.Enum:
@@ -236,15 +244,14 @@ def _enum_value(kind: type[enum.Enum], key: str, value: object, where: str) -> e
 def _tuple_value(key: str, value: Any, where: str) -> tuple[float, ...] | Size:
     count = _TUPLES[key]
     numbers: list[Any] = list(value) if isinstance(value, (list, tuple)) else []
-    if len(numbers) != count or not all(
-        isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers
-    ):
+    if len(numbers) != count:
         raise ModelError(f'{where}: {key} is {value!r}, expected {count} numbers.')
+    floats = tuple(_number(key, n, where) for n in numbers)
     if count == 2:
-        if not all(isinstance(n, int) for n in numbers):
+        if not all(type(n) is int for n in numbers):
             raise ModelError(f'{where}: {key} is {value!r}, expected whole numbers of pixels.')
         return Size(*numbers)
-    return tuple(float(n) for n in numbers)
+    return floats
 
 
 def read_sidecar(path: Path) -> ModelSpec:
