@@ -1,0 +1,27 @@
+"""What every test may use: the real data beside the project, and tiny networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dummy_networks import write_network
+import pytest
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """Real frames and weights; tests skip where the folder is absent."""
+    folder = Path(__file__).resolve().parents[2] / 'shared' / 'data'
+    if not folder.is_dir():
+        pytest.skip('no real data: ../shared/data is absent')
+    return folder
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Callable[..., Path]:
+    """Write a tiny ONNX network; see ``dummy_networks.write_network`` for the arguments."""
+    def make(name: str = 'tiny', **options: object) -> Path:
+        return write_network(tmp_path / f'{name}.onnx', **options)  # type: ignore[arg-type]
+
+    return make
