@@ -1,0 +1,27 @@
+"""Networks for depth and pose: each takes rgb 0 to 1 and normalises inside."""
+
+from depth_node.training.networks.depth import (
+    Architecture,
+    build_pose_network,
+    DepthNetwork,
+    FinestOutput,
+    NetworkConfig,
+    parameter_count,
+)
+from depth_node.training.networks.heads import CANONICAL_FOCAL, to_depth
+from depth_node.training.networks.pose import PoseNetwork
+from depth_node.training.networks.weights import load_imagenet, load_monodepth2
+
+__all__ = [
+    'CANONICAL_FOCAL',
+    'Architecture',
+    'DepthNetwork',
+    'FinestOutput',
+    'NetworkConfig',
+    'PoseNetwork',
+    'build_pose_network',
+    'load_imagenet',
+    'load_monodepth2',
+    'parameter_count',
+    'to_depth',
+]

@@ -1,0 +1,158 @@
+"""A depth network: encoder, decoder, and what its output means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import enum
+
+import torch
+from torch import nn, Tensor
+
+from depth_node.errors import ConfigError
+from depth_node.model import OutputKind
+from depth_node.training.networks.decoder import DepthDecoder
+from depth_node.training.networks.heads import activate, CANONICAL_FOCAL, to_depth
+from depth_node.training.networks.pose import PoseNetwork
+from depth_node.training.networks.resnet import ResNetEncoder
+from depth_node.training.networks.small import SmallDecoder, SmallEncoder
+
+PIXEL_MEAN, PIXEL_STD = 0.45, 0.225
+"""Of all channels, 0 to 1: what Monodepth2's released weights expect."""
+
+
+class Architecture(str, enum.Enum):
+    """Which network."""
+
+    SMALL = 'small'
+    RESNET18 = 'resnet18'
+    RESNET50 = 'resnet50'
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """
+    Everything that has to be known to build a depth network again.
+
+    :param architecture: which network.
+    :param kind: what its output means.
+    :param scales: outputs while training, 1 to 4, each half the size of the one before.
+    :param dropout: share of the deepest features' channels dropped in training, 0 to below 1.
+    :param min_depth: smallest depth the output can express (m, or the kind's own unit).
+    :param max_depth: largest depth the output can express (same unit).
+    """
+
+    architecture: Architecture = Architecture.SMALL
+    kind: OutputKind = OutputKind.SIGMOID_DISPARITY
+    scales: int = 4
+    dropout: float = 0.0
+    min_depth: float = 0.1
+    max_depth: float = 100.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built."""
+        if not 1 <= self.scales <= 4:
+            raise ConfigError(f'scales is {self.scales}, expected 1 to 4.')
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f'dropout is {self.dropout:g}, expected 0 to below 1.')
+        if not 0.0 < self.min_depth < self.max_depth:
+            raise ConfigError(
+                f'min_depth {self.min_depth:g} and max_depth {self.max_depth:g} are no range.'
+            )
+
+
+def build_encoder(architecture: Architecture, images: int = 1) -> nn.Module:
+    """
+    Build an encoder with random weights.
+
+    :param architecture: which.
+    :param images: how many rgb images are stacked in its input.
+    :returns: a module with `channels` and five features.
+    """
+    match architecture:
+        case Architecture.SMALL:
+            return SmallEncoder(images)
+        case Architecture.RESNET18:
+            return ResNetEncoder(18, images)
+        case Architecture.RESNET50:
+            return ResNetEncoder(50, images)
+
+
+def build_pose_network(architecture: Architecture) -> PoseNetwork:
+    """
+    Build a pose network with random weights.
+
+    :param architecture: of its encoder; the paper's is `resnet18`.
+    :returns: the network.
+    """
+    return PoseNetwork(build_encoder(architecture, images=2))
+
+
+class DepthNetwork(nn.Module):
+    """
+    From rgb to depth or disparity at one or several resolutions.
+
+    Width and height have to be multiples of 32. Normalisation is part of the network: everything
+    outside handles rgb 0 to 1.
+
+    :param config: what to build; weights are random.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = build_encoder(config.architecture)
+        small = config.architecture is Architecture.SMALL
+        decoder = SmallDecoder if small else DepthDecoder
+        self.decoder = decoder(self.encoder.channels, config.scales, config.dropout)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """
+        Predict.
+
+        :param image: float (B, 3, H, W), rgb 0 to 1.
+        :returns: `scales` tensors (B, 1, H / 2^s, W / 2^s) of the configured kind, finest first.
+        """
+        features = self.encoder((image - PIXEL_MEAN) / PIXEL_STD)
+        config = self.config
+        # in full precision: half a percent of a sigmoid is a metre far away
+        return [
+            activate(logits.float(), config.kind, config.min_depth, config.max_depth)
+            for logits in self.decoder(features)
+        ]
+
+    def depth(self, values: Tensor, focal: Tensor | float = CANONICAL_FOCAL) -> Tensor:
+        """
+        Read one output as depth; see :func:`to_depth`.
+
+        :param values: float (B, 1, H, W) from :meth:`forward`.
+        :param focal: of the images at network size (pixels), a number or (B,).
+        :returns: float (B, 1, H, W).
+        """
+        config = self.config
+        return to_depth(values, config.kind, config.min_depth, config.max_depth, focal)
+
+
+class FinestOutput(nn.Module):
+    """
+    The network as it is deployed: one image in, the finest output out.
+
+    :param network: the network.
+    """
+
+    def __init__(self, network: DepthNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map rgb 0 to 1 (B, 3, H, W) to the finest output (B, 1, H, W)."""
+        return self.network(image)[0]
+
+
+def parameter_count(network: torch.nn.Module) -> int:
+    """
+    Count what is trained.
+
+    :param network: any module.
+    :returns: number of scalars in its parameters.
+    """
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,138 @@
+"""
+A network of about one million parameters, for CPUs and Jetson Nano class machines.
+
+Plain 3x3 convolutions with few channels: on CPUs they use the vector units better than
+depthwise ones (measured, see doc/training.md), and batch normalisation folds into them.
+A pooled summary of the whole picture is added at the lowest resolution, because height and
+tilt of the camera are properties of the picture and not of any window in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import nn, Tensor
+from torch.nn import functional
+
+ENCODER = (16, 32, 64, 96, 128)
+DECODER = (12, 24, 48, 64, 96)
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1, relu: bool = True) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+    if relu:
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+class Residual(nn.Module):
+    """
+    Two 3x3 convolutions around a shortcut, at one resolution.
+
+    :param channels: in and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _conv(channels, channels), _conv(channels, channels, relu=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels, H, W) to the same shape."""
+        return functional.relu(x + self.body(x))
+
+
+class Summary(nn.Module):
+    """
+    Add to every place what the whole picture says.
+
+    :param channels: in and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(
+            nn.Conv2d(channels, channels, 1), nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels, H, W) to the same shape."""
+        return x + self.mix(x.mean((2, 3), keepdim=True))
+
+
+class SmallEncoder(nn.Module):
+    """
+    Features at five resolutions, as the ResNets give them.
+
+    :param images: how many rgb images are stacked in the input's channels.
+    """
+
+    def __init__(self, images: int = 1) -> None:
+        super().__init__()
+        self.images, self.channels = images, ENCODER
+        self.stages = nn.ModuleList([_conv(3 * images, ENCODER[0], 2)])
+        for inputs, outputs in pairwise(ENCODER):
+            self.stages.append(nn.Sequential(_conv(inputs, outputs, 2), Residual(outputs)))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """
+        Compute the features.
+
+        :param x: float (B, 3 images, H, W), normalised.
+        :returns: five tensors (B, channels[i], H / 2^(i+1), W / 2^(i+1)), sizes rounded up.
+        """
+        features: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return features
+
+
+class SmallDecoder(nn.Module):
+    """
+    Add the features from coarse to fine; each output is made at half its size.
+
+    :param channels: of the encoder's five features, finest first.
+    :param scales: how many outputs, 1 to 4; scale s has 1/2^s of the full resolution.
+    :param dropout: share of the deepest features' channels dropped in training.
+    """
+
+    def __init__(self, channels: Sequence[int], scales: int = 4, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.scales = scales
+        self.dropout = nn.Dropout2d(dropout)
+        self.summary = Summary(DECODER[-1])
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(i, o, 1) for i, o in zip(channels, DECODER, strict=True)
+        )
+        self.narrow = nn.ModuleList(nn.Conv2d(i, o, 1) for o, i in pairwise(DECODER))
+        self.refine = nn.ModuleList(Residual(o) for o in DECODER)
+        self.heads = nn.ModuleList(nn.Conv2d(DECODER[s], 1, 3, padding=1) for s in range(scales))
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """
+        Compute the outputs before their activation.
+
+        :param features: the encoder's five, (B, channels[i], H / 2^(i+1), W / 2^(i+1)).
+        :returns: `scales` tensors (B, 1, H / 2^s, W / 2^s), finest first.
+        """
+        outputs: list[Tensor] = []
+        x = self.refine[4](self.summary(self.lateral[4](self.dropout(features[4]))))
+        for level in range(4, -1, -1):
+            if level < 4:
+                skip = self.lateral[level](features[level])
+                up = functional.interpolate(self.narrow[level](x), size=skip.shape[-2:])
+                x = self.refine[level](up + skip)
+            if level < self.scales:
+                outputs.append(
+                    functional.interpolate(
+                        self.heads[level](x), scale_factor=2.0, mode='bilinear'
+                    )
+                )
+        return outputs[::-1]
