@@ -1,0 +1,190 @@
+"""
+The synthetic world: a furnished room with a camera driving through it, and its exact depth.
+
+It is the demo's camera, the tests' ground truth and the embedded network's training set.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+import zlib
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.camera import Camera
+from depth_node.errors import DataError
+from depth_node.world.path import camera_pose, Path, Pose, shifted
+from depth_node.world.render import render
+from depth_node.world.scene import furnish, Motion, Scene, Solid
+from depth_node.world.solids import Box, Cylinder, Room, Shape
+
+__all__ = [
+    'Box',
+    'Cylinder',
+    'Motion',
+    'Pose',
+    'Room',
+    'Scene',
+    'Solid',
+    'World',
+    'camera_pose',
+    'shifted',
+]
+
+
+class World:
+    """
+    A deterministic indoor scene. World frame: x forward, y left, z up, floor at z = 0, metres.
+
+    :param seed: draws the room, its things, colours and lights.
+    :param camera_height: of the path's camera over the floor (m).
+    :param tilt: how far that camera looks down (degrees).
+    :param speed: its mean speed (m/s); 0: it stands.
+    :param pause: it slows to a stop once in so many seconds; 0: never.
+    :param obstacles: pieces of furniture to try to place; None: 6 to 14.
+    :param movers: things that move to and fro.
+    :param windows: holes in the walls with sky behind them (depth +Inf).
+    :param roof: False: sky instead of a ceiling.
+    :param scene: a scene of one's own instead of the seed's.
+    :raises DataError: a camera height outside the room.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        camera_height: float = 0.6,
+        tilt: float = 5.0,
+        speed: float = 0.6,
+        pause: float = 0.0,
+        obstacles: int | None = None,
+        movers: int = 0,
+        windows: int = 0,
+        roof: bool = True,
+        scene: Scene | None = None,
+    ) -> None:
+        self.seed = seed
+        self.scene = scene or furnish(
+            seed, obstacles=obstacles, movers=movers, windows=windows, roof=roof
+        )
+        if not 0 < camera_height < self.scene.room.size[2]:
+            raise DataError(
+                f'The camera stands at {camera_height:g} m; this room is '
+                f'{self.scene.room.size[2]:.2f} m high.'
+            )
+        self.path = Path(
+            self.scene.track, camera_height, math.radians(tilt), speed, pause,
+            sway=0.35, start=0.61803 * seed % 1 * 2 * math.pi,
+        )
+
+    @property
+    def room(self) -> Room:
+        """The walls, with their size (m)."""
+        return self.scene.room
+
+    @property
+    def obstacles(self) -> tuple[Shape, ...]:
+        """What stands in the room at time 0: boxes and cylinders with their exact geometry."""
+        return tuple(solid.shape for solid in self.scene.solids if solid.obstacle)
+
+    def pose(self, time: float) -> Pose:
+        """
+        Return where the camera of the path is.
+
+        :param time: since the start (s).
+        :returns: float64 (4, 4), from the optical frame (x right, y down, z forward) to the
+            world.
+        """
+        return self.path.pose(time)
+
+    def random_pose(
+        self, rng: np.random.Generator, *, height: tuple[float, float] = (0.3, 1.5),
+        tilt: tuple[float, float] = (-5.0, 20.0), roll: float = 2.0, clearance: float = 0.35,
+    ) -> Pose:
+        """
+        Return some place from which the room can be seen, for training.
+
+        :param rng: where the randomness comes from.
+        :param height: least and largest height of the camera (m).
+        :param tilt: least and largest angle it looks down (degrees).
+        :param roll: largest turn about the viewing direction, either way (degrees).
+        :param clearance: least distance to anything, and depth straight ahead (m).
+        :returns: float64 (4, 4), from the optical frame to the world.
+        """
+        size = self.room.size
+        while True:
+            x, y = (float(rng.uniform(-0.5, 0.5) * (s - 2 * clearance)) for s in size[:2])
+            place = (x, y, float(rng.uniform(height[0], min(height[1], size[2] - clearance))))
+            pose = camera_pose(
+                place, float(rng.uniform(0, 2 * math.pi)), math.radians(rng.uniform(*tilt)),
+                math.radians(rng.uniform(-roll, roll)),
+            )
+            free = self.distance(np.array(place))
+            if free > clearance and self.cast(place, pose[:3, 2]) > 2 * clearance:
+                return pose
+
+    def render(
+        self, camera: Camera, pose: Pose, *, time: float = 0.0, noise: float = 0.0,
+        brightness: float = 1.0,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """
+        Render what a camera sees.
+
+        :param camera: any intrinsics and distortion.
+        :param pose: (4, 4), from the optical frame to the world.
+        :param time: where moving things are (s).
+        :param noise: deviation of the sensor's noise (8-bit steps); the same for the same
+            world, pose and time.
+        :param brightness: factor on the light.
+        :returns: rgb uint8 (H, W, 3) and exact z-depth float32 (H, W) in metres; +Inf for sky,
+            NaN where the camera has no ray.
+        """
+        light, depth = render(self.scene, camera, pose, time)
+        # a lens is never sharper than this
+        light = cv2.GaussianBlur(light, (3, 3), 0.5)
+        if brightness != 1:
+            light *= np.float32(brightness)
+        if noise:
+            where = zlib.crc32(np.float64(pose).tobytes() + np.float64(time).tobytes())
+            rng = np.random.default_rng((self.seed, where))
+            light += np.float32(noise) * rng.standard_normal(light.shape, np.float32)
+        picture: NDArray[np.uint8] = cv2.convertScaleAbs(np.maximum(light, 0, out=light))
+        return picture, depth
+
+    def cast(self, origins: Any, directions: Any, *, time: float = 0.0) -> NDArray[np.float64]:
+        """
+        Measure the way along rays, as a lidar or a range sensor does.
+
+        :param origins: (3,) or (..., 3) inside the room (m).
+        :param directions: (..., 3), of any length.
+        :param time: where moving things are (s).
+        :returns: (...,) length of each ray to the first surface (m), +Inf into the sky.
+        """
+        start, ahead = np.broadcast_arrays(
+            np.asarray(origins, np.float64), np.asarray(directions, np.float64)
+        )
+        rays = ahead.reshape(-1, 3).T / np.linalg.norm(ahead.reshape(-1, 3), axis=1)
+        begin = start.reshape(-1, 3).T
+        nearest, _ = self.room.intersect(begin, rays)
+        for solid in self.scene.solids:
+            nearest = np.minimum(nearest, solid.at(time).intersect(begin, rays)[0])
+        return nearest.reshape(ahead.shape[:-1])
+
+    def distance(self, points: Any, *, time: float = 0.0) -> NDArray[np.float64]:
+        """
+        Measure how far points are from the nearest surface, in any direction.
+
+        :param points: (..., 3) in the world (m).
+        :param time: where moving things are (s).
+        :returns: (...,) distance (m), negative inside a solid or outside the room.
+        """
+        where = np.moveaxis(np.asarray(points, np.float64), -1, 0)
+        size = self.room.size
+        gap = np.minimum(size[0] / 2 - abs(where[0]), size[1] / 2 - abs(where[1]))
+        gap = np.minimum(gap, np.minimum(where[2], size[2] - where[2]))
+        for solid in self.scene.solids:
+            gap = np.minimum(gap, solid.at(time).distance(where))
+        return np.asarray(gap)

@@ -1,0 +1,303 @@
+"""
+The shapes the synthetic world is built of, and where rays meet them.
+
+World frame: x forward, y left, z up, floor at z = 0, metres. Rays are ``origin + t * direction``;
+the direction need not have length one, and t counts in its lengths. Every function works in the
+floating type of the directions it is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[Any]
+Ints = NDArray[Any]
+Vector = tuple[float, float, float]
+Hit = tuple[Floats, Ints]
+"""t where a ray enters (inf where it does not), and the face it enters through."""
+
+_NEAR = 1e-6  # a ray that starts on a surface leaves it
+
+
+@dataclass(frozen=True)
+class Box:
+    """
+    A box standing upright, turned about the vertical.
+
+    Faces 0 to 5 look along its own -x, +x, -y, +y, -z, +z.
+
+    :param center: of the box (m).
+    :param size: along its own x, y, z (m).
+    :param yaw: of its own x axis about z, from the world's x (rad).
+    """
+
+    center: Vector
+    size: Vector
+    yaw: float = 0.0
+
+    def _local(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        if not self.yaw:
+            return x, y
+        c, s = x.dtype.type(math.cos(self.yaw)), x.dtype.type(math.sin(self.yaw))
+        return c * x + s * y, c * y - s * x
+
+    def intersect(self, origin: Floats, directions: Floats) -> Hit:
+        """
+        Find where rays enter the box.
+
+        :param origin: (3,) or (3, ...) outside the box (m).
+        :param directions: (3, ...).
+        :returns: t and face, each of the directions' trailing shape.
+        """
+        kind = directions.dtype
+        start = [np.asarray(o - c) for o, c in zip(origin, self.center, strict=True)]
+        start[0], start[1] = self._local(start[0], start[1])
+        dx, dy = self._local(directions[0], directions[1])
+        enter = leave = axis = None
+        with np.errstate(divide='ignore', invalid='ignore'):
+            for i, d in enumerate((dx, dy, directions[2])):
+                inverse = 1 / d
+                half = self.size[i] / 2
+                a = (-half - start[i]).astype(kind) * inverse
+                b = (half - start[i]).astype(kind) * inverse
+                near, far = np.minimum(a, b), np.maximum(a, b)
+                code = (d < 0).astype(np.int8)
+                code += 2 * i
+                if enter is None or leave is None or axis is None:
+                    enter, leave, axis = near, far, code
+                else:
+                    np.copyto(axis, code, where=near > enter)
+                    np.maximum(enter, near, out=enter)
+                    np.minimum(leave, far, out=leave)
+            assert enter is not None
+            assert leave is not None
+            assert axis is not None
+            enter[~((enter <= leave) & (enter > _NEAR))] = np.inf
+        return enter, axis
+
+    def surface(self, points: Floats, face: Ints) -> tuple[Floats, Floats, Floats]:
+        """
+        Describe points that lie on the box.
+
+        :param points: (3, n) in the world (m).
+        :param face: (n,) the face each lies on.
+        :returns: texture coordinates u (to the right, seen from outside) and v (up), both in
+            metres from the face's lower corner, and the (3, n) outward normals.
+        """
+        x, y = self._local(points[0] - self.center[0], points[1] - self.center[1])
+        x, y = x + self.size[0] / 2, y + self.size[1] / 2
+        z = points[2] - (self.center[2] - self.size[2] / 2)
+        u = np.choose(face, [self.size[1] - y, y, x, self.size[0] - x, x, x])
+        v = np.where(face >= 4, y, z)
+        return u, v, self.normals().astype(points.dtype)[:, face]
+
+    def normals(self) -> Floats:
+        """Return the outward normals of the six faces, (3, 6), in the world."""
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        return np.array(
+            [[-c, c, s, -s, 0, 0], [-s, s, -c, c, 0, 0], [0, 0, 0, 0, -1, 1]], np.float64
+        )
+
+    def corners(self) -> Floats:
+        """Return the corners, (3, 8), in the world (m)."""
+        signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8)
+        x, y, z = signs * np.array(self.size).reshape(3, 1) / 2
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        return np.stack([c * x - s * y, s * x + c * y, z]) + np.array(self.center).reshape(3, 1)
+
+    def distance(self, points: Floats) -> Floats:
+        """
+        Return how far points are from the box's surface, negative inside.
+
+        :param points: (3, ...) in the world (m).
+        :returns: of the points' trailing shape (m).
+        """
+        x, y = self._local(points[0] - self.center[0], points[1] - self.center[1])
+        local = x, y, points[2] - self.center[2]
+        gaps = [abs(p) - s / 2 for p, s in zip(local, self.size, strict=True)]
+        outside = np.sqrt(sum(np.maximum(g, 0) ** 2 for g in gaps))
+        return np.asarray(outside + np.minimum(np.maximum(np.maximum(*gaps[:2]), gaps[2]), 0))
+
+    def moved(self, x: float, y: float) -> Box:
+        """Return the box elsewhere on the floor (m)."""
+        center = (self.center[0] + x, self.center[1] + y, self.center[2])
+        return replace(self, center=center)
+
+
+@dataclass(frozen=True)
+class Cylinder:
+    """
+    An upright cylinder: a pillar, a bin, a pole.
+
+    Face 0 is the side, 1 the bottom, 2 the top.
+
+    :param center: of the cylinder (m).
+    :param radius: (m).
+    :param height: (m).
+    """
+
+    center: Vector
+    radius: float
+    height: float
+
+    def intersect(self, origin: Floats, directions: Floats) -> Hit:
+        """
+        Find where rays enter the cylinder.
+
+        :param origin: (3,) or (3, ...) outside the cylinder (m).
+        :param directions: (3, ...).
+        :returns: t and face, each of the directions' trailing shape.
+        """
+        kind = directions.dtype
+        ox, oy, oz = (
+            np.asarray(o - c).astype(kind) for o, c in zip(origin, self.center, strict=True)
+        )
+        dx, dy, dz = directions
+        half = kind.type(self.height / 2)
+        with np.errstate(divide='ignore', invalid='ignore'):
+            square = dx * dx + dy * dy
+            # the cross product keeps the digits that the usual b^2 - ac loses
+            cross = ox * dy - oy * dx
+            root = np.sqrt(kind.type(self.radius**2) * square - cross * cross)
+            side = -(ox * dx + oy * dy + root) / square
+            side[~((abs(oz + side * dz) <= half) & (side > _NEAR))] = np.inf
+            cap = (np.where(dz < 0, half, -half) - oz) / dz
+            x, y = ox + cap * dx, oy + cap * dy
+            cap[~((x * x + y * y < self.radius**2) & (cap > _NEAR))] = np.inf
+        face = np.where(cap < side, np.where(dz < 0, 2, 1), 0).astype(np.int8)
+        return np.minimum(side, cap), face
+
+    def surface(self, points: Floats, face: Ints) -> tuple[Floats, Floats, Floats]:
+        """
+        Describe points that lie on the cylinder; see :meth:`Box.surface`.
+
+        :param points: (3, n) in the world (m).
+        :param face: (n,) the face each lies on.
+        :returns: u (along the circumference), v (up), both in metres, and (3, n) normals.
+        """
+        x, y = points[0] - self.center[0], points[1] - self.center[1]
+        side = face == 0
+        u = np.where(side, np.arctan2(y, x) * self.radius, x)
+        v = np.where(side, points[2] - (self.center[2] - self.height / 2), y)
+        flat = np.where(side, 0, 2 * face - 3)
+        normals = np.stack(
+            [np.where(side, x / self.radius, 0), np.where(side, y / self.radius, 0), flat]
+        )
+        return u, v, normals.astype(points.dtype)
+
+    def corners(self) -> Floats:
+        """Return the corners of the box around the cylinder, (3, 8), in the world (m)."""
+        return Box(self.center, (2 * self.radius, 2 * self.radius, self.height)).corners()
+
+    def distance(self, points: Floats) -> Floats:
+        """
+        Return how far points are from the cylinder's surface, negative inside.
+
+        :param points: (3, ...) in the world (m).
+        :returns: of the points' trailing shape (m).
+        """
+        radial = np.hypot(points[0] - self.center[0], points[1] - self.center[1]) - self.radius
+        axial = abs(points[2] - self.center[2]) - self.height / 2
+        outside = np.hypot(np.maximum(radial, 0), np.maximum(axial, 0))
+        return np.asarray(outside + np.minimum(np.maximum(radial, axial), 0))
+
+    def moved(self, x: float, y: float) -> Cylinder:
+        """Return the cylinder elsewhere on the floor (m)."""
+        center = (self.center[0] + x, self.center[1] + y, self.center[2])
+        return replace(self, center=center)
+
+
+Shape: TypeAlias = 'Box | Cylinder'
+
+
+@dataclass(frozen=True)
+class Opening:
+    """
+    A hole in the room's wall, through which rays leave the world.
+
+    :param face: the wall, 0 to 3, or 5 for the ceiling; see :class:`Room`.
+    :param low: lower corner (u, v) on that face (m).
+    :param high: upper corner (u, v) on that face (m).
+    """
+
+    face: int
+    low: tuple[float, float]
+    high: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Room:
+    """
+    The box around everything, seen from inside; its middle is over the world's origin.
+
+    Faces 0 to 5 are the walls at -x, +x, -y, +y, the floor and the ceiling.
+
+    :param size: along x, y, z (m).
+    :param openings: where rays leave.
+    """
+
+    size: Vector
+    openings: tuple[Opening, ...] = ()
+
+    def intersect(self, origin: Floats, directions: Floats) -> Hit:
+        """
+        Find where rays leave the room.
+
+        :param origin: (3,) or (3, ...) inside the room (m).
+        :param directions: (3, ...).
+        :returns: t (inf through an opening) and face, each of the directions' trailing shape.
+        """
+        kind = directions.dtype
+        t = face = None
+        with np.errstate(divide='ignore', invalid='ignore'):
+            for i, d in enumerate(directions):
+                low = 0.0 if i == 2 else -self.size[i] / 2
+                ahead = d > 0
+                far = np.where(
+                    ahead,
+                    np.asarray(low + self.size[i] - origin[i]).astype(kind),
+                    np.asarray(low - origin[i]).astype(kind),
+                )
+                far /= d
+                code = ahead.astype(np.int8)
+                code += 2 * i
+                # along the wall: a ray from within the room never meets it
+                far[d == 0] = np.inf
+                if t is None or face is None:
+                    t, face = far, code
+                else:
+                    np.copyto(face, code, where=far < t)
+                    np.minimum(t, far, out=t)
+        assert t is not None
+        assert face is not None
+        for opening in self.openings:
+            through = face == opening.face
+            if through.any():
+                points = np.stack([
+                    np.broadcast_to(o, t.shape)[through] + t[through] * d[through]
+                    for o, d in zip(origin, directions, strict=True)
+                ])
+                u, v, _ = self.surface(points, face[through])
+                inside = (u > opening.low[0]) & (u < opening.high[0])
+                inside &= (v > opening.low[1]) & (v < opening.high[1])
+                t[through] = np.where(inside, np.inf, t[through])
+        return t, face
+
+    def surface(self, points: Floats, face: Ints) -> tuple[Floats, Floats, Floats]:
+        """
+        Describe points that lie on the room's walls; see :meth:`Box.surface`.
+
+        :param points: (3, n) in the world (m).
+        :param face: (n,) the wall each lies on.
+        :returns: u and v from the wall's lower corner (m), and (3, n) normals into the room.
+        """
+        x, y = points[0] + self.size[0] / 2, points[1] + self.size[1] / 2
+        u = np.choose(face, [y, self.size[1] - y, self.size[0] - x, x, x, x])
+        v = np.where(face >= 4, y, points[2])
+        normals = -Box((0, 0, 0), self.size).normals()
+        return u, v, normals.astype(points.dtype)[:, face]
