@@ -92,11 +92,7 @@ def test_plane_through_a_distorted_lens_is_flat(distortion, coefficients) -> Non
             grid, k, np.array(coefficients), criteria=precise
         )
     else:
-        looks = cv2.undistortPointsIter(
-            grid, k, np.array(coefficients), None, None, precise
-        ) if hasattr(cv2, 'undistortPointsIter') else cv2.undistortPoints(
-            grid, k, np.array(coefficients), criteria=precise
-        )
+        looks = cv2.undistortPoints(grid, k, np.array(coefficients), criteria=precise)
     true = np.concatenate([looks[:, 0], np.ones((len(looks), 1))], 1)
     depth = -5.0 / (true @ normal)
     seen = points_of(cam.rays()[::7, ::7].reshape(-1, 2)) * depth[:, None]
@@ -136,6 +132,7 @@ def test_any_fisheye_has_true_rays_or_none(k, focal) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.floats(-0.5, 0.5), st.floats(-0.3, 0.3), st.floats(0.05, 0.97), st.floats(0, 6.28))
 def test_inverse_finds_the_ray_it_was_made_from(k1, k2, share, angle) -> None:
+    k1, k2 = round(k1, 6), round(k2, 6)
     cam = Camera(64, 48, 50.0, 50.0, 0.0, 0.0, Distortion.PLUMB_BOB, (k1, k2, 0.0, 0.0))
     roots = np.roots([5 * k2, 3 * k1, 1]) if k2 or k1 else np.array([])
     real = [r.real for r in roots if abs(r.imag) < 1e-9 and r.real > 0]
