@@ -1,0 +1,101 @@
+"""
+Depth as colors, for eyes.
+
+The map is inferno (Smith and van der Walt, 2015), which is perceptually uniform: equal steps in
+depth look like equal steps. Near is bright. The range is fixed in metres, so that one color
+means one distance in every frame.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Color = NDArray[np.uint8]
+
+INVALID = 96
+"""Gray level of pixels without a depth."""
+_LEVELS = 254
+_BAR_MARKS = 5
+
+
+def colorize(
+    depth: NDArray[np.float32],
+    nearest: float,
+    farthest: float,
+    *,
+    bar: bool = False,
+    out: Color | None = None,
+) -> Color:
+    """
+    Color a depth image.
+
+    :param depth: float32 (H, W), m; -Inf and +Inf take the colors of the ends, NaN gray.
+    :param nearest: depth of the brightest color (m).
+    :param farthest: depth of the darkest color (m).
+    :param bar: whether to add a scale in metres below the picture.
+    :param out: uint8 (H, W, 3) to overwrite, or None for a new one.
+    :returns: uint8 (H, W, 3), blue, green, red; with a bar :func:`bar_height` rows more.
+    """
+    levels = np.subtract(np.float32(farthest), depth, dtype=np.float32)
+    levels *= np.float32(_LEVELS / (farthest - nearest))
+    np.clip(levels, 0, _LEVELS, out=levels)
+    levels += np.float32(1.5)
+    np.fmax(levels, np.float32(0), out=levels)  # NaN becomes the color kept for it
+    with np.errstate(invalid='ignore'):
+        indices = levels.astype(np.uint8)
+    picture: Color = cv2.applyColorMap(indices, _table(), dst=out)
+    if not bar:
+        return picture
+    height, width = depth.shape
+    return np.vstack([picture, scale_bar(width, bar_height(height), nearest, farthest)])
+
+
+def bar_height(height: int) -> int:
+    """
+    Tell how many rows the scale takes.
+
+    :param height: rows of the depth image (pixels).
+    :returns: rows of the scale (pixels).
+    """
+    return max(20, height // 12)
+
+
+@functools.lru_cache(maxsize=8)
+def scale_bar(width: int, height: int, nearest: float, farthest: float) -> Color:
+    """
+    Draw the colors from near to far, with their distances.
+
+    :param width: columns (pixels).
+    :param height: rows (pixels).
+    :param nearest: distance at the left end (m).
+    :param farthest: distance at the right end (m).
+    :returns: uint8 (height, width, 3), blue, green, red.
+    """
+    ramp = np.linspace(nearest, farthest, width, dtype=np.float32)[None]
+    bar = np.zeros((height, width, 3), np.uint8)
+    bar[:height // 2] = colorize(ramp, nearest, farthest)
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, height / 2 / 32
+    baseline = height - max(2, height // 10)
+    marks = np.linspace(nearest, farthest, _BAR_MARKS)
+    for index, metres in enumerate(marks):
+        text = f'{metres:.3g} m'
+        text_width = cv2.getTextSize(text, font, size, 1)[0][0]
+        middle = index / (_BAR_MARKS - 1) * (width - 1)
+        left = min(max(int(middle - text_width / 2), 1), max(width - text_width - 1, 0))
+        cv2.putText(
+            bar, text, (left, baseline), font, size, (255, 255, 255), 1, cv2.LINE_AA
+        )
+    return bar
+
+
+@functools.lru_cache(maxsize=1)
+def _table() -> Color:
+    """Index 0 is gray for invalid; 1 to 255 run from far and dark to near and bright."""
+    ramp = np.arange(256, dtype=np.uint8)[:, None]
+    table: Color = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO).reshape(256, 1, 3)
+    table[0] = INVALID
+    return table

@@ -1,0 +1,57 @@
+"""Check that one color means one distance."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from depth_node.color import bar_height, colorize, INVALID
+
+
+def luminance(picture: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2LAB)[..., 0].astype(int)
+
+
+def test_near_is_bright_and_steps_are_even() -> None:
+    ramp = np.linspace(0.5, 10.5, 21, dtype=np.float32)[None]
+    light = luminance(colorize(ramp, 0.5, 10.5))[0]
+    steps = -np.diff(light)
+    assert (steps > 0).all()
+    assert steps.max() <= 1.6 * np.median(steps)
+
+
+def test_invalid_is_gray_and_infinities_are_the_ends() -> None:
+    depth = np.array([[np.nan, np.inf, 99, 10, -np.inf, 0.01, 1]], np.float32)
+    picture = colorize(depth, 1.0, 10.0)[0]
+    assert (picture[0] == INVALID).all()
+    assert (picture[1] == picture[3]).all()
+    assert (picture[2] == picture[3]).all()
+    assert (picture[4] == picture[6]).all()
+    assert (picture[5] == picture[6]).all()
+    light = luminance(picture[None])[0]
+    assert light[3] < 10
+    assert light[6] > 240
+
+
+def test_color_does_not_depend_on_the_frame() -> None:
+    near = np.array([[2.0, 3.0]], np.float32)
+    far = np.array([[3.0, 9.0]], np.float32)
+    assert (colorize(near, 0, 10)[0, 1] == colorize(far, 0, 10)[0, 0]).all()
+
+
+def test_writes_into_the_buffer_it_is_given() -> None:
+    out = np.zeros((4, 5, 3), np.uint8)
+    assert colorize(np.ones((4, 5), np.float32), 0.5, 2, out=out) is out
+    assert out.any()
+
+
+def test_scale_bar_is_added_below() -> None:
+    depth = np.full((240, 320), 2.0, np.float32)
+    plain = colorize(depth, 0.5, 10)
+    barred = colorize(depth, 0.5, 10, bar=True)
+    assert barred.shape == (240 + bar_height(240), 320, 3)
+    np.testing.assert_array_equal(barred[:240], plain)
+    light = luminance(barred[240:243])[1]
+    assert light[0] > 230
+    assert light[-1] < 30
+    assert (barred[252:] == 255).any()  # the distances
