@@ -210,6 +210,29 @@ def to_metres(
     return out
 
 
+def to_millimetres(
+    metres: NDArray[np.float32], out: NDArray[np.uint16] | None = None
+) -> NDArray[np.uint16]:
+    """
+    Convert metres to the 16-bit millimetres of REP-118.
+
+    :param metres: float32 (H, W), z-depth (m), in which NaN, infinities and what is not above
+        zero or does not fit 16 bits (65.535 m) are invalid.
+    :param out: uint16 (H, W) to be filled; None: a new array.
+    :returns: uint16 (H, W) (mm), rounded, 0 for invalid.
+    """
+    if out is None or out.shape != metres.shape:
+        out = np.empty(metres.shape, np.uint16)
+    with np.errstate(over='ignore'):
+        millimetres = np.multiply(metres, np.float32(1000))
+    np.rint(millimetres, out=millimetres)
+    # comparisons with NaN are false, so that one test leaves only what fits
+    valid = (millimetres >= 1) & (millimetres <= 65535)
+    millimetres[~valid] = 0
+    np.copyto(out, millimetres, casting='unsafe')
+    return out
+
+
 def _encoding(name: str) -> _Encoding:
     found = _ENCODINGS.get(name)
     if found is None:

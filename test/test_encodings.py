@@ -15,6 +15,7 @@ from depth_node.encodings import (
     image_view,
     MAX_SIDE,
     to_metres,
+    to_millimetres,
     to_rgb,
 )
 from depth_node.errors import DataError
@@ -148,6 +149,18 @@ def test_metres(height, width, pad, big, seed):
     assert got is out
     expected = [[v / 1000 if v else np.nan for v in row] for row in millimetres.tolist()]
     np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_millimetres():
+    metres = np.float32([
+        [0.0004, 0.0006, 1.2344, 65.535], [65.5356, 3e38, -1, 0], [np.nan, np.inf, -np.inf, 2],
+    ])
+    expected = [[0, 1, 1234, 65535], [0, 0, 0, 0], [0, 0, 0, 2000]]
+    out = np.empty((3, 4), np.uint16)
+    with np.errstate(all='raise'):
+        assert to_millimetres(metres, out) is out
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(to_millimetres(to_metres(out, '16UC1')), expected)
 
 
 @pytest.mark.parametrize('data', [

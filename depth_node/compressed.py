@@ -1,0 +1,113 @@
+"""
+JPEG and PNG frames: their size is read and bounded before a decoder touches them.
+
+A decoder allocates what a header asks for; a header is 20 bytes that anybody may write.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.encodings import Buffer, MAX_PIXELS, MAX_SIDE, to_rgb
+from depth_node.errors import DataError
+from depth_node.model import Size
+
+_PNG = b'\x89PNG\r\n\x1a\n'
+_JPEG = b'\xff\xd8'
+# start-of-frame markers: C0 to CF without DHT (C4), JPG (C8) and DAC (CC)
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# markers without a length: TEM, RST0 to RST7, SOI
+_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+
+
+def compressed_size(data: Buffer) -> Size:
+    """
+    Read the size out of the header of a JPEG or PNG file (ITU-T T.81 B.2.2, PNG 11.2.2).
+
+    :param data: the file's bytes.
+    :returns: the size it says (pixels).
+    :raises DataError: neither JPEG nor PNG, or cut off before the size.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    start = raw[:8].tobytes()
+    if start == _PNG:
+        if len(raw) < 24:
+            raise DataError('PNG image: cut off before its size.')
+        return Size(_number(raw[16:20]), _number(raw[20:24]))
+    if start[:2] == _JPEG:
+        return _jpeg_size(raw)
+    raise DataError(f'compressed image starts with {start.hex(" ")}, expected JPEG or PNG.')
+
+
+def decode_rgb(data: Buffer, encoding: str = '') -> NDArray[np.uint8]:
+    """
+    Decode a JPEG or PNG frame to rgb.
+
+    The orientation of EXIF is not applied: the calibration is that of the sensor's rows.
+
+    :param data: the file's bytes.
+    :param encoding: what was compressed, where it matters: a ``bayer_*8`` mosaic is sent as a
+        grey picture and demosaiced here.
+    :returns: uint8 (H, W, 3).
+    :raises DataError: neither JPEG nor PNG, too large, or not to be decoded.
+    """
+    size = compressed_size(data)
+    if (
+        not (0 < size.width <= MAX_SIDE and 0 < size.height <= MAX_SIDE)
+        or size.width * size.height > MAX_PIXELS
+    ):
+        raise DataError(
+            f'compressed image size is {size.width}x{size.height}, expected 1 to {MAX_SIDE} a '
+            f'side and at most {MAX_PIXELS} pixels.'
+        )
+    mosaic = encoding.startswith('bayer_') and encoding.endswith('8')
+    flags = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
+    try:
+        image = cv2.imdecode(
+            np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+    except cv2.error as error:
+        raise DataError(f'compressed image cannot be decoded: {error.err}.') from error
+    if image is None:
+        raise DataError('compressed image cannot be decoded.')
+    rgb: NDArray[np.uint8] = (
+        to_rgb(image, encoding) if mosaic else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    )
+    return rgb
+
+
+def encode_jpeg(rgb: NDArray[np.uint8], quality: int = 90) -> bytes:
+    """
+    Compress a frame as JPEG.
+
+    :param rgb: uint8 (H, W, 3).
+    :param quality: 1 to 100.
+    :returns: the file's bytes.
+    """
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return bytes(data)
+
+
+def _jpeg_size(raw: NDArray[np.uint8]) -> Size:
+    """Walk from marker to marker; each step moves on, so this ends with the data."""
+    at = 2
+    while at + 9 <= len(raw):
+        if raw[at] != 0xFF:
+            raise DataError(f'JPEG image: byte {at} is {raw[at]:#04x}, expected a marker.')
+        marker = int(raw[at + 1])
+        if marker == 0xFF:  # fill byte
+            at += 1
+        elif marker in _JPEG_BARE:
+            at += 2
+        elif marker in _JPEG_FRAMES:
+            return Size(width=_number(raw[at + 7:at + 9]), height=_number(raw[at + 5:at + 7]))
+        else:
+            at += 2 + max(2, _number(raw[at + 2:at + 4]))
+    raise DataError('JPEG image: cut off before its size.')
+
+
+def _number(raw: NDArray[np.uint8]) -> int:
+    return int.from_bytes(raw.tobytes(), 'big')

@@ -1,0 +1,305 @@
+"""
+Messages to arrays and back, each way with at most one copy.
+
+Into a message the bytes go through an ``array.array``: one memcpy on every ROS 2, where
+``bytes`` or an ndarray are checked value by value (58 ms for a VGA depth image on Humble). A
+float field takes a Python float and nothing else: with checks off, an int is sent as garbage.
+"""
+
+from __future__ import annotations
+
+import array
+from dataclasses import dataclass
+from typing import Any
+
+from builtin_interfaces.msg import Time
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2, PointField
+from std_msgs.msg import Header
+
+from depth_node.camera import Camera
+from depth_node.compressed import decode_rgb, encode_jpeg
+from depth_node.encodings import (
+    COLOR_ENCODINGS,
+    DEPTH_ENCODINGS,
+    image_view,
+    to_metres,
+    to_millimetres,
+    to_rgb,
+)
+from depth_node.errors import DataError
+
+_NANOSECONDS = 1_000_000_000
+
+
+def rgb_from_msg(message: Image, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """
+    Give the rgb picture of an image message.
+
+    An encoding that is none of ours goes through cv_bridge where that is installed.
+
+    :param message: of any of ``encodings.COLOR_ENCODINGS``.
+    :param out: uint8 (H, W, 3) to be used where a conversion is needed and it fits.
+    :returns: uint8 (H, W, 3), contiguous; for ``rgb8`` a view on the message's bytes.
+    :raises DataError: the message contradicts itself, or its encoding is not known.
+    """
+    if message.encoding not in COLOR_ENCODINGS + DEPTH_ENCODINGS:
+        bridged = _cv_bridge_rgb(message)
+        if bridged is not None:
+            return bridged
+    return to_rgb(_view(message), message.encoding, out)
+
+
+def metres_from_msg(message: Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """
+    Give the metres of a depth image message (REP-118).
+
+    :param message: ``32FC1`` (m) or ``16UC1`` (mm).
+    :param out: float32 (H, W) to be filled; None: a new array.
+    :returns: float32 (H, W), z-depth (m).
+    :raises DataError: the message contradicts itself, or is no depth image.
+    """
+    return to_metres(_view(message), message.encoding, out)
+
+
+def rgb_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
+    """
+    Decode a compressed image message.
+
+    compressed_image_transport writes ``format`` as ``rgb8; jpeg compressed bgr8``, others just
+    ``jpeg``; only the encoding before the semicolon matters, the rest is in the bytes.
+
+    :param message: JPEG or PNG.
+    :returns: uint8 (H, W, 3).
+    :raises DataError: neither, too large, or broken.
+    """
+    encoding, semicolon, rest = message.format.partition(';')
+    if 'compressedDepth' in rest:
+        raise DataError(
+            f'compressed image of format {message.format[:60]!r} is a depth image, expected a '
+            'color image.'
+        )
+    return decode_rgb(message.data, encoding.strip() if semicolon else '')
+
+
+def camera_from_msg(message: CameraInfo, *, rectified: bool = False) -> Camera:
+    """
+    Read a camera.
+
+    :param message: its calibration, with binning and region of interest.
+    :param rectified: whether the image is, so that P applies and not K and D.
+    :returns: the camera of the image as it is sent.
+    :raises UncalibratedError: K[0] is 0.
+    :raises DataError: numbers that are not finite, impossible or contradict each other.
+    """
+    roi = message.roi
+    return Camera.from_info(
+        message.width,
+        message.height,
+        message.distortion_model,
+        message.d,
+        message.k,
+        message.p,
+        binning_x=message.binning_x,
+        binning_y=message.binning_y,
+        roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
+        rectified=rectified,
+    )
+
+
+def camera_info_to_msg(camera: Camera, header: Header) -> CameraInfo:
+    """
+    Describe a camera.
+
+    :param camera: of the image beside which the message is published.
+    :param header: that image's.
+    :returns: K and D as they are, R identity, P = [K | 0].
+    """
+    numbers = camera.numbers()
+    message = CameraInfo(header=header, width=numbers.width, height=numbers.height)
+    message.distortion_model = numbers.distortion_model
+    message.d = [float(value) for value in numbers.d]
+    message.k = [float(value) for value in numbers.k]
+    message.r = [float(value) for value in numbers.r]
+    message.p = [float(value) for value in numbers.p]
+    return message
+
+
+def image_to_msg(image: NDArray[Any], encoding: str, header: Header) -> Image:
+    """
+    Send an array as an image.
+
+    :param image: (H, W) or (H, W, C), of the encoding's type, native byte order.
+    :param encoding: one whose rows hold whole pixels, such as ``rgb8``, ``bgr8``, ``32FC1``.
+    :param header: stamp and optical frame.
+    :returns: the message.
+    """
+    height, width = image.shape[:2]
+    message = Image(header=header, height=height, width=width, encoding=encoding)
+    message.is_bigendian = int(not _little_endian(image))
+    message.step = image.nbytes // height
+    message.data = _as_bytes(image)
+    return message
+
+
+def depth_to_msg(metres: NDArray[np.float32], encoding: str, header: Header) -> Image:
+    """
+    Send metres as a depth image (REP-118).
+
+    :param metres: float32 (H, W), z-depth (m), NaN and infinities as REP-117 has them.
+    :param encoding: ``32FC1`` sends them as they are; ``16UC1`` as millimetres, in which 0 is
+        whatever is invalid or beyond 65.535 m.
+    :param header: the camera image's.
+    :returns: the message.
+    """
+    image = to_millimetres(metres) if encoding == '16UC1' else metres
+    return image_to_msg(image, encoding, header)
+
+
+def jpeg_to_msg(rgb: NDArray[np.uint8], header: Header, quality: int = 90) -> CompressedImage:
+    """
+    Send a frame as JPEG, described as compressed_image_transport does.
+
+    :param rgb: uint8 (H, W, 3).
+    :param header: stamp and optical frame.
+    :param quality: 1 to 100.
+    :returns: the message.
+    """
+    message = CompressedImage(header=header, format='rgb8; jpeg compressed bgr8')
+    message.data = array.array('B', encode_jpeg(rgb, quality))
+    return message
+
+
+def cloud_to_msg(points: NDArray[np.float32], header: Header) -> PointCloud2:
+    """
+    Send points.
+
+    :param points: float32 (H, W, C) for an organized cloud, in which NaN is no point, or (N, C)
+        for a list of valid points; C is 3 for x, y, z (m) or 4 with the color packed as
+        0x00RRGGBB in a float's bits.
+    :param header: stamp, and the frame the points are in.
+    :returns: the message, little-endian where the machine is.
+    """
+    organized = points.ndim == 3
+    height, width = points.shape[:2] if organized else (1, len(points))
+    channels = points.shape[-1]
+    message = PointCloud2(header=header, height=height, width=width)
+    message.fields = [
+        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, name in enumerate(('x', 'y', 'z', 'rgb')[:channels])
+    ]
+    message.is_bigendian = not _little_endian(points)
+    message.point_step = 4 * channels
+    message.row_step = 4 * channels * width
+    message.is_dense = not organized
+    message.data = _as_bytes(points)
+    return message
+
+
+@dataclass(frozen=True)
+class ScanGeometry:
+    """
+    What a LaserScan says besides its ranges.
+
+    :param angle_min: of the first beam, about z, counter-clockwise from x forward (rad).
+    :param angle_increment: from beam to beam (rad).
+    :param range_min: nearest range that counts (m).
+    :param range_max: farthest range that counts (m).
+    :param scan_time: from scan to scan (s).
+    """
+
+    angle_min: float
+    angle_increment: float
+    range_min: float
+    range_max: float
+    scan_time: float
+
+
+def scan_to_msg(ranges: NDArray[np.float32], geometry: ScanGeometry, header: Header) -> LaserScan:
+    """
+    Send a scan.
+
+    :param ranges: float32 (N,), one per beam (m), +Inf where nothing is (REP-117).
+    :param geometry: where the beams point.
+    :param header: stamp, and a frame with x forward.
+    :returns: the message; all beams are measured at once, so ``time_increment`` is 0.
+    """
+    message = LaserScan(header=header)
+    message.angle_min = float(geometry.angle_min)
+    message.angle_increment = float(geometry.angle_increment)
+    message.angle_max = float(geometry.angle_min + (len(ranges) - 1) * geometry.angle_increment)
+    message.scan_time = float(geometry.scan_time)
+    message.range_min = float(geometry.range_min)
+    message.range_max = float(geometry.range_max)
+    message.ranges = array.array('f', np.ascontiguousarray(ranges, np.float32).tobytes())
+    return message
+
+
+def header_of(stamp: Time, frame_id: str) -> Header:
+    """
+    Make a header.
+
+    :param stamp: when the picture was taken.
+    :param frame_id: an optical frame for images (x right, y down, z forward).
+    :returns: the header.
+    """
+    return Header(stamp=stamp, frame_id=frame_id)
+
+
+def stamp_of(nanoseconds: int) -> Time:
+    """
+    Make a stamp.
+
+    :param nanoseconds: since the epoch (ns).
+    :returns: the stamp.
+    """
+    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
+    return Time(sec=seconds, nanosec=rest)
+
+
+def nanoseconds_of(stamp: Time) -> int:
+    """
+    Read a stamp.
+
+    :param stamp: of a header.
+    :returns: since the epoch (ns).
+    """
+    return int(stamp.sec) * _NANOSECONDS + int(stamp.nanosec)
+
+
+def _view(message: Image) -> NDArray[Any]:
+    return image_view(
+        message.encoding,
+        message.height,
+        message.width,
+        message.step,
+        bool(message.is_bigendian),
+        message.data,
+    )
+
+
+def _cv_bridge_rgb(message: Image) -> NDArray[np.uint8] | None:
+    """Convert with cv_bridge; None where it is not installed."""
+    try:
+        from cv_bridge import CvBridge
+    except Exception:  # noqa: BLE001 - one built for numpy 1 raises more than ImportError
+        return None
+    try:
+        image = CvBridge().imgmsg_to_cv2(message, 'rgb8')
+    except Exception as error:  # its own errors, cv2's, and numpy's on a wrong step
+        raise DataError(
+            f'image encoding {message.encoding[:40]!r} is not known, and cv_bridge says: {error}.'
+        ) from error
+    return np.ascontiguousarray(image, np.uint8)
+
+
+def _as_bytes(values: NDArray[Any]) -> array.array[int]:
+    data = array.array('B')
+    # through uint8 and not a memoryview's cast, which refuses an empty cloud
+    data.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+    return data
+
+
+def _little_endian(values: NDArray[Any]) -> bool:
+    return values.dtype.newbyteorder('<') == values.dtype

@@ -1,0 +1,74 @@
+"""
+Real rclpy, real DDS, real processes, kept apart from everything else on the machine.
+
+The environment is set before any message class is imported: the check of field types is read
+once, at import, and the domain once, at ``rclpy.init``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import importlib.util
+import os
+from pathlib import Path
+import time
+from typing import Any
+
+from domains import claim_domain
+from processes import Processes
+import pytest
+
+os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
+os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+os.environ['ROS_LOCALHOST_ONLY'] = '1'  # the same on Humble
+os.environ.pop('ROS_STATIC_PEERS', None)
+os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
+
+# test_without_ros.py says the skip aloud
+collect_ignore_glob = (
+    [] if importlib.util.find_spec('rclpy') else ['test_[!w]*.py', 'test_w[!i]*.py']
+)
+
+
+@pytest.fixture
+def ros_node() -> Iterator[Any]:
+    """Give a node of the test's own, in a context of its own."""
+    import rclpy
+    from rclpy.context import Context
+
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('observer', context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def spin_until(ros_node: Any) -> Callable[..., bool]:
+    """Spin the test's node until a condition holds; False when it did not in time."""
+    from rclpy.executors import SingleThreadedExecutor
+
+    executor = SingleThreadedExecutor(context=ros_node.context)
+    executor.add_node(ros_node)
+
+    def spin(condition: Callable[[], object], seconds: float = 20.0) -> bool:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            executor.spin_once(timeout_sec=0.05)
+            if condition():
+                return True
+        return False
+
+    return spin
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Start processes that end with the test, and look at what they leave in shared memory."""
+    group = Processes(tmp_path)
+    try:
+        yield group
+    finally:
+        group.end()
+    assert not group.leftovers, f'shared memory left behind: {group.leftovers}'
