@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.world.path import camera_pose, Path, Pose, shifted
-from depth_node.world.render import render
+from depth_node.world.render import render, tabulate
 from depth_node.world.scene import furnish, Motion, Scene, Solid
 from depth_node.world.solids import Box, Cylinder, Room, Shape
 
@@ -75,6 +75,7 @@ class World:
                 f'The camera stands at {camera_height:g} m; this room is '
                 f'{self.scene.room.size[2]:.2f} m high.'
             )
+        self._tables = tabulate(self.scene)
         self.path = Path(
             self.scene.track, camera_height, math.radians(tilt), speed, pause,
             sway=0.35, start=0.61803 * seed % 1 * 2 * math.pi,
@@ -142,7 +143,7 @@ class World:
         :returns: rgb uint8 (H, W, 3) and exact z-depth float32 (H, W) in metres; +Inf for sky,
             NaN where the camera has no ray.
         """
-        light, depth = render(self.scene, camera, pose, time)
+        light, depth = render(self.scene, self._tables, camera, pose, time=time)
         # a lens is never sharper than this
         light = cv2.GaussianBlur(light, (3, 3), 0.5)
         if brightness != 1:

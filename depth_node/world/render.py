@@ -8,7 +8,7 @@ of the picture where it can be.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import functools
 from typing import Any
 
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.world.path import Pose
 from depth_node.world.scene import Scene
-from depth_node.world.solids import Shape
+from depth_node.world.solids import Cylinder, Shape
 from depth_node.world.textures import atlas, NAMES
 
 Plane = NDArray[np.float32]
 _FACES = 6  # faces reserved for each shape in the tables
+_HORIZON = np.array([235, 240, 245], np.float32)
+_ZENITH = np.array([105, 160, 235], np.float32)
 _NEAR = 0.02  # what begins nearer may be anywhere in the picture (m)
 
 
@@ -84,35 +86,56 @@ def grid(camera: Camera) -> Grid:
     )
 
 
-@dataclass
-class _Surface:
-    """What every pixel sees: planes that the solids are painted into."""
+@dataclass(frozen=True)
+class Tables:
+    """
+    What the faces of a scene look like; face 0 to 5 are the room's, then six for each solid.
 
-    depth: Plane
-    u: Plane
-    v: Plane
+    :param pattern: (faces,) index into NAMES.
+    :param first: float32 (3, faces), rgb where the pattern's mix is 0.
+    :param change: float32 (3, faces), what is added where it is 1.
+    :param chart: float32 (2, 4, faces), see :meth:`Box.chart`.
+    :param normal: float32 (3, faces), outward.
+    """
+
+    pattern: NDArray[np.intp]
+    first: Plane
+    change: Plane
+    chart: Plane
     normal: Plane
-    material: NDArray[np.intp]
 
-    def paint(
-        self, shape: Any, material: NDArray[np.intp], origin: NDArray[np.float64],
-        directions: Plane, where: tuple[slice, slice],
-    ) -> None:
-        """Put one shape before what is there, in one window of the picture."""
-        inside = directions[:, where[0], where[1]]
-        depth, face = shape.intersect(origin, inside)
-        target = self.depth[where]
-        front = depth < target
-        if not front.any():
-            return
-        target[front] = depth[front]
-        face = face[front]
-        points = inside[:, front] * depth[front] + origin.astype(np.float32)[:, None]
-        u, v, normals = shape.surface(points, face)
-        self.u[where][front] = u
-        self.v[where][front] = v
-        self.normal[:, where[0], where[1]][:, front] = normals
-        self.material[where][front] = material[face]
+    def at(self, scene: Scene, time: float) -> Tables:
+        """Return the tables with the moving things where they are at a time (s)."""
+        moving = [(i, s.motion.at(time)) for i, s in enumerate(scene.solids) if s.motion]
+        if not moving:
+            return self
+        chart = self.chart.copy()
+        for index, (x, y) in moving:
+            faces = slice(_FACES * (index + 1), _FACES * (index + 2))
+            chart[:, 3, faces] -= x * chart[:, 0, faces] + y * chart[:, 1, faces]
+        return replace(self, chart=chart)
+
+
+def tabulate(scene: Scene) -> Tables:
+    """
+    Work out the tables of a scene, once.
+
+    :param scene: the scene.
+    :returns: its tables.
+    """
+    shapes = [scene.room, *(solid.shape for solid in scene.solids)]
+    materials = [*scene.walls]
+    for solid in scene.solids:
+        materials += [solid.material] * _FACES
+    first = np.array([material.first for material in materials], np.float32).T
+    second = np.array([material.second for material in materials], np.float32).T
+    return Tables(
+        np.array([NAMES.index(material.pattern) for material in materials]),
+        np.ascontiguousarray(first),
+        np.ascontiguousarray(second - first),
+        np.concatenate([s.chart() for s in shapes]).transpose(1, 2, 0).astype(np.float32),
+        np.concatenate([s.normals() for s in shapes], 1).astype(np.float32),
+    )
 
 
 def _window(shape: Shape, rays: Grid, pose: Pose) -> tuple[slice, slice] | None:
@@ -127,89 +150,119 @@ def _window(shape: Shape, rays: Grid, pose: Pose) -> tuple[slice, slice] | None:
 
 
 def render(
-    scene: Scene, camera: Camera, pose: Pose, time: float
+    scene: Scene, tables: Tables, camera: Camera, pose: Pose, *, time: float
 ) -> tuple[Plane, Plane]:
     """
     Render one view.
 
     :param scene: what there is to see.
+    :param tables: of the scene.
     :param camera: any intrinsics and distortion.
     :param pose: (4, 4), from the optical frame to the world; inside the room.
     :param time: where moving things are (s).
-    :returns: float32 (H, W, 3) linear light, about 0 to 255, and float32 (H, W) z-depth (m),
-        +Inf for sky and NaN where the camera has no ray.
+    :returns: float32 (H, W, 3) light, about 0 to 255, and float32 (H, W) z-depth (m), +Inf for
+        sky and NaN where the camera has no ray.
     """
     rays = grid(camera)
-    height, width = rays.valid.shape
+    shape = rays.valid.shape
     turn = pose[:3, :3].astype(np.float32)
-    directions = (turn @ rays.rays.reshape(3, -1)).reshape(3, height, width)
+    directions = (turn @ rays.rays.reshape(3, -1)).reshape(3, *shape)
     origin = pose[:3, 3]
-    surface = _Surface(
-        np.full((height, width), np.inf, np.float32),
-        np.zeros((height, width), np.float32),
-        np.zeros((height, width), np.float32),
-        np.zeros((3, height, width), np.float32),
-        np.zeros((height, width), np.intp),
+    depth, room_face = scene.room.intersect(origin, directions)
+    face = room_face.astype(np.intp)
+    round_ones = []
+    for index, solid in enumerate(scene.solids, 1):
+        body = solid.at(time)
+        window = _window(body, rays, pose)
+        if window is None:
+            continue
+        found, entered = body.intersect(origin, directions[:, window[0], window[1]])
+        front = found < depth[window]
+        np.copyto(depth[window], found, where=front)
+        np.copyto(face[window], entered + np.intp(_FACES * index), where=front)
+        if isinstance(body, Cylinder):
+            round_ones.append((body, _FACES * index, window))
+    spot = np.where(np.isinf(depth), np.float32(0), depth) * directions
+    spot += origin.astype(np.float32)[:, None, None]
+    now = tables.at(scene, time)
+    u, v = (
+        c[0][face] * spot[0] + c[1][face] * spot[1] + c[2][face] * spot[2] + c[3][face]
+        for c in now.chart
     )
-    everywhere = (slice(None), slice(None))
-    surface.paint(scene.room, np.arange(_FACES), origin, directions, everywhere)
-    for index, solid in enumerate(scene.solids):
-        shape = solid.at(time)
-        window = _window(shape, rays, pose)
-        if window is not None:
-            which = np.full(_FACES, len(scene.walls) + index)
-            surface.paint(shape, which, origin, directions, window)
-    picture = _shade(scene, surface, origin, directions, rays)
-    surface.depth[~rays.valid] = np.nan
+    normal = now.normal[:, face]
+    for body, side, window in round_ones:
+        here = face[window] == side
+        x, y = spot[0][window][here], spot[1][window][here]
+        u[window][here], normal[0][window][here], normal[1][window][here] = body.around(x, y)
+    view = _View(depth, face, u, v, normal, spot)
+    picture = _shade(scene, now, view, directions, rays)
+    depth[~rays.valid] = np.nan
     picture[~rays.valid] = 0
-    return picture, surface.depth
+    return picture, depth
+
+
+@dataclass(frozen=True)
+class _View:
+    """What every pixel sees."""
+
+    depth: Plane
+    face: NDArray[np.intp]
+    u: Plane
+    v: Plane
+    normal: Plane
+    spot: Plane
 
 
 def _shade(
-    scene: Scene, surface: _Surface, origin: NDArray[np.float64], directions: Plane, rays: Grid
+    scene: Scene, tables: Tables, view: _View, directions: Plane, rays: Grid
 ) -> Plane:
-    materials = [*scene.walls, *(solid.material for solid in scene.solids)]
-    sky = np.isinf(surface.depth)
-    depth = np.where(sky, 0, surface.depth)
-    nx, ny, nz = surface.normal
-    length = np.sqrt(np.einsum('ihw,ihw->hw', directions, directions))
-    facing = abs(nx * directions[0] + ny * directions[1] + nz * directions[2]) + 1e-6
+    sky = np.isinf(view.depth)
+    squared = directions[0] ** 2
+    squared += directions[1] ** 2
+    squared += directions[2] ** 2
+    facing = view.normal[0] * directions[0]
+    facing += view.normal[1] * directions[1]
+    facing += view.normal[2] * directions[2]
     # between the pixel's shorter and its longer side on a surface seen at a slant
-    footprint = depth * rays.pitch * (length / facing) ** 0.75
-    patterns = np.array([NAMES.index(material.pattern) for material in materials])
-    looks = atlas().lookup(patterns[surface.material], surface.u, surface.v, footprint)
-    light = _light(scene, surface.normal, directions * depth, origin)
-    light *= looks[..., 1:]
-    first = np.array([material.first for material in materials], np.float32)
-    change = np.array([material.second for material in materials], np.float32) - first
-    mix = looks[..., :1]
+    slant = np.sqrt(np.sqrt(squared / (facing * facing + np.float32(1e-12))))
+    footprint = np.where(sky, 0, view.depth) * rays.pitch * slant * np.sqrt(slant)
+    looks = atlas().lookup(tables.pattern[view.face], view.u, view.v, footprint)
+    mix, shade = cv2.split(looks)
     mix *= np.float32(1 / 255)
-    color = change[surface.material]
-    color *= mix
-    color += first[surface.material]
-    color *= light
+    channels = []
+    for light, first, change in zip(
+        _light(scene, view.normal, view.spot), tables.first, tables.change, strict=True
+    ):
+        channel = change[view.face]
+        channel *= mix
+        channel += first[view.face]
+        channel *= shade
+        channel *= light
+        channels.append(channel)
+    color: Plane = cv2.merge(channels)
     if sky.any():
-        blue = np.clip(directions[2] / length, 0, 1)[..., None]
-        above = np.array([235, 240, 245], np.float32) - blue * np.array([130, 80, 10], np.float32)
-        color[sky] = above[sky]
+        height = np.clip(directions[2][sky] / np.sqrt(squared[sky]), 0, 1)[:, None]
+        color[sky] = _HORIZON - height * (_HORIZON - _ZENITH)
     return color
 
 
-def _light(
-    scene: Scene, normal: Plane, offset: Plane, origin: NDArray[np.float64]
-) -> Plane:
-    """Return the light, float32 (H, W, 3), that falls on each point (Lambert's cosine)."""
-    light = np.empty((*offset.shape[1:], 3), np.float32)
-    light[:] = scene.ambient
+def _light(scene: Scene, normal: Plane, spot: Plane) -> list[Plane]:
+    """Return the red, green and blue light that falls on each point (Lambert's cosine)."""
     # surfaces differ a little even where no lamp reaches
-    light *= (1 + 0.12 * normal[0] + 0.06 * normal[1] + 0.1 * normal[2])[..., None]
+    fill = 1 + np.float32(0.12) * normal[0] + np.float32(0.06) * normal[1]
+    fill += np.float32(0.1) * normal[2]
+    light = [fill * np.float32(channel) for channel in scene.ambient]
     for lamp in scene.lamps:
-        x, y, z = (
-            np.float32(p - o) - d
-            for p, o, d in zip(lamp.position, origin, offset, strict=True)
-        )
-        square = x * x + y * y + z * z
-        cosine = (normal[0] * x + normal[1] * y + normal[2] * z) / np.sqrt(square + 1e-6)
-        strength = np.maximum(0.35 + 0.65 * cosine, 0) / (1 + 0.35 * square)
-        light += cv2.merge([strength * np.float32(channel) for channel in lamp.color])
+        x, y, z = (np.float32(p) - s for p, s in zip(lamp.position, spot, strict=True))
+        squared = x * x
+        squared += y * y
+        squared += z * z
+        cosine = normal[0] * x
+        cosine += normal[1] * y
+        cosine += normal[2] * z
+        cosine /= np.sqrt(squared + np.float32(1e-6))
+        strength = np.maximum(np.float32(0.35) + np.float32(0.65) * cosine, 0)
+        strength /= 1 + np.float32(0.35) * squared
+        for plane, channel in zip(light, lamp.color, strict=True):
+            np.add(plane, strength * np.float32(channel), out=plane)
     return light

@@ -22,6 +22,7 @@ Hit = tuple[Floats, Ints]
 """t where a ray enters (inf where it does not), and the face it enters through."""
 
 _NEAR = 1e-6  # a ray that starts on a surface leaves it
+_CORNERS = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)]).T
 
 
 @dataclass(frozen=True)
@@ -80,21 +81,21 @@ class Box:
             enter[~((enter <= leave) & (enter > _NEAR))] = np.inf
         return enter, axis
 
-    def surface(self, points: Floats, face: Ints) -> tuple[Floats, Floats, Floats]:
+    def chart(self) -> Floats:
         """
-        Describe points that lie on the box.
+        Return texture coordinates as affine functions of the place.
 
-        :param points: (3, n) in the world (m).
-        :param face: (n,) the face each lies on.
-        :returns: texture coordinates u (to the right, seen from outside) and v (up), both in
-            metres from the face's lower corner, and the (3, n) outward normals.
+        :returns: (6, 2, 4): for each face u (to the right, seen from outside) and v (up), both
+            in metres from the face's lower corner, as factors of x, y, z and 1.
         """
-        x, y = self._local(points[0] - self.center[0], points[1] - self.center[1])
-        x, y = x + self.size[0] / 2, y + self.size[1] / 2
-        z = points[2] - (self.center[2] - self.size[2] / 2)
-        u = np.choose(face, [self.size[1] - y, y, x, self.size[0] - x, x, x])
-        v = np.where(face >= 4, y, z)
-        return u, v, self.normals().astype(points.dtype)[:, face]
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        x, y = _affine((c, s, 0), self), _affine((-s, c, 0), self)
+        z = _affine((0, 0, 1), self)
+        x[3], y[3], z[3] = (a[3] + side / 2 for a, side in zip((x, y, z), self.size, strict=True))
+        return np.array([
+            [_reverse(y, self.size[1]), z], [y, z], [x, z], [_reverse(x, self.size[0]), z],
+            [x, y], [x, y],
+        ])
 
     def normals(self) -> Floats:
         """Return the outward normals of the six faces, (3, 6), in the world."""
@@ -105,10 +106,9 @@ class Box:
 
     def corners(self) -> Floats:
         """Return the corners, (3, 8), in the world (m)."""
-        signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8)
-        x, y, z = signs * np.array(self.size).reshape(3, 1) / 2
         c, s = math.cos(self.yaw), math.sin(self.yaw)
-        return np.stack([c * x - s * y, s * x + c * y, z]) + np.array(self.center).reshape(3, 1)
+        turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) * (np.array(self.size) / 2)
+        return np.asarray(turn @ _CORNERS) + np.array(self.center)[:, None]
 
     def distance(self, points: Floats) -> Floats:
         """
@@ -172,23 +172,31 @@ class Cylinder:
         face = np.where(cap < side, np.where(dz < 0, 2, 1), 0).astype(np.int8)
         return np.minimum(side, cap), face
 
-    def surface(self, points: Floats, face: Ints) -> tuple[Floats, Floats, Floats]:
+    def chart(self) -> Floats:
         """
-        Describe points that lie on the cylinder; see :meth:`Box.surface`.
+        Return texture coordinates as affine functions of the place; see :meth:`Box.chart`.
 
-        :param points: (3, n) in the world (m).
-        :param face: (n,) the face each lies on.
-        :returns: u (along the circumference), v (up), both in metres, and (3, n) normals.
+        :returns: (6, 2, 4); u of the side is not affine and stands in :meth:`around`.
         """
-        x, y = points[0] - self.center[0], points[1] - self.center[1]
-        side = face == 0
-        u = np.where(side, np.arctan2(y, x) * self.radius, x)
-        v = np.where(side, points[2] - (self.center[2] - self.height / 2), y)
-        flat = np.where(side, 0, 2 * face - 3)
-        normals = np.stack(
-            [np.where(side, x / self.radius, 0), np.where(side, y / self.radius, 0), flat]
-        )
-        return u, v, normals.astype(points.dtype)
+        x, y = _affine((1, 0, 0), self), _affine((0, 1, 0), self)
+        up = _affine((0, 0, 1), self)
+        up[3] += self.height / 2
+        return np.array([[0 * up, up], [x, y], [x, y], *[[x, y]] * 3])
+
+    def normals(self) -> Floats:
+        """Return the outward normals of the flat faces, (3, 6); :meth:`around` has the side's."""
+        return np.array([[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [0, -1, 1, 0, 0, 0]], np.float64)
+
+    def around(self, x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
+        """
+        Describe points of the side.
+
+        :param x: in the world (m).
+        :param y: in the world (m).
+        :returns: u along the circumference (m), and x and y of the outward normal.
+        """
+        x, y = (x - self.center[0]) / self.radius, (y - self.center[1]) / self.radius
+        return np.arctan2(y, x) * self.radius, x, y
 
     def corners(self) -> Floats:
         """Return the corners of the box around the cylinder, (3, 8), in the world (m)."""
@@ -213,6 +221,16 @@ class Cylinder:
 
 
 Shape: TypeAlias = 'Box | Cylinder'
+
+
+def _affine(axis: Vector, shape: Shape) -> Floats:
+    """Return the coordinate along an axis, from the shape's middle, as factors of x, y, z, 1."""
+    return np.array([*axis, -np.dot(axis, shape.center)])
+
+
+def _reverse(coordinate: Floats, length: float) -> Floats:
+    """Return the coordinate counted from the other end."""
+    return np.array([0, 0, 0, length]) - coordinate
 
 
 @dataclass(frozen=True)
@@ -278,26 +296,27 @@ class Room:
         for opening in self.openings:
             through = face == opening.face
             if through.any():
-                points = np.stack([
+                (ux, uy, uz, u0), (vx, vy, vz, v0) = self.chart()[opening.face]
+                x, y, z = (
                     np.broadcast_to(o, t.shape)[through] + t[through] * d[through]
                     for o, d in zip(origin, directions, strict=True)
-                ])
-                u, v, _ = self.surface(points, face[through])
+                )
+                u = ux * x + uy * y + uz * z + u0
+                v = vx * x + vy * y + vz * z + v0
                 inside = (u > opening.low[0]) & (u < opening.high[0])
                 inside &= (v > opening.low[1]) & (v < opening.high[1])
                 t[through] = np.where(inside, np.inf, t[through])
         return t, face
 
-    def surface(self, points: Floats, face: Ints) -> tuple[Floats, Floats, Floats]:
-        """
-        Describe points that lie on the room's walls; see :meth:`Box.surface`.
+    def chart(self) -> Floats:
+        """Return texture coordinates from inside the room; see :meth:`Box.chart`."""
+        x, y = np.array([1, 0, 0, self.size[0] / 2]), np.array([0, 1, 0, self.size[1] / 2])
+        z = np.array([0.0, 0, 1, 0])
+        return np.array([
+            [y, z], [_reverse(y, self.size[1]), z], [_reverse(x, self.size[0]), z], [x, z],
+            [x, y], [x, y],
+        ])
 
-        :param points: (3, n) in the world (m).
-        :param face: (n,) the wall each lies on.
-        :returns: u and v from the wall's lower corner (m), and (3, n) normals into the room.
-        """
-        x, y = points[0] + self.size[0] / 2, points[1] + self.size[1] / 2
-        u = np.choose(face, [y, self.size[1] - y, self.size[0] - x, x, x, x])
-        v = np.where(face >= 4, y, points[2])
-        normals = -Box((0, 0, 0), self.size).normals()
-        return u, v, normals.astype(points.dtype)[:, face]
+    def normals(self) -> Floats:
+        """Return the normals of the six faces into the room, (3, 6)."""
+        return -Box((0, 0, 0), self.size).normals()
