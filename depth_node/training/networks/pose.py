@@ -42,5 +42,5 @@ class PoseNetwork(nn.Module):
         x = functional.relu(self.squeeze(x))
         x = functional.relu(self.conv1(x))
         x = functional.relu(self.conv2(x))
-        pose = SMALLEST * self.head(x).mean((2, 3))
+        pose = SMALLEST * self.head(x).float().mean((2, 3))
         return pose[:, :3], pose[:, 3:]
