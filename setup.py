@@ -15,7 +15,7 @@ FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.60', 'filelock>=3.12']
 TENSORRT = ['cuda-python>=12.6']
 TRAINING = ['torch>=2.5', 'onnxscript>=0.3', 'tensorboard>=2.14']
 EXPORT = ['torch>=2.5', 'onnxscript>=0.3', 'transformers>=4.45', 'safetensors>=0.4']
-TEST = ['pytest>=8', 'pytest-timeout', 'hypothesis', 'psutil', 'scipy']
+TEST = ['pytest>=8', 'pytest-timeout', 'hypothesis', 'psutil', 'scipy', 'pillow']
 LINT = ['ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML']
 
 setup(

@@ -37,5 +37,9 @@ class EngineError(DepthNodeError):
     """An engine cannot be opened, built, or has failed while running."""
 
 
+class CancelledError(EngineError):
+    """Opening or building an engine was stopped by whoever asked for it."""
+
+
 class DataError(DepthNodeError):
     """An image, message, calibration or dataset is not what it has to be."""

@@ -41,7 +41,7 @@ def write_network(
     """
     sides = (height or 'height', width or 'width')
     numpy_type = helper.tensor_dtype_to_np_dtype(dtype)
-    kernel = np.random.default_rng(5).normal(0, 0.6, (1, channels, 3, 3)).astype(numpy_type)
+    kernel = np.random.default_rng(5).normal(0, 0.15, (1, channels, 3, 3)).astype(numpy_type)
     weights = [numpy_helper.from_array(kernel, 'kernel')]
     nodes = [
         helper.make_node('Conv', [input_name, 'kernel'], ['conv'], pads=[1, 1, 1, 1]),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from depth_node.config.fields import param
 
 ENGINES = ('auto', 'tensorrt', 'openvino', 'onnxruntime')
+PRECISIONS = ('auto', 'fp32', 'fp16', 'bf16')
 KINDS = (
     '',
     'metric_depth',
@@ -76,6 +77,14 @@ class EngineConfig:
         'Which engine; auto takes the first that works of tensorrt, onnxruntime with CUDA, '
         'openvino, onnxruntime, and logs why.',
         choices=ENGINES,
+        live=False,
+    )
+    precision: str = param(
+        'auto',
+        'Arithmetic of the network. auto: fp16 with tensorrt, checked against fp32 after the '
+        'build; fp32 elsewhere. fp16: tensorrt and onnxruntime with CUDA. bf16: openvino, on '
+        'processors that have it (about 0.2 % off, up to three times as fast).',
+        choices=PRECISIONS,
         live=False,
     )
     threads: int = param(

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.model import ModelSpec, Size
 from depth_node.prediction import Prediction
+
+Progress: TypeAlias = Callable[[float, str], None]
+"""Called with a share from 0 to 1 and the name of the stage."""
+
+
+def no_progress(_share: float, _stage: str) -> None:
+    """Tell nobody."""
+
+
+def never() -> bool:
+    """Never cancel."""
+    return False
 
 
 class Engine(Protocol):
@@ -47,6 +60,13 @@ class Engine(Protocol):
         :param out: buffers of the frame's size; filled.
         :raises EngineError: the engine failed; it may be closed and opened again.
         :raises DataError: the frame is not what it has to be.
+        """
+
+    def bare(self) -> None:
+        """
+        Run the network alone on whatever its input holds; for measuring what is around it.
+
+        :raises EngineError: the engine failed, or has seen no frame yet.
         """
 
     def close(self) -> None:

@@ -1,0 +1,210 @@
+"""ONNX Runtime: the portable engine, on the CPU or with CUDA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node import graph as graphs
+from depth_node import network as networks
+from depth_node.engine.host import check_buffers, HostEngine, named_planes
+from depth_node.errors import EngineError
+from depth_node.model import Model, ModelSpec, Size
+from depth_node.network import NetworkInfo
+from depth_node.prediction import Prediction
+from depth_node.prepare import Preparation
+
+CPU = 'CPUExecutionProvider'
+CUDA = 'CUDAExecutionProvider'
+
+
+def open_onnxruntime(
+    model: Model, size: Size, *, precision: str = 'auto', threads: int = 0
+) -> HostEngine:
+    """
+    Open a network on the CPU.
+
+    :param model: the network.
+    :param size: the size to run at (pixels).
+    :param precision: auto or fp32, as ``engine.precision`` has it.
+    :param threads: CPU threads; 0: one per physical core.
+    :returns: the engine.
+    :raises EngineError: ONNX Runtime is not installed or does not take the network.
+    :raises ModelError: the file is not a network this package can run.
+    """
+    if precision not in ('auto', 'fp32'):
+        raise EngineError(
+            f'ONNX Runtime on a CPU has no {precision}.', 'Set engine.precision to fp32.'
+        )
+    info = networks.inspect(model.path)
+    preparation = Preparation(model.spec, size)
+    network = OnnxRuntimeNetwork(info, size, preparation.tensor, threads=threads)
+    return HostEngine(model.spec, size, preparation, network)
+
+
+def open_merged(
+    model: Model, size: Size, *, provider: str = CUDA, threads: int = 0
+) -> MergedOnnxRuntime:
+    """
+    Open the merged graph, which is the way for a GPU.
+
+    :param model: the network.
+    :param size: the size to run at (pixels).
+    :param provider: what executes it.
+    :param threads: CPU threads; 0: one per physical core.
+    :returns: the engine.
+    :raises EngineError: ONNX Runtime or the provider is not there, or does not take the network.
+    :raises ModelError: the file is not a network this package can run.
+    """
+    runtime = _runtime()
+    if provider not in runtime.get_available_providers():
+        raise EngineError(
+            f'This ONNX Runtime has no {provider} (it has '
+            f'{", ".join(runtime.get_available_providers())}).',
+            'On an NVIDIA GPU: pip install onnxruntime-gpu.',
+        )
+    info = networks.inspect(model.path)
+    whole = graphs.merged(networks.load(model.path), info, model.spec, size)
+    session = _session(whole.SerializeToString(), info, threads, provider)
+    return MergedOnnxRuntime(session, model.spec, size)
+
+
+class OnnxRuntimeNetwork:
+    """
+    A session bound to our arrays: nothing is copied around an inference.
+
+    :param info: the network's ends.
+    :param size: the size to run at (pixels).
+    :param tensor: float32 (1, 3, h, w), read by every run.
+    :param threads: CPU threads; 0: one per physical core.
+    :raises EngineError: ONNX Runtime is not installed or does not take the network.
+    :raises ModelError: an output has another size than the input.
+    """
+
+    def __init__(
+        self, info: NetworkInfo, size: Size, tensor: NDArray[np.float32], *, threads: int = 0
+    ) -> None:
+        runtime = _runtime()
+        network: bytes | str = str(info.path)
+        if info.size is None:
+            model = graphs.with_size(networks.load(info.path), info, size)
+            network = model.SerializeToString()
+        self._session: Any = _session(network, info, threads, CPU)
+        # once unbound, to learn the shapes that come out
+        try:
+            first = self._session.run(list(info.outputs), {info.input: tensor})
+        except Exception as error:
+            raise EngineError(f'ONNX Runtime cannot run {info.path.name}: {error}') from error
+        arrays = {}
+        self._binding = self._session.io_binding()
+        self._binding.bind_ortvalue_input(
+            info.input, runtime.OrtValue.ortvalue_from_numpy(tensor)
+        )
+        for name, array in zip(info.outputs, first):  # noqa: B905
+            networks.check_plane(info, name, array.shape, size)
+            arrays[name] = array
+            self._binding.bind_ortvalue_output(
+                name, runtime.OrtValue.ortvalue_from_numpy(array)
+            )
+        self.planes = named_planes(info, arrays, size)
+        self.description = f'ONNX Runtime {runtime.__version__}, CPU, fp32'
+
+    def run(self) -> None:
+        """Fill the planes from the input array; the GIL is free meanwhile."""
+        _run(self._session, self._binding)
+
+    def close(self) -> None:
+        """Free the network; may be called more than once."""
+        self._session = None
+
+
+class MergedOnnxRuntime:
+    """
+    The merged graph in a session: bytes in, depth at the camera's size out.
+
+    :param session: an ``onnxruntime.InferenceSession`` of a merged graph.
+    :param spec: what the network is.
+    :param size: the network's size (pixels).
+    """
+
+    def __init__(self, session: Any, spec: ModelSpec, size: Size) -> None:
+        self.spec = spec
+        self.network_size = size
+        self._session: Any = session
+        self._binding = session.io_binding()
+        self._outputs = [output.name for output in session.get_outputs()]
+        provider = session.get_providers()[0].removesuffix('ExecutionProvider')
+        self.description = f'ONNX Runtime {_runtime().__version__}, {provider}, fp32'
+
+    def buffers(self, height: int, width: int) -> Prediction:
+        """Allocate what :meth:`infer` fills; see ``Engine``."""
+        return Prediction.empty(
+            height, width,
+            confidence='confidence' in self._outputs, sky='sky' in self._outputs,
+        )
+
+    def infer(self, frame: NDArray[np.uint8], out: Prediction) -> None:
+        """Run the graph on one frame; see ``Engine``."""
+        if self._session is None:
+            raise EngineError('The engine is closed.')
+        check_buffers(frame, out)
+        value = _runtime().OrtValue.ortvalue_from_numpy
+        contiguous = np.ascontiguousarray(frame)
+        self._binding.bind_ortvalue_input(graphs.FRAME, value(contiguous))
+        given = {'depth': out.values, 'confidence': out.confidence, 'sky': out.sky}
+        for name in self._outputs:
+            array = given[name]
+            if array is None:
+                self._binding.bind_output(name)
+            else:
+                self._binding.bind_ortvalue_output(name, value(array))
+        _run(self._session, self._binding)
+
+    def bare(self) -> None:
+        """Run the graph once more on what is bound; see ``Engine``."""
+        _run(self._session, self._binding)
+
+    def close(self) -> None:
+        """Free everything; may be called more than once."""
+        self._session = None
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineError(
+            f'ONNX Runtime cannot be imported ({error}).', 'Install it: pip install onnxruntime.'
+        ) from error
+    return onnxruntime
+
+
+def _session(network: bytes | str, info: NetworkInfo, threads: int, provider: str) -> Any:
+    runtime = _runtime()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    providers = [provider] if provider == CPU else [provider, CPU]
+    try:
+        session = runtime.InferenceSession(network, options, providers)
+    except Exception as error:  # the runtime's own exceptions have no common base
+        raise EngineError(f'ONNX Runtime does not take {info.path.name}: {error}') from error
+    if session.get_providers()[0] != provider:
+        # ONNX Runtime falls back to the CPU by itself, with a line on stderr
+        raise EngineError(
+            f'ONNX Runtime has {provider} but cannot load it.',
+            'Check the driver, CUDA and cuDNN versions this onnxruntime-gpu was built for.',
+        )
+    return session
+
+
+def _run(session: Any, binding: Any) -> None:
+    if session is None:
+        raise EngineError('The engine is closed.')
+    try:
+        session.run_with_iobinding(binding)
+    except Exception as error:
+        raise EngineError(f'ONNX Runtime failed: {error}') from error

@@ -1,0 +1,146 @@
+"""OpenVINO: the engine for CPUs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node import network as networks
+from depth_node.engine.host import HostEngine, named_planes
+from depth_node.errors import EngineError
+from depth_node.model import Model, Size
+from depth_node.network import NetworkInfo
+from depth_node.prepare import Preparation
+
+
+def open_openvino(
+    model: Model,
+    size: Size,
+    *,
+    precision: str = 'auto',
+    threads: int = 0,
+    cache: Path | None = None,
+) -> HostEngine:
+    """
+    Compile a network for the CPU.
+
+    :param model: the network.
+    :param size: the size to run at (pixels).
+    :param precision: auto, fp32 or bf16, as ``engine.precision`` has it.
+    :param threads: CPU threads; 0: one per physical core.
+    :param cache: folder for compiled networks, or None for none.
+    :returns: the engine.
+    :raises EngineError: OpenVINO is not installed or does not take the network, or the processor
+        does not have the precision.
+    :raises ModelError: the file is not a network this package can run.
+    """
+    info = networks.inspect(model.path)
+    preparation = Preparation(model.spec, size)
+    network = OpenVinoNetwork(
+        info, size, preparation.tensor, precision=precision, threads=threads, cache=cache
+    )
+    return HostEngine(model.spec, size, preparation, network)
+
+
+class OpenVinoNetwork:
+    """
+    A compiled network whose tensors are our arrays: nothing is copied around an inference.
+
+    :param info: the network's ends.
+    :param size: the size to run at (pixels).
+    :param tensor: float32 (1, 3, h, w), read by every run.
+    :param precision: auto, fp32 or bf16, as ``engine.precision`` has it.
+    :param threads: CPU threads; 0: one per physical core.
+    :param cache: folder for compiled networks, or None for none.
+    :raises EngineError: OpenVINO is not installed or does not take the network.
+    :raises ModelError: an output has another size than the input.
+    """
+
+    def __init__(
+        self,
+        info: NetworkInfo,
+        size: Size,
+        tensor: NDArray[np.float32],
+        *,
+        precision: str = 'auto',
+        threads: int = 0,
+        cache: Path | None = None,
+    ) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise EngineError(
+                f'OpenVINO cannot be imported ({error}).', 'Install it: pip install openvino.'
+            ) from error
+        try:
+            core = openvino.Core()
+            options = _options(core, precision, threads, cache)
+            network = core.read_model(info.path)
+            if info.size is None:
+                network.reshape({info.input: [1, 3, size.height, size.width]})
+            compiled = core.compile_model(network, 'CPU', options)
+        except RuntimeError as error:
+            raise EngineError(
+                f'OpenVINO does not take {info.path.name}: {_last_line(error)}'
+            ) from error
+        arrays = {}
+        self._request: Any = compiled.create_infer_request()
+        for name in info.outputs:
+            shape = tuple(compiled.output(name).shape)
+            networks.check_plane(info, name, shape, size)
+            arrays[name] = np.zeros(shape, np.float32)
+            self._request.set_tensor(name, openvino.Tensor(arrays[name], shared_memory=True))
+        self._request.set_tensor(info.input, openvino.Tensor(tensor, shared_memory=True))
+        # our references keep the shared memory alive
+        self._arrays = (tensor, arrays)
+        self.planes = named_planes(info, arrays, size)
+        version = str(openvino.__version__).partition('-')[0]
+        written = 'bf16' if precision == 'bf16' else 'fp32'
+        self.description = f'OpenVINO {version}, CPU, {written}'
+
+    def run(self) -> None:
+        """Fill the planes from the input array; the GIL is free meanwhile."""
+        if self._request is None:
+            raise EngineError('The engine is closed.')
+        try:
+            self._request.infer()
+        except RuntimeError as error:
+            raise EngineError(f'OpenVINO failed: {_last_line(error)}') from error
+
+    def close(self) -> None:
+        """Free the network; may be called more than once."""
+        self._request = None
+
+
+def _options(
+    core: Any, precision: str, threads: int, cache: Path | None
+) -> dict[str, str | int]:
+    """Write OpenVINO's properties, or refuse a precision."""
+    if precision not in ('auto', 'fp32', 'bf16'):
+        raise EngineError(
+            f'OpenVINO on a CPU has no {precision}.', 'Set engine.precision to fp32 or bf16.'
+        )
+    if precision == 'bf16' and 'BF16' not in core.get_property(
+        'CPU', 'OPTIMIZATION_CAPABILITIES'
+    ):
+        raise EngineError('This processor has no bf16.', 'Set engine.precision to fp32.')
+    options: dict[str, str | int] = {
+        'PERFORMANCE_HINT': 'LATENCY',
+        # left to itself OpenVINO takes bf16 where it can, and every engine gives the same answer
+        # only in fp32
+        'INFERENCE_PRECISION_HINT': 'bf16' if precision == 'bf16' else 'f32',
+    }
+    if threads:
+        options['INFERENCE_NUM_THREADS'] = threads
+    if cache is not None:
+        options['CACHE_DIR'] = str(cache)
+    return options
+
+
+def _last_line(error: Exception) -> str:
+    """OpenVINO's messages are stacks of source lines; the last one speaks."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
