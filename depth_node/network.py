@@ -8,7 +8,7 @@ The contract: one input float32 [1, 3, h, w], h and w fixed or dynamic; one outp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,8 @@ def choose_size(
 
     :param spec: what the sidecar says.
     :param info: what the file says.
-    :param wanted: ``auto`` or WIDTHxHEIGHT, as ``model.input_size`` has it.
+    :param wanted: ``auto``, a nominal side like 308, or WIDTHxHEIGHT, as ``model.input_size``
+        has it.
     :param frame: size of the camera's frames (pixels), whose aspect ``auto`` keeps where the
         network lets it; None where not known yet.
     :returns: the network's size.
@@ -157,8 +158,11 @@ def choose_size(
             f'{info.path}: the network takes {_sides(info)}, its description says '
             f'{spec.input_size}.', 'Correct input_size in the sidecar, or take the right file.',
         )
-    if wanted != 'auto':
-        size = Size.parse(wanted)
+    if wanted.isdecimal() and info.size is None:
+        side = Size.parse(f'{wanted}x{wanted}')
+        size = _from_area(replace(spec, nominal_size=side), info, frame or spec.nominal_size)
+    elif wanted != 'auto':
+        size = Size.parse(f'{wanted}x{wanted}' if wanted.isdecimal() else wanted)
         if not _fits(size, info):
             raise ModelError(
                 f'{info.path}: the network takes {_sides(info)}, it cannot run at {size}.',

@@ -156,3 +156,18 @@ def test_a_baked_output_is_refused():
     networks.check_plane(info(), 'depth', (1, 1, 24, 32), Size(32, 24))
     with pytest.raises(ModelError, match=r'is \[1, 1, 14, 14\], expected \[1, 24, 32\]'):
         networks.check_plane(info(), 'depth', (1, 1, 14, 14), Size(32, 24))
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'size'), [('308', Size(350, 266)), ('518', Size(602, 448)), ('252', Size(294, 224))]
+)
+def test_a_nominal_side_keeps_the_aspect_of_the_frame(wanted, size):
+    spec = ModelSpec('x', OutputKind.METRIC_DEPTH, nominal_size=Size(518, 518), multiple=14)
+    chosen = networks.choose_size(spec, info(), wanted, Size(640, 480))
+    assert chosen == size
+    assert abs(chosen.width / chosen.height - 4 / 3) < 0.03
+
+
+def test_a_nominal_side_is_refused_by_a_fixed_network():
+    with pytest.raises(ModelError, match='takes 32x24, it cannot run at 308x308'):
+        networks.choose_size(SPEC, info(32, 24), '308', Size(640, 480))

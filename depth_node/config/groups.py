@@ -32,10 +32,16 @@ class ModelConfig:
         'Catalogue name (`depth-node models`) or path to an ONNX file with its sidecar.',
         live=False,
     )
+    accept_licence: bool = param(
+        False,
+        'Accept a licence that does not allow every use; it is asked for once per model.',
+        live=False,
+    )
     input_size: str = param(
         'auto',
         'Network size as WIDTHxHEIGHT, or auto: the fixed size of the network, or the aspect of '
-        "the first frame at the model's nominal area, rounded to its multiple.",
+        "the first frame at the model's nominal area, rounded to its multiple. A single number "
+        'is a nominal side: 308 gives the aspect of the frame at the area of 308x308.',
         unit='px',
         live=False,
     )
@@ -50,6 +56,16 @@ class ModelConfig:
     )
     std: list[float] = param(
         [], 'Three per-channel deviations, for a file without a sidecar.', live=False
+    )
+    bgr: bool = param(
+        False, 'Feed blue, green, red, for a network trained on OpenCV images.', live=False
+    )
+    scale: float = param(
+        0.0,
+        'Scale that makes metres of the output, where the weights have one (5.4 for '
+        'stereo-trained Monodepth2); 0: the sidecar says.',
+        low=0.0,
+        live=False,
     )
     min_depth: float = param(
         0.0, 'Nearest depth of a sigmoid disparity; 0: the sidecar says.', unit='m', low=0.0,

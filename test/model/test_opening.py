@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from dummy_networks import write_network
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto
@@ -20,19 +21,8 @@ DESCRIBED = {'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1]}
 
 @pytest.fixture
 def network(tmp_path: Path) -> Path:
-    """Write a network that only has to be ONNX."""
-    node = helper.make_node('Mul', ['image', 'weight'], ['disp'])
-    weight = numpy_helper.from_array(np.ones((1, 1, 4, 6), np.float32), 'weight')
-    graph = helper.make_graph(
-        [node],
-        'tiny',
-        [helper.make_tensor_value_info('image', TensorProto.FLOAT, [1, 3, 4, 6])],
-        [helper.make_tensor_value_info('disp', TensorProto.FLOAT, [1, 3, 4, 6])],
-        [weight],
-    )
-    path = tmp_path / 'tiny.onnx'
-    onnx.save(helper.make_model(graph), path)
-    return path
+    """Write a network that keeps the contract."""
+    return write_network(tmp_path / 'tiny.onnx', width=6, height=4)
 
 
 def sidecar(network: Path, **fields: object) -> None:
@@ -109,7 +99,7 @@ def external(network: Path, location: str) -> None:
 
 
 def test_weights_beside_the_file_are_allowed(network: Path) -> None:
-    network.with_name('tiny.onnx.data').write_bytes(np.ones(24, np.float32).tobytes())
+    network.with_name('tiny.onnx.data').write_bytes(np.ones(27, np.float32).tobytes())
     external(network, 'tiny.onnx.data')
     assert open_model(network, overrides=DESCRIBED).path == network
 
@@ -122,35 +112,52 @@ def test_weights_outside_the_folder_are_refused(network: Path, location: str) ->
     (inner.parent / 'secret').write_bytes(bytes(96))
     (inner / 'link').symlink_to('../secret')
     external(moved, location)
-    with pytest.raises(ModelError, match='outside its own folder'):
+    with pytest.raises(ModelError, match='outside its folder'):
         open_model(moved, overrides=DESCRIBED)
-
-
-def test_weights_hidden_in_a_subgraph_are_found(network: Path) -> None:
-    def branch(name: str) -> onnx.GraphProto:
-        constant = numpy_helper.from_array(np.ones((1,), np.float32), f'{name}_c')
-        node = helper.make_node('Constant', [], [name], value=constant)
-        output = helper.make_tensor_value_info(name, TensorProto.FLOAT, [1])
-        return helper.make_graph([node], name, [], [output])
-
-    hidden = branch('b')
-    tensor = hidden.node[0].attribute[0].t
-    tensor.ClearField('raw_data')
-    tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key='location', value='/etc/passwd')
-    node = helper.make_node('If', ['c'], ['y'], then_branch=branch('a'), else_branch=hidden)
-    graph = helper.make_graph(
-        [node],
-        'outer',
-        [helper.make_tensor_value_info('c', TensorProto.BOOL, [])],
-        [helper.make_tensor_value_info('y', TensorProto.FLOAT, [1])],
-    )
-    network.write_bytes(helper.make_model(graph).SerializeToString())
-    with pytest.raises(ModelError, match='outside its own folder'):
-        open_model(network, overrides=DESCRIBED)
 
 
 def test_missing_weights_are_named(network: Path) -> None:
     external(network, 'tiny.onnx.data')
-    with pytest.raises(ModelError, match=r"'tiny\.onnx\.data', which is missing"):
+    with pytest.raises(ModelError, match=r'external data tiny\.onnx\.data is missing'):
         open_model(network, overrides=DESCRIBED)
+
+
+def test_a_sidecar_that_lies_about_the_size_is_refused(network: Path) -> None:
+    sidecar(network, input_size=[640, 192])
+    with pytest.raises(ModelError, match='the network takes 6x4, its description says 640x192'):
+        open_model(network)
+
+
+@pytest.mark.parametrize('order', ['divide last', 'divide first'])
+def test_an_image_is_not_normalised_twice(network: Path, order: str) -> None:
+    proto = onnx.load(network)
+    proto.graph.node[0].input[0] = 'normal'
+    mean = np.full((1, 3, 1, 1), 0.45, np.float32)
+    for name, value in (('mean', mean), ('std', mean / 2)):
+        proto.graph.initializer.append(numpy_helper.from_array(value, name))
+    steps = [('Sub', 'mean'), ('Div', 'std')]
+    steps = steps if order == 'divide last' else steps[::-1]
+    (first, a), (second, b) = steps
+    proto.graph.node.insert(0, helper.make_node(first, ['image', a], ['half']))
+    proto.graph.node.insert(1, helper.make_node(second, ['half', b], ['normal']))
+    onnx.save(proto, network)
+    assert open_model(network, overrides=DESCRIBED).spec.mean == (0.0, 0.0, 0.0)
+    with pytest.raises(ModelError, match=r'says mean 0\.5,0\.5,0\.5: it would be done twice'):
+        open_model(network, overrides={**DESCRIBED, 'mean': [0.5, 0.5, 0.5]})
+
+
+def test_scaling_alone_is_no_normalisation(network: Path) -> None:
+    proto = onnx.load(network)
+    proto.graph.node[0].input[0] = 'scaled'
+    scale = numpy_helper.from_array(np.array(255.0, np.float32), 'scale')
+    proto.graph.initializer.append(scale)
+    proto.graph.node.insert(0, helper.make_node('Mul', ['image', 'scale'], ['scaled']))
+    onnx.save(proto, network)
+    assert open_model(network, overrides={**DESCRIBED, 'mean': [0.5, 0.5, 0.5]}).spec.mean[0]
+
+
+def test_the_real_network_says_that_it_normalises(shared_data: Path) -> None:
+    path = shared_data / 'weights' / 'rtmonodepth_s_m_640_192.onnx'
+    assert open_model(path, overrides=DESCRIBED).path == path
+    with pytest.raises(ModelError, match='done twice'):
+        open_model(path, overrides={**DESCRIBED, 'mean': [0.485, 0.456, 0.406]})

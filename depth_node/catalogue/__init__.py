@@ -1,0 +1,44 @@
+"""
+Every model that can be had by name, as data.
+
+``doc/models.md`` and ``depth-node models`` are made from it.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from depth_node.catalogue import depth_anything, monodepth2
+from depth_node.catalogue.entry import Entry, Form, HubFile, WebFile
+from depth_node.errors import ModelError
+from depth_node.model.spec import ModelSpec, OutputKind
+
+__all__ = ['CATALOGUE', 'Entry', 'Form', 'HubFile', 'WebFile', 'find']
+
+EMBEDDED = Entry(
+    ModelSpec('embedded', OutputKind.CANONICAL_DEPTH, licence='Apache-2.0', commercial=True),
+    Form.EMBEDDED,
+    note='Knows the synthetic world of `make demo` and nothing else: not for a real camera.',
+)
+
+CATALOGUE: dict[str, Entry] = {
+    entry.name: entry for entry in (*depth_anything.ENTRIES, *monodepth2.ENTRIES, EMBEDDED)
+}
+
+
+def find(name: str) -> Entry:
+    """
+    Look a model up.
+
+    :param name: as `depth-node models` lists it.
+    :returns: what the catalogue says.
+    :raises ModelError: no such name.
+    """
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    close = difflib.get_close_matches(name, CATALOGUE, 1, 0.5)
+    hint = f'Did you mean {close[0]}? ' if close else ''
+    raise ModelError(
+        f'{name!r} is neither a model of the catalogue nor a file.',
+        f'{hint}`depth-node models` lists the names; a path ends in .onnx.',
+    )

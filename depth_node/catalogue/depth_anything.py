@@ -1,0 +1,164 @@
+"""
+Depth Anything 1, 2 and 3.
+
+Licences are those of each checkpoint's card; sizes, revisions and hashes are those the Hub lists
+for that commit. Where no hash is known to us the file is pinned on first use.
+
+Training focal lengths: the metric networks of V2 saw Hypersim (focal length 886.81 px at
+1024x768) and Virtual KITTI 2 (725.0 px at 1242x375) with the shorter side scaled to 518 px, so
+886.81 * 518 / 768 and 725.0 * 518 / 375 pixels at network size. Computed from the datasets, not
+measured.
+"""
+
+from __future__ import annotations
+
+from depth_node.catalogue.entry import Entry, Form, HubFile
+from depth_node.model.spec import Interpolation, ModelSpec, OutputKind, Size
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+SIDES = (252, 770)
+HYPERSIM_FOCAL = 886.81 * 518 / 768
+VKITTI_FOCAL = 725.0 * 518 / 375
+
+_APACHE = 'Apache-2.0'
+_NON_COMMERCIAL = 'CC-BY-NC-4.0'
+_PARAMETERS = {'small': 24.8, 'base': 97.5, 'large': 335.3}
+_ENCODERS = {'small': 'vits', 'base': 'vitb', 'large': 'vitl'}
+_CARD = (
+    'Its card says Apache-2.0, but it was tuned from weights under CC-BY-NC-4.0; taken as '
+    'non-commercial until its authors say otherwise.'
+)
+_UNTRIED = 'A third party made this export; check its numbers before relying on it.'
+
+
+def _spec(name: str, kind: OutputKind, *, free: bool, **fields: object) -> ModelSpec:
+    common: dict[str, object] = {
+        'nominal_size': Size(518, 518),
+        'multiple': 14,
+        'interpolation': Interpolation.CUBIC,
+        'mean': IMAGENET_MEAN,
+        'std': IMAGENET_STD,
+        'licence': _APACHE if free else _NON_COMMERCIAL,
+        'commercial': free,
+    }
+    return ModelSpec(name, kind, **{**common, **fields})  # type: ignore[arg-type]
+
+
+def _relative(size: str, *files: HubFile) -> Entry:
+    return Entry(
+        _spec(
+            f'depth_anything_v2_{size}', OutputKind.RELATIVE_DISPARITY, free=size == 'small'
+        ),
+        Form.ONNX,
+        files,
+        _PARAMETERS[size],
+        _ENCODERS[size],
+        SIDES,
+    )
+
+
+def _metric(place: str, size: str, revision: str, length: int, sha256: str) -> Entry:
+    indoor = place == 'indoor'
+    data = 'Hypersim' if indoor else 'VKITTI'
+    encoder = _ENCODERS[size]
+    spec = _spec(
+        f'depth_anything_v2_metric_{place}_{size}',
+        OutputKind.METRIC_DEPTH,
+        free=size == 'small',
+        max_depth=20.0 if indoor else 80.0,
+        train_focal=round(HYPERSIM_FOCAL if indoor else VKITTI_FOCAL, 1),
+    )
+    file = HubFile(
+        f'depth-anything/Depth-Anything-V2-Metric-{data}-{size.capitalize()}',
+        f'depth_anything_v2_metric_{data.lower()}_{encoder}.pth',
+        revision,
+        length,
+        sha256,
+    )
+    note = '' if size == 'small' else _CARD
+    return Entry(
+        spec, Form.DEPTH_ANYTHING, (file,), _PARAMETERS[size], encoder, SIDES, note
+    )
+
+
+def _three(
+    name: str, kind: OutputKind, parameters: float, files: tuple[HubFile, ...],
+    note: str = _UNTRIED, **fields: object,
+) -> Entry:
+    spec = _spec(
+        f'depth_anything_3_{name}', kind, free=True,
+        **{'nominal_size': Size(504, 378), 'interpolation': Interpolation.AREA, **fields},
+    )
+    sides = SIDES if spec.input_size is None else None
+    return Entry(spec, Form.ONNX, files, parameters, '', sides, note)
+
+
+def _community(size: str) -> tuple[HubFile, HubFile]:
+    repo = f'onnx-community/depth-anything-v3-{size}'
+    return HubFile(repo, 'onnx/model.onnx'), HubFile(repo, 'onnx/model.onnx_data')
+
+
+ENTRIES = (
+    _relative(
+        'small',
+        HubFile(
+            'onnx-community/depth-anything-v2-small',
+            'onnx/model.onnx',
+            'c70d1ddbcd93c9bda8098268cc3554adf5e8dd4f',
+            sha256='afb6a5c28f3b6bf1618c6e43f02073ef9dfdc70e937502d51603e57b0a1df10c',
+        ),
+    ),
+    _relative('base', HubFile('onnx-community/depth-anything-v2-base', 'onnx/model.onnx')),
+    _relative('large', HubFile('onnx-community/depth-anything-v2-large', 'onnx/model.onnx')),
+    _metric(
+        'indoor', 'small', '3bc65d4e14a6786a61acec16453c50e12bf5f338', 99222290,
+        'b782898d8a3e8be1f639de33837ed85e9b4b73e40f8f5e5cd99067588d722545',
+    ),
+    _metric(
+        'indoor', 'base', '4ebcd7fd0858cbb953451619ca943ea39ec08e00', 389965138,
+        '9dc9e274c5eff55c6daf27b660c0ced0eca4e8593a6da90cdcb04d2b4d3f3fa2',
+    ),
+    _metric(
+        'indoor', 'large', '79720800638389a78b2defc92caa885104f69974', 1341401882,
+        '6f82ff2bc543ac02ddff4aa31fa363676a8305dd3ccf04e80e2af115a044cb6d',
+    ),
+    _metric(
+        'outdoor', 'small', 'c725b8589bdf6ab04072cab74c0467830db80d6d', 99221808,
+        '9203e538d35255c90dda4b7fedb47ff33fe725497bcca3b1e53b3a65ee63f0cb',
+    ),
+    _metric(
+        'outdoor', 'base', 'e96fd0c8cedf1825a55b9c61309f754982948df0', 389964656,
+        '4dad67a7cc10b462bca48e6b8569c762b8eb3c1adada170a3851a6d3ba37bb3e',
+    ),
+    _metric(
+        'outdoor', 'large', '070e97e4b80e317ec1d03c19927304f4091a180b', 1341401064,
+        '239b1054a369e66da2576e9a118d6d7c12d90dc8ebe609579a9a09cd8e05fe38',
+    ),
+    Entry(
+        _spec('depth_anything_v1_small', OutputKind.RELATIVE_DISPARITY, free=True),
+        Form.ONNX,
+        (HubFile('Xenova/depth-anything-small-hf', 'onnx/model.onnx'),),
+        24.8,
+        'vits',
+        SIDES,
+    ),
+    _three('small', OutputKind.RELATIVE_DEPTH, 26.0, _community('small')),
+    _three('base', OutputKind.RELATIVE_DEPTH, 120.0, _community('base')),
+    _three(
+        'metric_large',
+        OutputKind.CANONICAL_DEPTH,
+        350.0,
+        (HubFile('TillBeemelmanns/Depth-Anything-V3-ONNX', 'DA3METRIC-LARGE.onnx'),),
+        f'Fixed at 504x280, so that frames of 16:9 fit best. {_UNTRIED}',
+        input_size=Size(504, 280),
+    ),
+    _three(
+        'mono_large',
+        OutputKind.RELATIVE_DEPTH,
+        350.0,
+        (HubFile('yuvraj108c/Depth-Anything-3-Onnx', 'DA3Mono-Large.onnx'),),
+        f'Fixed at 518x518. {_UNTRIED}',
+        input_size=Size(518, 518),
+    ),
+)

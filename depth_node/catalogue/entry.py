@@ -1,0 +1,124 @@
+"""What the catalogue says about one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import enum
+
+from depth_node.model.spec import ModelSpec
+
+
+class Form(str, enum.Enum):
+    """What the published files are, and so what it takes to run them."""
+
+    ONNX = 'onnx'
+    """An ONNX graph: runs as it is, nothing but an engine is needed."""
+    DEPTH_ANYTHING = 'depth_anything'
+    """A Depth Anything checkpoint (.pth): exported once, which needs torch and transformers."""
+    MONODEPTH2 = 'monodepth2'
+    """A zip with encoder.pth and depth.pth: exported once, which needs torch."""
+    EMBEDDED = 'embedded'
+    """Inside the package."""
+
+    @property
+    def needs_export(self) -> bool:
+        """Whether somebody with torch has to export it once."""
+        return self in (Form.DEPTH_ANYTHING, Form.MONODEPTH2)
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """
+    A file of a Hugging Face repository.
+
+    :param repo: owner and name.
+    :param path: the file inside it.
+    :param revision: a commit, where one is known to hold this very file, else a branch.
+    :param size: bytes, or None where not known.
+    :param sha256: 64 hexadecimal digits, or None: then pinned on first use.
+    """
+
+    repo: str
+    path: str
+    revision: str = 'main'
+    size: int | None = None
+    sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.path.rpartition('/')[2]
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f'https://huggingface.co/{self.repo}'
+
+
+@dataclass(frozen=True)
+class WebFile:
+    """
+    A file at an address.
+
+    :param url: https.
+    :param size: bytes, or None where not known.
+    :param sha256: 64 hexadecimal digits, or None: then pinned on first use.
+    :param md5: what its authors published instead of a better hash, or None. It finds damage,
+        not malice.
+    """
+
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.url.rpartition('/')[2].replace('%2B', '+')
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self.url
+
+
+@dataclass(frozen=True)
+class Entry:
+    """
+    One model of the catalogue.
+
+    :param spec: what it is; its `name` is the name users type.
+    :param form: what its files are.
+    :param files: where they are; the first is the graph or the weights.
+    :param parameters: number of weights (millions).
+    :param variant: which architecture the weights belong to (``vits``, ``resnet18``), where the
+        form needs it.
+    :param sides: smallest and largest nominal side it is meant for (pixels), or None where its
+        size is fixed.
+    :param note: what else somebody has to know before using it.
+    """
+
+    spec: ModelSpec
+    form: Form
+    files: tuple[HubFile | WebFile, ...] = ()
+    parameters: float | None = None
+    variant: str = ''
+    sides: tuple[int, int] | None = None
+    note: str = ''
+
+    @property
+    def name(self) -> str:
+        """The name users type."""
+        return self.spec.name
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the licence lets anybody use it for anything, so that nobody need be asked."""
+        return self.spec.commercial is True
+
+    @property
+    def size(self) -> int | None:
+        """Bytes to download, or None where not known."""
+        sizes = [file.size for file in self.files]
+        return None if None in sizes else sum(size for size in sizes if size is not None)

@@ -1,0 +1,152 @@
+"""One file by HTTPS: continued where it broke off, never taken for whole before it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+import http.client
+import os
+from pathlib import Path
+import ssl
+import sys
+import time
+from typing import Any
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from depth_node.errors import ModelError
+
+ATTEMPTS = 5
+TIMEOUT = 30.0
+"""Seconds without a byte after which an attempt is given up."""
+_CHUNK = 1 << 18
+_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+_LOCAL = ('localhost', '127.0.0.1', '::1')
+
+
+def download(
+    url: str, part: Path, *, size: int | None = None, attempts: int = ATTEMPTS,
+    timeout: float = TIMEOUT, pause: float = 1.0,
+) -> None:
+    """
+    Fetch `url` into `part`; what is there already is continued.
+
+    :param url: https, or http on this very machine.
+    :param part: where it goes; holds what has arrived when this fails.
+    :param size: bytes expected, or None where not known.
+    :param attempts: how often to try, each continuing the last.
+    :param timeout: seconds without a byte after which an attempt is given up.
+    :param pause: seconds before the second attempt; doubled for each further one.
+    :raises ModelError: not found, refused, unsafe, or broken off too often.
+    :raises OSError: the disk is full or cannot be written.
+    """
+    _check_safe(url)
+    problem: str | None = ''
+    for attempt in range(attempts):
+        if attempt:
+            time.sleep(pause * 2 ** (attempt - 1))
+        problem = _attempt(url, part, size, timeout)
+        if problem is None:
+            return
+    raise ModelError(
+        f'{url}: could not be fetched in {attempts} attempts ({problem}).',
+        'Check the network; what has arrived is kept and continued next time.',
+    )
+
+
+def _attempt(url: str, part: Path, size: int | None, timeout: float) -> str | None:
+    """Fetch what is missing; return None when whole, else why it may be tried again."""
+    have = part.stat().st_size if part.exists() else 0
+    if size is not None and have >= size:
+        return None  # the caller's check says whether it is the right content
+    request = urllib.request.Request(url, headers={'User-Agent': 'depth_node'})  # noqa: S310
+    if have:
+        request.add_header('Range', f'bytes={have}-')
+    opener = urllib.request.build_opener(_SafeRedirects)
+    try:
+        with opener.open(request, timeout=timeout) as response:
+            return _receive(response, part, have, size, url)
+    except urllib.error.HTTPError as error:
+        return _refused(url, part, error)
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, OSError) and not _is_network(error):
+            raise
+        return str(getattr(error, 'reason', error)) or type(error).__name__
+
+
+def _refused(url: str, part: Path, error: urllib.error.HTTPError) -> str:
+    """Tell an error status that may pass from one that will not."""
+    if error.code == 416:
+        part.unlink(missing_ok=True)  # longer than the file: it was another one
+        return 'what had arrived was longer than the file'
+    if error.code in _AGAIN:
+        return f'HTTP {error.code} {error.reason}'
+    remedy = 'Its owners moved it; update depth_node, or give the path of your own copy.'
+    raise ModelError(f'{url}: the server says {error.code} {error.reason}.', remedy) from error
+
+
+def _receive(response: Any, part: Path, have: int, size: int | None, url: str) -> str | None:
+    resumed = response.status == 206
+    length = response.headers.get('Content-Length')
+    start = have if resumed else 0
+    total = start + int(length) if length and length.isdecimal() else size
+    if size is not None and total is not None and total != size:
+        raise ModelError(
+            f'{url}: the server has {total} bytes, expected {size}.',
+            'The file was changed at its source; update depth_node, or give your own copy.',
+        )
+    with part.open('ab' if resumed else 'wb') as file, _progress(part.stem, start, total) as bar:
+        while True:
+            # read1 hands over what has come; read would hold it back until the chunk is full,
+            # and lose it when the connection breaks
+            chunk = response.read1(_CHUNK)
+            if not chunk:
+                break
+            file.write(chunk)
+            bar(len(chunk))
+        file.flush()
+        os.fsync(file.fileno())
+        arrived = file.tell()
+    if total is not None and arrived < total:
+        return f'broke off after {arrived} of {total} bytes'
+    return None
+
+
+def _is_network(error: OSError) -> bool:
+    return isinstance(
+        error, (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError)
+    )
+
+
+def _check_safe(url: str) -> None:
+    """Refuse an address whose content anybody between could change."""
+    parts = urllib.parse.urlsplit(url)
+    local = parts.scheme == 'http' and parts.hostname in _LOCAL
+    if parts.scheme != 'https' and not local:
+        raise ModelError(f'{url}: is not https, and anybody on the way could change the file.')
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but not to where the content could be changed."""
+
+    max_redirections = 5
+
+    def redirect_request(self, req: Any, *rest: Any) -> Any:
+        _check_safe(rest[-1])
+        return super().redirect_request(req, *rest)
+
+
+@contextlib.contextmanager
+def _progress(name: str, start: int, total: int | None) -> Iterator[Any]:
+    """Show a bar on a terminal, nothing elsewhere."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield lambda _count: None
+        return
+    with tqdm(
+        desc=name, total=total, initial=start, unit='B', unit_scale=True,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        yield bar.update

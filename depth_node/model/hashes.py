@@ -1,0 +1,48 @@
+"""Hashes of files, checked before anything is run from them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from depth_node.errors import ModelError
+
+_CHUNK = 1 << 20
+
+
+def hash_of(path: Path, algorithm: str = 'sha256') -> str:
+    """
+    Hash a file.
+
+    :param path: the file.
+    :param algorithm: as hashlib names it.
+    :returns: lower-case hexadecimal digits.
+    :raises ModelError: the file cannot be read.
+    """
+    digest = hashlib.new(algorithm, usedforsecurity=algorithm != 'md5')
+    try:
+        with path.open('rb') as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise ModelError(f'{path}: cannot be read ({error.strerror}).') from error
+    return digest.hexdigest()
+
+
+def check_sha256(path: Path, expected: str | None) -> None:
+    """
+    Compare a file with the hash it should have.
+
+    :param path: the file.
+    :param expected: 64 hexadecimal digits, or None where nothing is known.
+    :raises ModelError: the file is another one, or cannot be read.
+    """
+    if expected is None:
+        return
+    found = hash_of(path)
+    if found != expected.lower():
+        raise ModelError(
+            f'{path}: its SHA-256 is {found}, expected {expected.lower()}.',
+            'It is damaged or another file; fetch it again, or correct the hash in its sidecar '
+            'if the file was changed on purpose.',
+        )

@@ -1,0 +1,320 @@
+"""Fetching from a server that breaks off, stalls, lies, moves and refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import errno
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+import random
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+
+from bad_server import COMMIT, serve, Site
+import pytest
+
+from depth_node import download as download_module
+from depth_node.catalogue.entry import WebFile
+from depth_node.download import download
+from depth_node.errors import ModelError
+from depth_node.fetch import cache_root, fetch
+
+CONTENT = random.Random(7).randbytes(200_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+HUB_PATH = f'/owner/name/resolve/{COMMIT}/onnx/model.onnx'
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Run a server with one file under /model.bin and the same as a Hub has it."""
+    with serve(Site({'/model.bin': CONTENT, HUB_PATH: CONTENT})) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pauses between attempts, and whatever the machine's user has set."""
+    monkeypatch.setattr(download_module.time, 'sleep', lambda _seconds: None)
+    for name in ('HF_HUB_OFFLINE', 'HF_ENDPOINT'):
+        monkeypatch.delenv(name, raising=False)
+
+
+def web(site: Site, **facts: object) -> WebFile:
+    """Describe the file of the server."""
+    return WebFile(f'{site.url}/model.bin', **{'sha256': SHA256, **facts})  # type: ignore[arg-type]
+
+
+def left(folder: Path) -> set[str]:
+    """Name what a user sees in a folder."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith('.')}
+
+
+def test_a_good_file_arrives_and_is_not_fetched_again(site: Site, tmp_path: Path) -> None:
+    path = fetch(web(site, size=len(CONTENT)), tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert left(tmp_path) == {'model.bin'}
+    fetch(web(site), tmp_path)
+    assert len(site.seen) == 1
+
+
+def test_a_broken_download_is_continued(site: Site, tmp_path: Path) -> None:
+    site.cuts = 2
+    assert fetch(web(site), tmp_path).read_bytes() == CONTENT
+    assert [seen[2] for seen in site.seen] == ['', 'bytes=100000-', 'bytes=150000-']
+
+
+def test_a_server_that_cannot_continue_starts_again(site: Site, tmp_path: Path) -> None:
+    site.cuts, site.ranges = 1, False
+    assert fetch(web(site), tmp_path).read_bytes() == CONTENT
+
+
+def test_what_arrived_is_kept_when_the_network_is_lost(site: Site, tmp_path: Path) -> None:
+    site.cuts = download_module.ATTEMPTS
+    with pytest.raises(ModelError, match=r'in 5 attempts .*broke off after .* of 200000 bytes'):
+        fetch(web(site), tmp_path)
+    assert left(tmp_path) == {'model.bin.part'}
+    site.seen.clear()
+    assert fetch(web(site), tmp_path).read_bytes() == CONTENT
+    assert site.seen[0][2].startswith('bytes=')
+
+
+def test_a_stalled_server_is_given_up_and_continued(site: Site, tmp_path: Path) -> None:
+    site.stalls = 1
+    part = tmp_path / 'x.part'
+    download(f'{site.url}/model.bin', part, timeout=0.3)
+    assert part.read_bytes() == CONTENT
+    assert site.seen[1][2] == 'bytes=100000-'
+
+
+def test_a_slow_server_is_waited_for(site: Site, tmp_path: Path) -> None:
+    site.slow = 0.002
+    part = tmp_path / 'x.part'
+    download(f'{site.url}/model.bin', part, timeout=0.3, attempts=1)
+    assert part.read_bytes() == CONTENT
+
+
+def test_a_busy_server_is_asked_again(site: Site, tmp_path: Path) -> None:
+    site.errors = [503, 429]
+    assert fetch(web(site), tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize('status', [401, 403, 404, 410])
+def test_a_refusal_is_final(site: Site, tmp_path: Path, status: int) -> None:
+    site.errors = [status]
+    with pytest.raises(ModelError, match=f'the server says {status}'):
+        fetch(web(site), tmp_path)
+    assert len(site.seen) == 1
+
+
+def test_wrong_bytes_are_never_used(site: Site, tmp_path: Path) -> None:
+    site.files['/model.bin'] = CONTENT[:-1] + b'!'
+    with pytest.raises(ModelError, match=f'SHA-256 .*, expected {SHA256}'):
+        fetch(web(site), tmp_path)
+    assert left(tmp_path) == set()
+
+
+def test_a_file_of_another_length_is_refused_before_it_is_fetched(
+    site: Site, tmp_path: Path
+) -> None:
+    site.files['/model.bin'] = CONTENT * 2
+    with pytest.raises(ModelError, match='the server has 400000 bytes, expected 200000'):
+        fetch(web(site, size=len(CONTENT)), tmp_path)
+
+
+def test_a_remainder_of_another_file_is_thrown_away(site: Site, tmp_path: Path) -> None:
+    (tmp_path / 'model.bin.part').write_bytes(bytes(300_000))
+    assert fetch(web(site), tmp_path).read_bytes() == CONTENT
+
+
+def test_a_damaged_file_is_noticed_when_it_is_used(site: Site, tmp_path: Path) -> None:
+    path = fetch(web(site), tmp_path)
+    path.write_bytes(CONTENT[::-1])
+    with pytest.raises(ModelError, match='is not the file it should be'):
+        fetch(web(site), tmp_path)
+
+
+def test_the_hash_of_the_authors_is_checked_too(site: Site, tmp_path: Path) -> None:
+    md5 = hashlib.md5(CONTENT).hexdigest()
+    assert fetch(web(site, md5=md5), tmp_path / 'good').exists()
+    with pytest.raises(ModelError, match=f'MD5 {md5}, expected 0000'):
+        fetch(web(site, md5='0' * 32), tmp_path / 'bad')
+
+
+def test_an_unknown_hash_is_pinned_on_first_use_and_said_so(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        path = fetch(web(site, sha256=None), tmp_path)
+    assert f'pinned on this first use as {SHA256}' in caplog.text
+    assert json.loads((tmp_path / 'pins.json').read_text()) == {'model.bin': SHA256}
+    path.unlink()
+    site.files['/model.bin'] = b'another file under the same name'
+    with pytest.raises(ModelError, match=f'expected {SHA256}'):
+        fetch(web(site, sha256=None), tmp_path)
+
+
+def test_redirects_are_followed(site: Site, tmp_path: Path) -> None:
+    site.redirects = {'/moved.bin': f'{site.url}/again.bin', '/again.bin': '/model.bin'}
+    file = WebFile(f'{site.url}/moved.bin', sha256=SHA256)
+    assert fetch(file, tmp_path).read_bytes() == CONTENT
+
+
+def test_endless_redirects_end(site: Site, tmp_path: Path) -> None:
+    site.redirects = {'/model.bin': '/model.bin'}
+    with pytest.raises(ModelError, match='the server says 302'):
+        fetch(web(site), tmp_path)
+
+
+def test_a_redirect_to_plain_http_is_refused(site: Site, tmp_path: Path) -> None:
+    site.redirects = {'/model.bin': 'http://example.com/model.bin'}
+    with pytest.raises(ModelError, match='is not https'):
+        fetch(web(site), tmp_path)
+    assert len(site.seen) == 1
+
+
+@pytest.mark.parametrize('url', ['http://example.com/x', 'ftp://example.com/x', 'file:///etc/x'])
+def test_only_https_is_trusted(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match='is not https'):
+        fetch(WebFile(url), tmp_path)
+
+
+def test_no_server_at_all(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(('127.0.0.1', 0))
+        url = f'http://127.0.0.1:{unused.getsockname()[1]}/x'
+        with pytest.raises(ModelError, match=r'in 5 attempts .*Check the network'):
+            fetch(WebFile(url), tmp_path)
+
+
+def test_a_full_disk_is_called_that_and_leaves_room(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(download_module.os, 'fsync', no_room)
+    with pytest.raises(ModelError, match=r'the disk is full\. It needs 0 MB\. Free some room'):
+        fetch(web(site, size=len(CONTENT)), tmp_path)
+    assert left(tmp_path) == set()
+
+
+def test_a_folder_that_cannot_be_written_is_named(site: Site, tmp_path: Path) -> None:
+    (tmp_path / 'file').write_text('not a folder')
+    with pytest.raises(ModelError, match='cannot be written'):
+        fetch(web(site), tmp_path / 'file' / 'models')
+
+
+def test_offline_uses_what_is_there_and_asks_nobody(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('HF_HUB_OFFLINE', '1')
+    with pytest.raises(ModelError, match='the network may not be used'):
+        fetch(web(site), tmp_path)
+    (tmp_path / 'model.bin').write_bytes(CONTENT)
+    assert fetch(web(site), tmp_path).read_bytes() == CONTENT
+    assert site.seen == []
+
+
+def test_two_at_once_fetch_once(site: Site, tmp_path: Path) -> None:
+    site.slow = 0.0001
+    threads = [
+        threading.Thread(target=fetch, args=(web(site), tmp_path)) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / 'model.bin').read_bytes() == CONTENT
+    assert len(site.seen) == 1
+
+
+def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('XDG_CACHE_HOME', '/somewhere')
+    assert cache_root() == Path('/somewhere/depth_node/models')
+
+
+HUB = '''
+    import sys, time
+    from pathlib import Path
+    time.sleep = lambda _seconds: None  # the library's pauses between attempts
+    sys.path.insert(0, {tests!r})
+    from depth_node.catalogue.entry import HubFile
+    from depth_node.errors import ModelError
+    from depth_node.fetch import fetch
+    file = HubFile('owner/name', {path!r}, {commit!r}, sha256={sha!r})
+    try:
+        path = fetch(file, Path({folder!r}), offline={offline!r})
+    except ModelError as error:
+        print('ModelError', error)
+    else:
+        print('fetched', path, path.stat().st_size, path.is_symlink())
+'''
+
+
+def hub(
+    site: Site, tmp_path: Path, *, path: str = 'onnx/model.onnx', sha: str | None = SHA256,
+    offline: bool = False, folder: str = 'models', **environment: str,
+) -> str:
+    """Fetch from a Hub in a process of its own: its library reads the environment once."""
+    script = HUB.format(
+        tests=str(Path(__file__).parent), path=path, commit=COMMIT, sha=sha,
+        folder=str(tmp_path / folder), offline=offline,
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', textwrap.dedent(script)], check=False, capture_output=True,
+        text=True, timeout=60,
+        env={
+            **os.environ, 'HF_HOME': str(tmp_path / 'hub'), 'HF_ENDPOINT': site.url,
+            'HF_HUB_DISABLE_XET': '1', 'HF_HUB_DOWNLOAD_TIMEOUT': '2',
+            'HF_HUB_ETAG_TIMEOUT': '2', 'HF_HUB_DISABLE_TELEMETRY': '1', **environment,
+        },
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_hub_at_another_endpoint(site: Site, tmp_path: Path) -> None:
+    out = hub(site, tmp_path)
+    assert out.startswith('fetched')
+    assert out.split()[-2:] == ['200000', 'False']
+    # its cache serves another folder with the network gone
+    site.files.clear()
+    assert hub(site, tmp_path, folder='other', offline=True).startswith('fetched')
+
+
+def test_the_hub_breaking_off_is_continued(site: Site, tmp_path: Path) -> None:
+    site.cuts = 1
+    assert hub(site, tmp_path).startswith('fetched')
+    assert [seen[0] for seen in site.seen].count('GET') == 2
+
+
+def test_the_hub_having_another_file(site: Site, tmp_path: Path) -> None:
+    out = hub(site, tmp_path, sha='0' * 64)
+    assert 'is not the file it should be' in out
+    assert f'SHA-256 {SHA256}, expected 0000' in out
+    assert left(tmp_path / 'models') == set()
+
+
+def test_the_hub_not_having_the_file(site: Site, tmp_path: Path) -> None:
+    out = hub(site, tmp_path, path='onnx/gone.onnx')
+    assert f'there is no onnx/gone.onnx at revision {COMMIT}' in out
+
+
+def test_the_hub_while_offline(site: Site, tmp_path: Path) -> None:
+    out = hub(site, tmp_path, HF_HUB_OFFLINE='1')
+    assert 'is not in the cache, and the network may not be used' in out
+    assert site.seen == []
+
+
+def test_no_hub_at_all(site: Site, tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(('127.0.0.1', 0))
+        out = hub(site, tmp_path, HF_ENDPOINT=f'http://127.0.0.1:{unused.getsockname()[1]}')
+    assert 'could not be fetched' in out
+    assert 'Check the network' in out
