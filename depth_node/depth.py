@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -23,13 +22,11 @@ from depth_node.model import Aspect, ModelSpec, OutputKind, Size
 from depth_node.prediction import Prediction
 
 Depth = NDArray[np.float32]
-_Pixel = TypeVar('_Pixel', bound=np.generic)
 
 CANONICAL_FOCAL = 300.0
 """Focal length (pixels at network size) of canonical depth, as Depth Anything 3 defines it."""
 TRUSTED_CORRECTION = (0.7, 1.4)
 _STRIP = 65536
-_MILLIMETRES = 1000.0
 
 
 @dataclass(frozen=True)
@@ -179,27 +176,6 @@ def mark_sky(depth: Depth, sky: Depth, threshold: float, value: float) -> Depth:
     return depth
 
 
-def to_millimetres(depth: Depth, out: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """
-    Convert to the other encoding of REP-118, 16UC1.
-
-    :param depth: float32 (H, W), m.
-    :param out: uint16 (H, W), C-contiguous, overwritten: mm, 0 where invalid, and 65535 for all
-        that is farther than 65.5 m.
-    :returns: `out`.
-    """
-    with np.errstate(all='ignore'):
-        for metres, millimetres, scratch in _strips(depth, out):
-            np.multiply(metres, 0.0, out=scratch)
-            np.add(scratch, metres, out=scratch)  # infinities are invalid here too
-            np.multiply(scratch, np.float32(_MILLIMETRES), out=scratch)
-            np.rint(scratch, out=scratch)
-            np.fmax(scratch, np.float32(0), out=scratch)  # NaN becomes 0
-            np.minimum(scratch, np.float32(65535), out=scratch)
-            np.copyto(millimetres, scratch, casting='unsafe')
-    return out
-
-
 def _formula(values: Depth, spec: ModelSpec, scale: Scale, focal: float, out: Depth) -> None:
     """Apply the table in :func:`to_metres`."""
     factor, shift = np.float32(scale.scale), np.float32(scale.shift)
@@ -223,9 +199,7 @@ def _formula(values: Depth, spec: ModelSpec, scale: Scale, focal: float, out: De
             assert_never(spec.kind)
 
 
-def _strips(
-    source: Depth, target: NDArray[_Pixel]
-) -> Iterator[tuple[Depth, NDArray[_Pixel], Depth]]:
+def _strips(source: Depth, target: Depth) -> Iterator[tuple[Depth, Depth, Depth]]:
     """Walk over two images together in flat pieces, with a scratch piece of float32."""
     if source.shape != target.shape or not target.flags.c_contiguous:
         raise DataError(

@@ -18,7 +18,6 @@ from depth_node.depth import (
     Scale,
     scale_of,
     to_metres,
-    to_millimetres,
 )
 from depth_node.errors import DataError
 from depth_node.model import Aspect, ModelSpec, OutputKind, Size
@@ -157,10 +156,3 @@ def test_sky_has_its_own_value(value: float) -> None:
     depth = np.full((1, 3), 5, np.float32)
     sky = np.array([[0.1, 0.3, 0.9]], np.float32)
     np.testing.assert_array_equal(mark_sky(depth, sky, 0.3, value), [[5, value, value]])
-
-
-def test_millimetres_round_and_saturate() -> None:
-    depth = np.array([[1.2346, 0.0004, 65.6, 1e9, -1, *NOT_FINITE]], np.float32)
-    out = np.full(depth.shape, 7, np.uint16)
-    assert to_millimetres(depth, out) is out
-    np.testing.assert_array_equal(out, [[1235, 0, 65535, 65535, 0, 0, 0, 0]])

@@ -1,0 +1,166 @@
+"""
+Point clouds from depth and precomputed rays.
+
+Where a pixel looks does not change from frame to frame, so rays and the transform into the
+output frame are multiplied once, and a point is its depth times its direction plus an offset.
+The work goes strip by strip, so that the planes of a strip stay in the processor's cache until
+they are interleaved: measured on one core, 0.75 ms for 640x480 with color, against 1.4 ms for
+writing into every fourth float and 4 ms for broadcasting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.errors import DataError
+
+Depth = NDArray[np.float32]
+Color = NDArray[np.uint8]
+Points = NDArray[np.float32]
+Planes = tuple[slice, Depth, Depth, Depth]
+
+_STRIP = 40000
+
+
+class CloudMaker:
+    """
+    Makes clouds of one camera, into buffers of its own that the next frame overwrites.
+
+    :param rays: float32 (H, W, 2), X/Z and Y/Z of every pixel, NaN where none
+        (``Camera.rays``), taken at the stride of the cloud.
+    :param transform: float64 (4, 4), from the optical frame to the frame of the points; None:
+        points stay in the optical frame.
+    """
+
+    def __init__(self, rays: NDArray[np.float32], transform: NDArray[Any] | None = None) -> None:
+        self.shape: tuple[int, int] = (rays.shape[0], rays.shape[1])
+        x, y = (np.ascontiguousarray(rays[..., i]) for i in range(2))
+        self._hole = x * np.float32(0)  # NaN where there is no ray
+        self._optical = transform is None
+        matrix = np.eye(4) if transform is None else np.asarray(transform, np.float64)
+        self._offset = [np.float32(v) for v in matrix[:3, 3]]
+        self._directions = [
+            (x if row[0] == 1 and row[1] == row[2] == 0 else
+             y if row[1] == 1 and row[0] == row[2] == 0 else
+             np.asarray(x * row[0] + y * row[1] + row[2], np.float32))
+            for row in matrix[:3]
+        ]
+        rows = max(1, _STRIP // max(1, self.shape[1]))
+        self._rows = min(rows, self.shape[0])
+        self._planes = np.empty((4, self._rows, self.shape[1]), np.float32)
+        self._color = np.zeros((self._rows, self.shape[1], 4), np.uint8)
+        self._buffers: dict[int, Points] = {}
+
+    def organized(self, depth: Depth, rgb: Color | None = None) -> Points:
+        """
+        Make a cloud that keeps the image's grid.
+
+        :param depth: float32 (H, W), z-depth (m).
+        :param rgb: uint8 (H, W, 3), or None for a cloud without color.
+        :returns: float32 (H, W, 3) x, y, z (m), or (H, W, 4) with the color packed as
+            0x00RRGGBB in a float's bits; x, y and z are NaN where depth is not finite.
+        :raises DataError: sizes that do not belong together.
+        """
+        channels = 3 if rgb is None else 4
+        out = self._buffers.get(channels)
+        if out is None:
+            out = self._buffers[channels] = np.empty((*self.shape, channels), np.float32)
+        for rows, x, y, z in self.planes(depth):
+            planes = [x, y, z] if rgb is None else [x, y, z, self._packed(rgb[rows])]
+            cv2.merge(planes, dst=out[rows])
+        return out
+
+    def listed(self, depth: Depth, rgb: Color | None = None) -> Points:
+        """
+        Make a cloud of nothing but valid points.
+
+        :param depth: float32 (H, W), z-depth (m).
+        :param rgb: uint8 (H, W, 3), or None.
+        :returns: float32 (N, 3) or (N, 4); see :meth:`organized`.
+        :raises DataError: sizes that do not belong together.
+        """
+        points = self.organized(depth, rgb)
+        rows = points.reshape(-1, points.shape[-1])
+        # one opaque item per point: numpy moves those ten times as fast as rows
+        items = rows.view(np.complex128 if rows.shape[1] == 4 else 'V12')[:, 0]
+        kept = items[np.isfinite(points[..., 2]).ravel()]
+        return kept.view(np.float32).reshape(-1, rows.shape[1])
+
+    def picked(self, indices: NDArray[Any], depth: Depth, rgb: Color | None = None) -> Points:
+        """
+        Make a cloud of some pixels.
+
+        :param indices: (N,) flat pixel indices, row by row, of pixels with finite depth.
+        :param depth: float32 (H, W), z-depth (m).
+        :param rgb: uint8 (H, W, 3), or None.
+        :returns: float32 (N, 3) or (N, 4); see :meth:`organized`.
+        """
+        out = np.empty((len(indices), 3 if rgb is None else 4), np.float32)
+        distance = depth.ravel()[indices]
+        for axis in range(3):
+            out[:, axis] = self._directions[axis].ravel()[indices] * distance
+            out[:, axis] += self._offset[axis]
+        if rgb is not None:
+            colors = rgb.reshape(-1, 3)[indices].astype(np.uint32)
+            packed = colors[:, 0] << 16 | colors[:, 1] << 8 | colors[:, 2]
+            out[:, 3] = packed.view(np.float32)
+        return out
+
+    def planes(self, depth: Depth) -> Iterator[Planes]:
+        """
+        Walk over the points strip by strip.
+
+        :param depth: float32 (H, W), z-depth (m).
+        :returns: the rows of a strip, and x, y, z of its points (m), float32 (rows, W) each, in
+            buffers that the next strip overwrites.
+        :raises DataError: depth of another size than the rays.
+        """
+        if depth.shape != self.shape:
+            raise DataError(f'The depth image is {depth.shape}, its rays are {self.shape}.')
+        for start in range(0, self.shape[0], self._rows):
+            rows = slice(start, min(start + self._rows, self.shape[0]))
+            x, y, z, far = self._planes[:, :rows.stop - start]
+            with np.errstate(invalid='ignore'):
+                # infinity times zero is NaN, so that only finite depth with a ray is left
+                np.multiply(depth[rows], self._hole[rows], out=far)
+            np.add(far, depth[rows], out=far)
+            np.multiply(self._directions[0][rows], far, out=x)
+            np.multiply(self._directions[1][rows], far, out=y)
+            if self._optical:
+                yield rows, x, y, far
+                continue
+            np.multiply(self._directions[2][rows], far, out=z)
+            for plane, offset in zip((x, y, z), self._offset, strict=True):
+                np.add(plane, offset, out=plane)
+            yield rows, x, y, z
+
+    def _packed(self, rgb: Color) -> Depth:
+        """Pack a strip's colors as PCL does, 0x00RRGGBB."""
+        color = self._color[:len(rgb)]
+        cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA, dst=color)
+        packed = color.view(np.uint32)[..., 0]
+        np.bitwise_and(packed, np.uint32(0x00FFFFFF), out=packed)
+        return packed.view(np.float32)
+
+
+def sampled(image: NDArray[Any], stride: int) -> NDArray[Any]:
+    """
+    Take every n-th row and column.
+
+    :param image: (H, W) or (H, W, C).
+    :param stride: n.
+    :returns: contiguous; the image itself for a stride of 1.
+    """
+    if stride == 1:
+        return image
+    height, width = image.shape[:2]
+    if height % stride == 0 and width % stride == 0:  # OpenCV is quicker, and exact only then
+        size = (width // stride, height // stride)
+        shrunk: NDArray[Any] = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+        return shrunk
+    return np.ascontiguousarray(image[::stride, ::stride])
