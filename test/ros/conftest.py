@@ -20,7 +20,8 @@ import pytest
 
 os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-os.environ['ROS_LOCALHOST_ONLY'] = '1'  # the same on Humble
+if os.environ.get('ROS_DISTRO') == 'humble':
+    os.environ['ROS_LOCALHOST_ONLY'] = '1'
 os.environ.pop('ROS_STATIC_PEERS', None)
 os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
 

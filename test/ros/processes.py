@@ -155,9 +155,7 @@ class Processes:
 
 def mapped_segments(pid: int) -> set[Path]:
     """
-    List the shared-memory files a process has mapped, ports excepted.
-
-    Fast DDS keeps one small port file per number for whoever comes next; they are no leftovers.
+    List the shared memory of Fast DDS that a process has mapped.
 
     :param pid: process id.
     :returns: their paths; empty when the process has ended.
@@ -166,8 +164,11 @@ def mapped_segments(pid: int) -> set[Path]:
         lines = Path(f'/proc/{pid}/maps').read_text().splitlines()
     except OSError:
         return set()
-    paths = {Path(line.split(None, 5)[5]) for line in lines if SHARED_MEMORY in line}
-    return {path for path in paths if 'port' not in path.name and '(deleted)' not in path.name}
+    return {
+        Path(line.split(None, 5)[5])
+        for line in lines
+        if f'{SHARED_MEMORY}fast' in line and not line.endswith('(deleted)')
+    }
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> bool:

@@ -1,0 +1,142 @@
+"""
+What large messages need of the process: blocks that malloc keeps, and shared memory in Fast DDS.
+
+No rclpy here: launch files import this before any node exists. doc/dds.md has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import ctypes
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import shutil
+import sys
+import tempfile
+
+PACKAGE = 'depth_node'
+PROFILE = 'fastdds_shm.xml'
+# Humble and Jazzy read the first name, Kilted and later the second
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+# whoever sets one of these has chosen already
+_CHOICES = (*PROFILE_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
+_SHARED_MEMORY = Path('/dev/shm')  # noqa: S108 - where Fast DDS has its segments, not a file of ours
+_SEGMENTS_BYTES = 3 * 2**26
+"""Room for the segments of a camera and of the node, and one more."""
+
+_MMAP_THRESHOLD = 32 * 2**20
+_TRIM_THRESHOLD = 2**31 - 1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
+
+
+@dataclass(frozen=True)
+class Transport:
+    """
+    What to put into the environment for Fast DDS.
+
+    :param environment: variables to set; empty where nothing is to be changed.
+    :param reason: why, in a few words for a log.
+    """
+
+    environment: Mapping[str, str]
+    reason: str
+
+
+def share_folder() -> Path | None:
+    """
+    Find the folder with config/ and launch/.
+
+    :returns: share/depth_node of the colcon workspace, of the pip installation, or the source
+        tree itself; None where there is none (a package without its data files).
+    """
+    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    candidates = [Path(prefix) / 'share' / PACKAGE for prefix in (*prefixes, sys.prefix) if prefix]
+    candidates.append(Path(__file__).resolve().parents[2])
+    return next((path for path in candidates if (path / 'config' / PROFILE).is_file()), None)
+
+
+def transport(environ: Mapping[str, str] | None = None) -> Transport:
+    """
+    Decide whether Fast DDS gets the shared-memory profile.
+
+    :param environ: the environment; None: that of this process.
+    :returns: the variables to set, and why.
+    """
+    environ = os.environ if environ is None else environ
+    chosen = next((name for name in _CHOICES if name in environ), None)
+    if chosen is not None:
+        return Transport({}, f'{chosen} is set already')
+    folder = share_folder()
+    if folder is None:
+        return Transport({}, f'{PROFILE} is not installed')
+    if not _SHARED_MEMORY.is_dir():
+        return Transport({}, f'{_SHARED_MEMORY} does not exist')
+    free = shutil.disk_usage(_SHARED_MEMORY).free
+    if free < _SEGMENTS_BYTES:
+        return Transport(
+            {},
+            f'{_SHARED_MEMORY} has {free / 2**20:.0f} MiB free, the profile wants '
+            f'{_SEGMENTS_BYTES / 2**20:.0f} (in a container: --ipc=host or --shm-size=1g)',
+        )
+    path = folder / 'config' / PROFILE
+    return Transport(dict.fromkeys(PROFILE_VARIABLES, str(path)), f'profile {path}')
+
+
+def keep_large_blocks() -> bool:
+    """
+    Let malloc keep blocks of up to 32 MiB instead of returning them after every message.
+
+    :returns: whether it was changed; False where the environment sets it, or without glibc.
+    """
+    if {'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES'} & os.environ.keys():
+        return False
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if mallopt is None:
+        return False
+    return bool(
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
+        and mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
+    )
+
+
+def drop_segments() -> list[str]:
+    """
+    Remove the shared memory that Fast DDS holds for this process.
+
+    For a process that ends without destroying its participants, which otherwise leaves 64 MiB
+    behind. The owner of a segment, and nobody else, keeps its lock file ``NAME_el`` open.
+
+    :returns: names of what was removed, for a log.
+    """
+    dropped = []
+    for descriptor in Path('/proc/self/fd').iterdir():
+        try:
+            target = descriptor.readlink()
+        except OSError:  # the descriptor of this very listing
+            continue
+        name = target.name.removesuffix('_el')
+        if target.parent == _SHARED_MEMORY and target.name.startswith(('fastrtps_', 'fastdds_')):
+            for file in (name, f'{name}_el', f'sem.{name}_mutex'):
+                (_SHARED_MEMORY / file).unlink(missing_ok=True)
+            dropped.append(name)
+    return dropped
+
+
+def writable_log_folder(environ: Mapping[str, str] | None = None) -> str | None:
+    """
+    Find another place for ROS's log files where the usual one cannot be written.
+
+    rcl refuses to start without one; a robot with a read-only root has none.
+
+    :param environ: the environment; None: that of this process.
+    :returns: a value for ROS_LOG_DIR, or None where nothing is to be changed.
+    """
+    environ = os.environ if environ is None else environ
+    if environ.get('ROS_LOG_DIR') or environ.get('ROS_HOME'):
+        return None
+    usual = Path(environ.get('HOME', '/'), '.ros', 'log')
+    nearest = next(path for path in (usual, *usual.parents) if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK):
+        return None
+    return tempfile.gettempdir()

@@ -1,0 +1,119 @@
+"""The profile reaches Fast DDS, malloc keeps its blocks, and the user's own choice stands."""
+
+from __future__ import annotations
+
+import collections
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+import sys
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from depth_node.ros import tuning
+
+NODE = """
+import sys
+from rclpy.node import Node
+from depth_node.ros import runtime
+
+class Quiet(Node):
+    def __init__(self, arguments):
+        super().__init__('quiet')
+        self.get_logger().info('started')
+
+    def close(self):
+        pass
+
+sys.exit(runtime.run(Quiet))
+"""
+Usage = collections.namedtuple('Usage', 'free')
+
+
+def plenty(monkeypatch):
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: Usage(2**33))
+
+
+def test_both_names_of_the_variable_point_to_the_profile(monkeypatch):
+    plenty(monkeypatch)
+    environment = tuning.transport({}).environment
+    assert set(environment) == {'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'}
+    (path,) = set(environment.values())
+    root = ET.parse(path).getroot()
+    assert [e.text for e in root.iter() if e.tag.endswith('segment_size')] == [str(2**26)]
+
+
+@pytest.mark.parametrize('name', [
+    'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE',
+    'FASTDDS_BUILTIN_TRANSPORTS',
+])
+def test_what_the_user_set_stands(monkeypatch, name):
+    plenty(monkeypatch)
+    decision = tuning.transport({name: ''})
+    assert not decision.environment
+    assert name in decision.reason
+
+
+def test_a_small_shared_memory_is_left_alone(monkeypatch):
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: Usage(64 * 2**20))
+    decision = tuning.transport({})
+    assert not decision.environment
+    assert '64 MiB free' in decision.reason
+    assert '--shm-size' in decision.reason
+
+
+def test_profile_of_the_workspace_comes_first(monkeypatch, tmp_path):
+    folder = tmp_path / 'share' / 'depth_node'
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'{tmp_path}:/elsewhere')
+    assert tuning.share_folder() == Path(tuning.__file__).parents[2]
+    (folder / 'config').mkdir(parents=True)
+    (folder / 'config' / tuning.PROFILE).touch()
+    assert tuning.share_folder() == folder
+
+
+@pytest.mark.parametrize('profile', [True, False])
+def test_the_segment_has_the_size_of_the_profile(processes, profile):
+    if shutil.disk_usage('/dev/shm').free < 2**28:
+        pytest.skip('/dev/shm is too small')
+    off = {} if profile else {'FASTDDS_BUILTIN_TRANSPORTS': 'DEFAULT'}
+    process = processes.python('-c', NODE, env=off)
+    process.wait_for('started')
+    process.note_segments()
+    sizes = [path.stat().st_size for path in process.segments if 'port' not in path.name]
+    assert (max(sizes) > 2**26) is profile
+    assert process.stop() == 0
+
+
+@pytest.mark.parametrize('tuned', [True, False])
+def test_large_blocks_come_from_the_heap(tuned):
+    code = (
+        'import ctypes, re\n'
+        'from depth_node.ros import tuning\n'
+        f'done = {tuned} and tuning.keep_large_blocks()\n'
+        'block = bytearray(6 << 20)\n'
+        'at = ctypes.addressof(ctypes.c_char.from_buffer(block))\n'
+        "maps = open('/proc/self/maps').read()\n"
+        "low, high = re.search(r'(\\w+)-(\\w+) .*\\[heap\\]', maps).groups()\n"
+        'print(done, int(low, 16) <= at < int(high, 16))\n'
+    )
+    env = {key: value for key, value in os.environ.items() if not re.match('MALLOC|GLIBC', key)}
+    output = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True, env=env
+    ).stdout
+    assert output.split() == [str(tuned)] * 2
+
+
+def test_malloc_settings_of_the_user_stand(monkeypatch):
+    monkeypatch.setenv('MALLOC_MMAP_THRESHOLD_', '1000000')
+    assert not tuning.keep_large_blocks()
+
+
+def test_log_folder(tmp_path):
+    assert tuning.writable_log_folder({'HOME': str(tmp_path)}) is None
+    assert tuning.writable_log_folder({'HOME': '/dev/null', 'ROS_LOG_DIR': 'x'}) is None
+    elsewhere = tuning.writable_log_folder({'HOME': '/dev/null'})
+    assert elsewhere is not None
+    assert os.access(elsewhere, os.W_OK)
