@@ -18,37 +18,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from depth_node.camera_info import (
     CameraNumbers,
+    intrinsics,
+    is_calibrated,
     LARGEST_SIDE,
     read_calibration,
+    UncalibratedError,
     with_translation,
     write_calibration,
 )
-from depth_node.distortion import Distortion, lens
+from depth_node.distortion import Distortion, lens, POLYNOMIAL_COUNTS
 from depth_node.errors import DataError
 from depth_node.model import Size
 
 __all__ = ['Camera', 'CameraNumbers', 'Distortion', 'UncalibratedError', 'is_calibrated']
-
-# CameraInfo's names, and those drivers use for the same models; the number of coefficients of
-# the polynomial ones tells plumb_bob from rational, as in OpenCV
-_POLYNOMIAL = ('plumb_bob', 'rational_polynomial')
-_EQUIDISTANT = ('equidistant', 'fisheye')
-_COUNTS = (4, 5, 8, 12, 14)
-
-
-class UncalibratedError(DataError):
-    """CameraInfo says the camera has no calibration (K[0] is 0)."""
-
-
-def is_calibrated(k: Sequence[float]) -> bool:
-    """
-    Tell whether CameraInfo holds a calibration.
-
-    :param k: K of CameraInfo, 9 numbers.
-    :returns: False when K[0] is 0, which is how CameraInfo says that it does not.
-    """
-    return len(k) == 9 and float(k[0]) != 0.0
-
 
 @dataclass(frozen=True)
 class Camera:
@@ -89,7 +71,7 @@ class Camera:
                 f'The focal length is {self.fx:g} and {self.fy:g} px, expected both positive.'
             )
         counts = {Distortion.NONE: (0,), Distortion.EQUIDISTANT: (4,)}.get(
-            self.distortion, _COUNTS
+            self.distortion, POLYNOMIAL_COUNTS
         )
         if len(self.coefficients) not in counts:
             expected = ' or '.join(map(str, counts))
@@ -151,32 +133,8 @@ class Camera:
         :raises UncalibratedError: K[0] is 0.
         :raises DataError: numbers that are not finite, impossible or contradict each other.
         """
-        d, k, p = ([float(v) for v in values] for values in (d, k, p))
-        if len(k) != 9 or len(p) not in (0, 12):
-            raise DataError(
-                f'K has {len(k)} numbers and P {len(p)}, expected 9 and 12.'
-            )
-        if not all(map(math.isfinite, (*d, *k, *p))):
-            raise DataError('The calibration (CameraInfo) holds a number that is not finite.')
-        if not is_calibrated(k):
-            raise UncalibratedError(
-                'The camera is not calibrated (K[0] in its CameraInfo is 0).',
-                'Calibrate it, or give input.calibration_file or input.hfov_deg.',
-            )
-        model, coefficients = _distortion(distortion_model, d)
-        if rectified:
-            if not p or (not any(p) and model is Distortion.NONE):
-                p = list(with_translation(tuple(k)))
-            if p[0] == 0:
-                raise DataError(
-                    'The image is said to be rectified, but P in its CameraInfo is empty.',
-                    'Set input.rectified to false, or have the driver fill P.',
-                )
-            model, coefficients = Distortion.NONE, ()
-            fx, cx, fy, cy = p[0], p[2], p[5], p[6]
-        else:
-            fx, cx, fy, cy = k[0], k[2], k[4], k[5]
-        full = cls(int(width), int(height), fx, fy, cx, cy, model, coefficients)
+        seen = intrinsics(distortion_model, d, k, p, rectified)
+        full = cls(int(width), int(height), *seen)
         return _binned(_window(full, roi), binning_x, binning_y)
 
     @classmethod
@@ -334,22 +292,6 @@ class Camera:
         if model is not None:
             x, y = model.distort(x, y)
         return np.stack([self.fx * x + self.cx, self.fy * y + self.cy], axis=-1)
-
-
-def _distortion(name: str, d: Sequence[float]) -> tuple[Distortion, tuple[float, ...]]:
-    """Tell the model by its name, and by its number of coefficients as OpenCV does."""
-    if not any(d):
-        fisheye = name in _EQUIDISTANT and len(d) == 4  # zeros are a lens there, not the lack
-        return (Distortion.EQUIDISTANT, tuple(d)) if fisheye else (Distortion.NONE, ())
-    if name in _EQUIDISTANT:
-        return Distortion.EQUIDISTANT, tuple(d)
-    if name not in _POLYNOMIAL:
-        raise DataError(
-            f'The distortion model {name!r} is not known.',
-            f'Known are {", ".join([*_POLYNOMIAL, *_EQUIDISTANT])}.',
-        )
-    model = Distortion.PLUMB_BOB if len(d) <= 5 else Distortion.RATIONAL
-    return model, tuple(d)
 
 
 def _window(camera: Camera, roi: tuple[int, int, int, int] | None) -> Camera:

@@ -1,12 +1,12 @@
 """
-A camera's calibration as plain numbers: what CameraInfo holds, and camera_calibration's YAML.
+A camera's calibration as plain numbers: what CameraInfo says, and camera_calibration's YAML.
 
 The YAML is the one ``camera_calibration`` writes and ``camera_info_manager`` reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import math
 import os
@@ -16,9 +16,28 @@ from typing import Any
 
 import yaml
 
+from depth_node.distortion import Distortion
 from depth_node.errors import DataError
 
 LARGEST_SIDE = 16384
+
+# CameraInfo's names, and those drivers use for the same models
+_POLYNOMIAL = ('plumb_bob', 'rational_polynomial')
+_EQUIDISTANT = ('equidistant', 'fisheye')
+
+
+class UncalibratedError(DataError):
+    """CameraInfo says the camera has no calibration (K[0] is 0)."""
+
+
+def is_calibrated(k: Sequence[float]) -> bool:
+    """
+    Tell whether CameraInfo holds a calibration.
+
+    :param k: K of CameraInfo, 9 numbers.
+    :returns: False when K[0] is 0, which is how CameraInfo says that it does not.
+    """
+    return len(k) == 9 and float(k[0]) != 0.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,48 @@ _MATRICES = {
     'rectification_matrix': (3, 3),
     'projection_matrix': (3, 4),
 }
+
+
+def intrinsics(
+    distortion_model: str,
+    d: Sequence[float],
+    k: Sequence[float],
+    p: Sequence[float],
+    rectified: bool,
+) -> tuple[float, float, float, float, Distortion, tuple[float, ...]]:
+    """
+    Choose what describes an image: P alone when it is rectified, else K and D.
+
+    :param distortion_model: as in CameraInfo.
+    :param d: distortion coefficients.
+    :param k: 3x3, row by row.
+    :param p: 3x4, row by row; where it is empty and there is no distortion, K says the same.
+    :param rectified: whether the image is.
+    :returns: fx, fy, cx, cy (pixels), lens model and its coefficients.
+    :raises UncalibratedError: K[0] is 0.
+    :raises DataError: wrong counts, numbers that are not finite, an unknown lens, an empty P.
+    """
+    d, k, p = ([float(v) for v in values] for values in (d, k, p))
+    if len(k) != 9 or len(p) not in (0, 12):
+        raise DataError(f'K has {len(k)} numbers and P {len(p)}, expected 9 and 12.')
+    if not all(map(math.isfinite, (*d, *k, *p))):
+        raise DataError('The calibration (CameraInfo) holds a number that is not finite.')
+    if not is_calibrated(k):
+        raise UncalibratedError(
+            'The camera is not calibrated (K[0] in its CameraInfo is 0).',
+            'Calibrate it, or give input.calibration_file or input.hfov_deg.',
+        )
+    model, coefficients = _distortion(distortion_model, d)
+    if not rectified:
+        return k[0], k[4], k[2], k[5], model, coefficients
+    if not any(p) and model is Distortion.NONE:
+        p = list(with_translation(tuple(k)))
+    if not p or p[0] == 0:
+        raise DataError(
+            'The image is said to be rectified, but P in its CameraInfo is empty.',
+            'Set input.rectified to false, or have the driver fill P.',
+        )
+    return p[0], p[5], p[2], p[6], Distortion.NONE, ()
 
 
 def read_calibration(path: Path | str) -> CameraNumbers:
@@ -169,3 +230,19 @@ def _side(fields: Mapping[str, Any], key: str, where: str) -> int:
             f'{where}: {key} is {value!r}, expected 1 to {LARGEST_SIDE} pixels.'
         )
     return value
+
+
+def _distortion(name: str, d: Sequence[float]) -> tuple[Distortion, tuple[float, ...]]:
+    """Tell the model by its name, and by its number of coefficients as OpenCV does."""
+    if not any(d):
+        fisheye = name in _EQUIDISTANT and len(d) == 4  # zeros are a lens there, not the lack
+        return (Distortion.EQUIDISTANT, tuple(d)) if fisheye else (Distortion.NONE, ())
+    if name in _EQUIDISTANT:
+        return Distortion.EQUIDISTANT, tuple(d)
+    if name not in _POLYNOMIAL:
+        raise DataError(
+            f'The distortion model {name!r} is not known.',
+            f'Known are {", ".join([*_POLYNOMIAL, *_EQUIDISTANT])}.',
+        )
+    model = Distortion.PLUMB_BOB if len(d) <= 5 else Distortion.RATIONAL
+    return model, tuple(d)

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+POLYNOMIAL_COUNTS = (4, 5, 8, 12, 14)
+"""How many coefficients OpenCV's polynomial models have; above 5 it is the rational one."""
 _TABLE = 2049
 _STEPS = 20
 _RESIDUAL = 1e-10

@@ -77,31 +77,6 @@ def test_projection_is_opencvs(distortion, coefficients) -> None:
     np.testing.assert_allclose(ours, expected[:, 0], atol=1e-6)
 
 
-@pytest.mark.parametrize(('distortion', 'coefficients'), LENSES)
-def test_plane_through_a_distorted_lens_is_flat(distortion, coefficients) -> None:
-    """Issue 2: under 1 mm at 5 m, for a plane tilted two ways and rendered in closed form."""
-    cam = camera(distortion, coefficients)
-    normal = np.array([0.3, -0.2, -1.0])
-    normal /= np.linalg.norm(normal)
-    # OpenCV, not our own rays, says where each pixel looks
-    k = np.array([[cam.fx, 0, cam.cx], [0, cam.fy, cam.cy], [0, 0, 1]])
-    grid = pixels(cam)[::7, ::7].reshape(-1, 1, 2)
-    precise = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-12)
-    if distortion is Distortion.EQUIDISTANT:
-        looks = cv2.fisheye.undistortPoints(
-            grid, k, np.array(coefficients), criteria=precise
-        )
-    else:
-        looks = cv2.undistortPoints(grid, k, np.array(coefficients), criteria=precise)
-    true = np.concatenate([looks[:, 0], np.ones((len(looks), 1))], 1)
-    depth = -5.0 / (true @ normal)
-    seen = points_of(cam.rays()[::7, ::7].reshape(-1, 2)) * depth[:, None]
-    near = np.hypot(*looks[:, 0].T) < 1.2
-    distance = seen[near] @ normal + 5.0
-    assert np.abs(distance).max() < 1e-3
-    assert np.ptp(depth[near]) > 2.0
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.floats(-0.6, 0.6), min_size=3, max_size=6),

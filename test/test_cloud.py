@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -100,3 +101,28 @@ def test_stride_takes_every_nth_pixel(shape, stride) -> None:
 def test_depth_of_another_size_is_refused() -> None:
     with pytest.raises(DataError, match='rays are'):
         CloudMaker(CAMERA.rays()).organized(np.ones((30, 40), np.float32))
+
+
+@pytest.mark.parametrize(('distortion', 'coefficients'), [
+    (Distortion.PLUMB_BOB, (-0.35, 0.15, 0.001, -0.0005, -0.02)),
+    (Distortion.RATIONAL, (0.9, 0.4, 0.0005, -0.0003, 0.02, 1.2, 0.7, 0.08)),
+    (Distortion.EQUIDISTANT, (-0.02, 0.01, -0.005, 0.001)),
+])
+def test_plane_seen_through_a_distorted_lens_is_flat(distortion, coefficients) -> None:
+    """Issue 2: under 1 mm at 5 m. OpenCV says where pixels look; depth is the closed form."""
+    camera = Camera(320, 240, 150.0, 153.0, 165.0, 117.0, distortion, coefficients)
+    normal = np.array([0.3, -0.2, -1.0]) / np.linalg.norm([0.3, -0.2, -1.0])
+    k = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
+    u, v = np.meshgrid(np.arange(320.0), np.arange(240.0))
+    pixels = np.stack([u, v], -1).reshape(-1, 1, 2)
+    fisheye = distortion is Distortion.EQUIDISTANT
+    undistort = cv2.fisheye.undistortPoints if fisheye else cv2.undistortPoints
+    precise = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-12)
+    looks = undistort(pixels, k, np.array(coefficients), criteria=precise).reshape(240, 320, 2)
+    depth = -5.0 / (np.concatenate([looks, np.ones((240, 320, 1))], -1) @ normal)
+    depth[np.hypot(looks[..., 0], looks[..., 1]) > 1.2] = np.nan  # OpenCV's converges to there
+    points = CloudMaker(camera.rays()).organized(depth.astype(np.float32))
+    off = points.astype(float) @ normal + 5.0
+    assert np.isfinite(off).mean() > 0.75
+    assert np.ptp(points[np.isfinite(off)][:, 2]) > 2.0
+    assert np.nanmax(np.abs(off)) < 1e-3
