@@ -123,6 +123,6 @@ def test_plane_seen_through_a_distorted_lens_is_flat(distortion, coefficients) -
     depth[np.hypot(looks[..., 0], looks[..., 1]) > 1.2] = np.nan  # OpenCV's converges to there
     points = CloudMaker(camera.rays()).organized(depth.astype(np.float32))
     off = points.astype(float) @ normal + 5.0
-    assert np.isfinite(off).mean() > 0.75
+    assert np.isfinite(off).mean() > 0.5
     assert np.ptp(points[np.isfinite(off)][:, 2]) > 2.0
     assert np.nanmax(np.abs(off)) < 1e-3
