@@ -116,9 +116,9 @@ def read_kitti_calibration(path: Path) -> tuple[NDArray[np.float64], NDArray[np.
         except (KeyError, ValueError):
             raise DataError(f'{path}: {key} is missing or not {shape[0]}x{shape[1]}.') from None
 
-    rectify, lidar = np.eye(4), np.eye(4)
+    projection, rectify, lidar = matrix('P2', (3, 4)), np.eye(4), np.eye(4)
     rectify[:3, :3], lidar[:3] = matrix('R0_rect', (3, 3)), matrix('Tr_velo_to_cam', (3, 4))
-    return matrix('P2', (3, 4)), rectify @ lidar
+    return projection, rectify @ lidar
 
 
 def splat(pixels: NDArray[np.float64], height: int, width: int) -> Depth:
