@@ -1,11 +1,29 @@
-"""Where compiled engines are kept between runs."""
+"""
+Compiled engines between runs: a plan and what is known about it, in two files.
+
+``NAME-KEY.plan`` is the engine, ``NAME-KEY.json`` says what it was built from and for, and how
+well it agreed with the network. KEY is a hash of everything that makes a plan usable, so any
+change builds another one. A plan that does not match its description is set aside.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+import contextlib
+import dataclasses
+from dataclasses import dataclass
+import hashlib
+import json
 import os
 from pathlib import Path
+import re
+from typing import Any
 
 from depth_node.errors import EngineError
+
+FORMAT = 1
+_ASIDE = '.bad'
+_PART = '.part'
 
 
 def cache_root(configured: str = '') -> Path:
@@ -43,3 +61,201 @@ def writable(folder: Path) -> Path:
             'Set engine.cache_dir to one that can.',
         ) from error
     return folder
+
+
+@dataclass(frozen=True)
+class Key:
+    """
+    Everything a plan depends on; the camera's size is not among it.
+
+    :param graph: sha256 of the merged graph in fp32, weights included.
+    :param runtime: name and version of what built it; plans of other versions do not load.
+    :param gpu: name of the GPU it was tuned on.
+    :param capability: compute capability of that GPU, like 8.7.
+    :param precision: what was asked for; what came of it stands in the metadata.
+    :param settings: of the builder.
+    """
+
+    graph: str
+    runtime: str
+    gpu: str
+    capability: str
+    precision: str
+    settings: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that stand for all of it."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """
+    One compiled engine on disk.
+
+    :param path: the plan.
+    :param metadata: what the file beside it says.
+    """
+
+    path: Path
+    metadata: dict[str, Any]
+
+
+class EngineCache:
+    """
+    A folder of compiled engines.
+
+    :param folder: where; made when the first engine is stored.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str, key: Key) -> Path:
+        """
+        Name the plan of an engine.
+
+        :param name: of the model and its size; for people.
+        :param key: what decides.
+        :returns: the path, whether there is such a file or not.
+        """
+        return self.folder / f'{re.sub(r"[^A-Za-z0-9._-]+", "_", name)}-{key.digest}.plan'
+
+    def load(self, name: str, key: Key) -> tuple[bytes, dict[str, Any]] | None:
+        """
+        Read an engine, if there is a whole one.
+
+        :param name: as it was stored.
+        :param key: as it was stored.
+        :returns: plan and metadata; None when there is none, or a damaged one was set aside.
+        """
+        path = self.path(name, key)
+        try:
+            plan = path.read_bytes()
+            metadata = json.loads(_beside(path).read_text(encoding='utf-8'))
+            good = (
+                metadata['format'] == FORMAT
+                and metadata['key'] == json.loads(json.dumps(dataclasses.asdict(key)))
+                and metadata['plan_sha256'] == hashlib.sha256(plan).hexdigest()
+            )
+        except FileNotFoundError:
+            good = not path.exists()
+            if good:
+                return None
+        except (OSError, ValueError, TypeError, KeyError):
+            good = False
+        if not good:
+            self.set_aside(name, key)
+            return None
+        return plan, metadata
+
+    def store(self, name: str, key: Key, plan: bytes, facts: Mapping[str, Any]) -> Path:
+        """
+        Keep an engine; readers see a whole one or none.
+
+        :param name: of the model and its size; for people.
+        :param key: what decides.
+        :param plan: the engine.
+        :param facts: what else to write down.
+        :returns: the path of the plan.
+        :raises EngineError: the folder is read-only or full; nothing half written stays.
+        """
+        path = self.path(name, key)
+        metadata = {
+            'format': FORMAT,
+            'name': name,
+            'key': dataclasses.asdict(key),
+            'plan_sha256': hashlib.sha256(plan).hexdigest(),
+            'plan_bytes': len(plan),
+            **facts,
+        }
+        writable(self.folder)
+        text = json.dumps(metadata, indent=2, default=str) + '\n'
+        # a plan without a description is as good as none, so the description comes last
+        write_whole(path, plan)
+        write_whole(_beside(path), text.encode())
+        return path
+
+    def set_aside(self, name: str, key: Key) -> None:
+        """
+        Get a plan that does not work out of the way, keeping it for whoever wants to look.
+
+        :param name: as it was stored.
+        :param key: as it was stored.
+        """
+        path = self.path(name, key)
+        for file in (path, _beside(path)):
+            # read-only, or gone already: the next build overwrites it, or does without a cache
+            with contextlib.suppress(OSError):
+                file.replace(file.with_name(file.name + _ASIDE))
+
+    def entries(self) -> list[Entry]:
+        """
+        List the engines kept here.
+
+        :returns: those with a readable description, by name.
+        """
+        found = []
+        for path in sorted(self.folder.glob('*.plan')):
+            try:
+                metadata = json.loads(_beside(path).read_text(encoding='utf-8'))
+            except (OSError, ValueError):
+                continue
+            if isinstance(metadata, dict):
+                found.append(Entry(path, metadata))
+        return found
+
+    def prune(self, runtime: str = '', gpu: str = '') -> list[Path]:
+        """
+        Delete what no engine can use any more.
+
+        :param runtime: engines of any other are deleted; empty: all runtimes stay.
+        :param gpu: engines of any other are deleted; empty: all GPUs stay.
+        :returns: the files deleted.
+        """
+        doomed = {
+            path for path in self.folder.glob('*') if path.suffix in (_ASIDE, _PART)
+        }
+        kept = self.entries()
+        doomed |= set(self.folder.glob('*.plan')) - {entry.path for entry in kept}
+        for entry in kept:
+            key = entry.metadata.get('key', {})
+            if (runtime and key.get('runtime') != runtime) or (gpu and key.get('gpu') != gpu):
+                doomed |= {entry.path, _beside(entry.path)}
+        doomed |= {
+            path for path in self.folder.glob('*.json')
+            if not path.with_suffix('.plan').exists()
+        }
+        for path in doomed:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        return sorted(path for path in doomed if not path.exists())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """
+    Write a file so that it is there whole or not at all, also after a power cut.
+
+    :param path: where.
+    :param content: what.
+    :raises EngineError: read-only or full.
+    """
+    part = path.with_name(f'{path.name}.{os.getpid()}{_PART}')
+    try:
+        with part.open('wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise EngineError(
+            f'{path} cannot be written ({error.strerror}); it needs {len(content) / 1e6:.0f} MB.',
+            'Make room, or set engine.cache_dir.',
+        ) from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_suffix('.json')

@@ -1,0 +1,142 @@
+"""
+Whether a compiled engine says the same as the network it was compiled from.
+
+Half precision has been wrong without a word in several versions of TensorRT, so nothing is
+trusted: every engine that was built looks at real-looking frames, and what it says is compared
+with the network in fp32 under ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.engine.base import Engine
+from depth_node.prediction import Prediction
+
+MEDIAN_BOUND = 0.01
+"""Largest median of the relative error of any frame."""
+TAIL_BOUND = 0.05
+"""Largest 99th percentile of the relative error of any frame."""
+FLOOR = 0.02
+"""Errors are relative to the value, or to this share of the frame's largest when that is more."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """
+    How well an engine agrees with its reference.
+
+    :param frames: how many were compared.
+    :param median: worst median of the relative error over the frames and outputs.
+    :param p99: worst 99th percentile of it.
+    :param reason: why it is not good enough; empty when it is.
+    """
+
+    frames: int
+    median: float
+    p99: float
+    reason: str = ''
+
+    @property
+    def good(self) -> bool:
+        """Whether the engine may be used."""
+        return not self.reason
+
+    def as_facts(self) -> dict[str, Any]:
+        """
+        Write it for the engine's metadata.
+
+        :returns: plain values.
+        """
+        return {**dataclasses.asdict(self), 'good': self.good}
+
+
+def compare(
+    engine: Engine, reference: Engine, frames: Iterable[NDArray[np.uint8]]
+) -> Verdict:
+    """
+    Run frames through two engines.
+
+    :param engine: the one in question.
+    :param reference: the one believed.
+    :param frames: uint8 (H, W, 3) rgb each, sizes may differ.
+    :returns: the verdict; NaN and Inf where the reference has none are a failure.
+    :raises EngineError: one of them failed.
+    """
+    medians, tails, reason, count = [0.0], [0.0], '', 0
+    for frame in frames:
+        count += 1
+        ours, wanted = engine.buffers(*frame.shape[:2]), reference.buffers(*frame.shape[:2])
+        engine.infer(frame, ours)
+        reference.infer(frame, wanted)
+        for name, found, expected in _outputs(ours, wanted):
+            known = np.isfinite(expected)
+            bad = np.count_nonzero(np.isfinite(found) != known)
+            if bad:
+                share = bad / found.size
+                reason = reason or f'{share:.1%} of {name} is not a number in frame {count}'
+                continue
+            if not known.any():
+                continue
+            error = relative_error(found[known], expected[known])
+            medians.append(float(np.median(error)))
+            tails.append(float(np.percentile(error, 99)))
+    median, tail = max(medians), max(tails)
+    if not reason and (median > MEDIAN_BOUND or tail > TAIL_BOUND):
+        reason = (
+            f'relative error {median:.2%} (median), {tail:.2%} (99th percentile); allowed are '
+            f'{MEDIAN_BOUND:.0%} and {TAIL_BOUND:.0%}'
+        )
+    return Verdict(count, median, tail, reason)
+
+
+def relative_error(
+    found: NDArray[np.float32], expected: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """
+    Compare numbers with what they should be.
+
+    Disparities of far things are near zero, where a plain relative error means nothing; hence
+    the floor.
+
+    :param found: float32, any shape, finite.
+    :param expected: float32, the same shape, finite.
+    :returns: float32, the same shape.
+    """
+    size = np.abs(expected)
+    floor = max(FLOOR * float(size.max()), float(np.finfo(np.float32).tiny))
+    return np.abs(found - expected) / np.maximum(size, np.float32(floor))
+
+
+def sample_frames(given: Sequence[NDArray[np.uint8]] = ()) -> list[NDArray[np.uint8]]:
+    """
+    Collect frames to compare on: the synthetic world's, at two sizes, and the user's own.
+
+    :param given: uint8 (H, W, 3) rgb, for instance from the robot's camera.
+    :returns: the frames; the same ones every time.
+    """
+    from depth_node.camera import Camera
+    from depth_node.world import World
+
+    frames = list(given)
+    for seed, width, height in ((1, 640, 480), (2, 640, 480), (3, 480, 270)):
+        world = World(seed)
+        frames.append(world.render(Camera.from_hfov(width, height, 70), world.pose(2.0))[0])
+    return frames
+
+
+def _outputs(
+    ours: Prediction, wanted: Prediction
+) -> list[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
+    pairs = [('depth', ours.values, wanted.values)]
+    for name in ('confidence', 'sky'):
+        found, expected = getattr(ours, name), getattr(wanted, name)
+        if found is not None and expected is not None:
+            pairs.append((name, found, expected))
+    return pairs
