@@ -13,6 +13,8 @@ from pathlib import Path
 import sys
 
 from depth_node.config import parameters, ParamSpec, Value
+from depth_node.config.camera_publisher import CameraPublisherConfig
+from depth_node.config.fields import specs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,7 +67,9 @@ def parameters_md() -> str:
         'effect after `cleanup` and `configure`.'),
     ]
     rows = itertools.groupby(parameters(), key=lambda row: row[0].partition('.')[0])
-    for group, members in rows:
+    camera = CameraPublisherConfig()
+    own = ((name, getattr(camera, name), spec) for name, spec in specs(camera).items())
+    for group, members in (*((g, list(m)) for g, m in rows), ('Node `camera_publisher`', own)):
         lines += ['', f'## {group}', '']
         lines.append('| parameter | default | unit | range | live | meaning |')
         lines.append('|---|---|---|---|---|---|')

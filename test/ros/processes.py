@@ -155,7 +155,9 @@ class Processes:
 
 def mapped_segments(pid: int) -> set[Path]:
     """
-    List the shared memory of Fast DDS that a process has mapped.
+    List the shared-memory segments of Fast DDS that a process has mapped.
+
+    Its port files are small, numbered, and shared with whoever else runs: nobody's to remove.
 
     :param pid: process id.
     :returns: their paths; empty when the process has ended.
@@ -167,7 +169,7 @@ def mapped_segments(pid: int) -> set[Path]:
     return {
         Path(line.split(None, 5)[5])
         for line in lines
-        if f'{SHARED_MEMORY}fast' in line and not line.endswith('(deleted)')
+        if f'{SHARED_MEMORY}fast' in line and '_port' not in line and '(deleted)' not in line
     }
 
 

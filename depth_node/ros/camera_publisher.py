@@ -1,0 +1,326 @@
+"""
+A camera for those who have none at hand: any source of frames as Image and CameraInfo.
+
+Topics (relative): ``camera/image_raw`` and, with JPEG, ``camera/image_raw/compressed``;
+``camera/camera_info``; for the synthetic world ``camera/depth_truth`` (32FC1, m). Pictures are
+made for topics somebody listens to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+import itertools
+import threading
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from depth_node.camera import Camera
+from depth_node.config.camera_publisher import CameraPublisherConfig
+from depth_node.config.fields import specs
+from depth_node.errors import DepthNodeError
+from depth_node.frames import Frame, FrameSource, open_source, RATE, WorldSource
+from depth_node.model import Size
+from depth_node.ros import messages, runtime
+
+WORLD_SIZE = Size(320, 240)
+WORLD_HFOV_DEG = 75.0
+_ENCODE = {'bgr8': cv2.COLOR_RGB2BGR, 'mono8': cv2.COLOR_RGB2GRAY}
+_WAIT_S = 0.05
+
+
+class CameraPublisher(Node):
+    """
+    Publishes the frames of one source from a thread of its own.
+
+    :param arguments: command-line arguments; None: those of the process.
+    :raises DepthNodeError: a parameter is wrong, or the source cannot be opened.
+    """
+
+    def __init__(self, arguments: Sequence[str] | None = None) -> None:
+        super().__init__('camera_publisher', cli_args=arguments)
+        self._config = self._declared()
+        self._source = open_frames(self._config)
+        reliable = self._config.reliability == 'reliable'
+        qos = QoSProfile(
+            depth=1,
+            history=HistoryPolicy.KEEP_LAST,
+            reliability=(
+                ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+            ),
+        )
+        self._image = self.create_publisher(Image, 'camera/image_raw', qos)
+        self._jpeg = self.create_publisher(
+            CompressedImage, 'camera/image_raw/compressed', qos
+        )
+        self._info = self.create_publisher(CameraInfo, 'camera/camera_info', qos)
+        self._truth = self.create_publisher(Image, 'camera/depth_truth', qos)
+        self._transform = _publish_transform(self, self._config)
+        self.code: int | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name='camera', daemon=True)
+        self._thread.start()
+
+    def _declared(self) -> CameraPublisherConfig:
+        default = CameraPublisherConfig()
+        return CameraPublisherConfig.of({
+            name: self.declare_parameter(
+                name,
+                getattr(default, name),
+                # checked by the configuration, which takes a 5 for 5.0 and has clearer words
+                ParameterDescriptor(description=spec.doc, dynamic_typing=True, read_only=True),
+            ).value
+            for name, spec in specs(default).items()
+        })
+
+    def close(self) -> None:
+        """Stop publishing."""
+        self._stopping.set()
+        self._thread.join(1.0)
+
+    def _work(self) -> None:
+        """Publish until the end, and say how it ended."""
+        try:
+            count = self._publish_all()
+        except DepthNodeError as error:
+            self.get_logger().fatal(str(error))
+            self.code = runtime.USAGE
+        else:
+            if not self._stopping.is_set():
+                self.get_logger().info(f'end of {self._source.name} after {count} frames')
+                # Humble's rclpy may lack it
+                if hasattr(self._image, 'wait_for_all_acked'):
+                    self._image.wait_for_all_acked(Duration(seconds=1))
+            self.code = runtime.OK
+
+    def _publish_all(self) -> int:
+        config = self._config
+        frames = prepared(self._source, config)
+        if config.preload:
+            frames = _to_and_fro(list(itertools.islice(frames, config.preload)), config.loop)
+        while config.wait and not self._listeners() and not self._stopping.wait(_WAIT_S):
+            pass
+        pace = Pace(config.rate, self._stopping.wait)
+        count = 0
+        for frame in frames:
+            pace.wait(frame.stamp)
+            if self._stopping.is_set():
+                break
+            if not count:
+                self._announce(frame)
+            self._publish(frame)
+            count += 1
+        return count
+
+    def _announce(self, frame: Frame) -> None:
+        height, width = frame.rgb.shape[:2]
+        self.get_logger().info(
+            f'publishing {self._source.name} as {self._image.topic_name}, {width}x{height}'
+        )
+        if frame.camera is None:
+            self.get_logger().warning(
+                'the camera is not calibrated: give calibration_file or hfov_deg.'
+            )
+
+    def _publish(self, frame: Frame) -> None:
+        now = self._config.stamps == 'now'
+        stamp = self.get_clock().now().to_msg() if now else messages.stamp_of(frame.stamp)
+        header = messages.header_of(stamp, self._config.frame_id)
+        # first the small one, so that a subscriber has it when the picture comes
+        self._info.publish(info_of(frame, header))
+        if _heard(self._image):
+            encoding = self._config.encoding
+            image = frame.rgb
+            if encoding in _ENCODE:
+                image = cv2.cvtColor(image, _ENCODE[encoding])
+            self._image.publish(messages.image_to_msg(image, encoding, header))
+        if _heard(self._jpeg):
+            quality = self._config.jpeg_quality
+            self._jpeg.publish(messages.jpeg_to_msg(frame.rgb, header, quality))
+        if frame.depth is not None and _heard(self._truth):
+            self._truth.publish(messages.depth_to_msg(frame.depth, '32FC1', header))
+
+    def _listeners(self) -> bool:
+        return _heard(self._image) or _heard(self._jpeg)
+
+
+class Pace:
+    """
+    Waits until each frame is due; a late one delays those after it, and causes no burst.
+
+    :param rate: frames per second; 0: as their stamps say.
+    :param sleep: waits for so many seconds.
+    :param clock: monotonic time (s).
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rate = rate
+        self._sleep = sleep
+        self._clock = clock
+        self._due: float | None = None
+        self._stamp = 0
+
+    def wait(self, stamp: int) -> None:
+        """
+        Wait for one frame's time.
+
+        :param stamp: of the frame (ns); one before its predecessor's begins a new count.
+        """
+        now = self._clock()
+        if self._due is None:
+            self._due = now
+        elif self._rate:
+            self._due += 1 / self._rate
+        else:
+            self._due += max(stamp - self._stamp, 0) / 1e9
+        self._stamp = stamp
+        if self._due > now:
+            self._sleep(self._due - now)
+        else:
+            self._due = now
+
+
+def open_frames(config: CameraPublisherConfig) -> FrameSource:
+    """
+    Open what `source` names, with the camera the parameters give.
+
+    :param config: the parameters.
+    :returns: the source.
+    :raises DepthNodeError: there is no such thing, or it cannot be read.
+    """
+    camera = Camera.from_yaml(config.calibration_file) if config.calibration_file else None
+    source = open_source(config.source, camera, rate=config.rate or RATE, topic=config.topic)
+    if not isinstance(source, WorldSource):
+        return source
+    size = Size(config.width, config.height) if config.width else WORLD_SIZE
+    if camera is None:
+        camera = Camera.from_hfov(*size, config.hfov_deg or WORLD_HFOV_DEG)
+    elif config.width:
+        camera = camera.scaled(size)
+    return dataclasses.replace(source, camera=camera)
+
+
+def prepared(source: FrameSource, config: CameraPublisherConfig) -> Iterator[Frame]:
+    """
+    Give frames with their final size and camera, again and again when looping.
+
+    :param source: where they come from.
+    :param config: the parameters.
+    :returns: the frames; their stamps go on increasing when the source begins again.
+    :raises DepthNodeError: the source cannot be read.
+    """
+    size = Size(config.width, config.height) if config.width else None
+    begin = 0
+    while True:
+        last, step, first = 0, int(1e9 / (config.rate or RATE)), None
+        for frame in source:
+            first = frame.stamp if first is None else first
+            step = frame.stamp - last if frame.stamp > last > 0 else step
+            last = frame.stamp
+            shifted = dataclasses.replace(frame, stamp=begin + frame.stamp)
+            yield _fitted(shifted, size, config.hfov_deg)
+        if not config.loop or first is None:
+            return
+        begin += last - first + step
+
+
+def info_of(frame: Frame, header: Header) -> CameraInfo:
+    """
+    Describe a frame's camera.
+
+    :param frame: the frame.
+    :param header: the image's.
+    :returns: its calibration, or one that says there is none (K of zeros).
+    """
+    if frame.camera is not None:
+        return messages.camera_info_to_msg(frame.camera, header)
+    height, width = frame.rgb.shape[:2]
+    return CameraInfo(header=header, height=height, width=width)
+
+
+def _fitted(frame: Frame, size: Size | None, hfov_deg: float) -> Frame:
+    rgb, depth, camera = frame.rgb, frame.depth, frame.camera
+    if camera is None and hfov_deg:
+        camera = Camera.from_hfov(rgb.shape[1], rgb.shape[0], hfov_deg)
+    if size is not None and (rgb.shape[1], rgb.shape[0]) != tuple(size):
+        rgb = _resized(rgb, size)
+        camera = camera.scaled(size) if camera is not None else None
+        depth = None  # interpolated depth is not the truth
+    return dataclasses.replace(frame, rgb=rgb, camera=camera, depth=depth)
+
+
+def _resized(rgb: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    shrinks = size.width < rgb.shape[1]
+    return np.asarray(
+        cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    )
+
+
+def _to_and_fro(frames: list[Frame], loop: bool) -> Iterator[Frame]:
+    """Go through frames forwards and backwards, so that nothing jumps; stamps go on."""
+    if not frames:
+        return
+    step = frames[1].stamp - frames[0].stamp if len(frames) > 1 else int(1e9 / RATE)
+    order: Iterator[Frame] = iter(frames)
+    if loop:
+        order = itertools.cycle([*frames, *frames[-2:0:-1]])
+    for number, frame in enumerate(order):
+        yield dataclasses.replace(frame, stamp=frames[0].stamp + number * step)
+
+
+def _heard(publisher: Publisher) -> bool:
+    return bool(publisher.get_subscription_count())
+
+
+def _publish_transform(node: Node, config: CameraPublisherConfig) -> Any:
+    """Publish the rotation of an optical frame in a frame that looks along x (REP-103)."""
+    if not config.parent_frame:
+        return None
+    try:
+        from geometry_msgs.msg import TransformStamped
+        from tf2_msgs.msg import TFMessage
+    except ImportError:
+        node.get_logger().warning(
+            'parent_frame: tf2_msgs is not installed, no transform is published.'
+        )
+        return None
+    transform = TransformStamped(child_frame_id=config.frame_id)
+    transform.header = messages.header_of(
+        node.get_clock().now().to_msg(), config.parent_frame
+    )
+    rotation = transform.transform.rotation
+    rotation.x, rotation.y, rotation.z, rotation.w = -0.5, 0.5, -0.5, 0.5
+    qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    publisher = node.create_publisher(TFMessage, '/tf_static', qos)
+    publisher.publish(TFMessage(transforms=[transform]))
+    return publisher
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Publish until the end of the source or a signal.
+
+    :param arguments: command-line arguments; None: those of the process.
+    :returns: the exit code: 0, or 2 when the source or a parameter cannot be used.
+    """
+    return runtime.run(CameraPublisher, arguments, until=lambda node: node.code)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
