@@ -111,6 +111,12 @@ class EngineConfig:
         'Where compiled engines are kept; empty: depth_node under $XDG_CACHE_HOME or ~/.cache.',
         live=False,
     )
+    timeout: float = param(
+        30.0,
+        'A frame in work for longer than this means that the engine hangs: the process ends '
+        'with code 70, so that the launch file starts it again.',
+        unit='s', low=1.0, high=3600.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ A model is an ONNX file and a :class:`ModelSpec`. The spec lives in a sidecar be
 
 from __future__ import annotations
 
-from depth_node.model.opening import open_model, overrides_from
+from depth_node.model.opening import is_path, open_model, overrides_from
 from depth_node.model.sidecar import read_sidecar, spec_from_mapping
 from depth_node.model.spec import Aspect, Interpolation, Model, ModelSpec, OutputKind, Size
 
@@ -18,6 +18,7 @@ __all__ = [
     'ModelSpec',
     'OutputKind',
     'Size',
+    'is_path',
     'open_model',
     'overrides_from',
     'read_sidecar',

@@ -73,3 +73,11 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     finally:
         group.end()
     assert not group.leftovers, f'shared memory left behind: {group.leftovers}'
+
+
+@pytest.fixture
+def rig(ros_node: Any, processes: Processes) -> Any:
+    """Give a camera and a listener around a depth_node process."""
+    from rig import Rig
+
+    return Rig(ros_node, processes)

@@ -1,0 +1,138 @@
+"""``/diagnostics``: what a robot's operator sees of this node, once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import math
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from depth_node.ros.health import Health, Problem
+from depth_node.ros.opening import Opening
+
+INPUT_KEYS = ('image', 'calibration', 'assumed', 'frame_id')
+"""Conditions of the camera; all others are of the depth."""
+
+
+def levelled(
+    name: str, hardware: str, problems: Mapping[str, Problem], good: str,
+    values: Mapping[str, object],
+) -> DiagnosticStatus:
+    """
+    Make a status whose level is that of its worst condition.
+
+    :param name: of the status: `node: task`, as diagnostic_updater writes it.
+    :param hardware: hardware_id.
+    :param problems: the conditions that hold.
+    :param good: the message when none holds.
+    :param values: key to value.
+    :returns: the message.
+    """
+    worst = sorted(problems.values(), key=lambda problem: not problem.fatal)
+    level = DiagnosticStatus.OK
+    if worst:
+        level = DiagnosticStatus.ERROR if worst[0].fatal else DiagnosticStatus.WARN
+    return DiagnosticStatus(
+        level=level,
+        name=name,
+        hardware_id=hardware,
+        message=' | '.join(problem.text for problem in worst) or good,
+        values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
+    )
+
+
+def input_values(health: Health) -> dict[str, object]:
+    """
+    Describe what comes in.
+
+    :param health: the node's counters.
+    :returns: key to value.
+    """
+    values: dict[str, object] = {
+        'rate in (Hz)': health.received.rate(),
+        'CameraInfo rate (Hz)': health.infos.rate(),
+        'frames received': health.frames_in,
+    }
+    values.update({f'dropped: {why}': count for why, count in sorted(health.dropped.items())})
+    return values
+
+
+def output_values(health: Health) -> dict[str, object]:
+    """
+    Describe what goes out.
+
+    :param health: the node's counters.
+    :returns: key to value.
+    """
+    values: dict[str, object] = {
+        'rate out (Hz)': health.published.rate(),
+        'frames published': health.frames_out,
+        'latency p50 (ms)': 1e3 * health.latency.quantile(0.5),
+        'latency p99 (ms)': 1e3 * health.latency.quantile(0.99),
+        'work per frame p50 (ms)': 1e3 * health.work.quantile(0.5),
+        'invalid pixels (%)': 100 * health.invalid_share,
+        'errors': health.errors,
+    }
+    if health.last_error is not None:
+        values['last error'] = health.last_error.text
+    return values
+
+
+def statuses(
+    node: str, topic: str, health: Health, opening: Opening | None, state: str
+) -> tuple[DiagnosticStatus, ...]:
+    """
+    Describe the node.
+
+    :param node: its name.
+    :param topic: the image topic; empty while not subscribed.
+    :param health: its counters and conditions.
+    :param opening: its engine; None while unconfigured.
+    :param state: of its lifecycle.
+    :returns: one status for the camera, one for the depth.
+    """
+    problems = health.problems()
+    of_input = {key: problem for key, problem in problems.items() if key in INPUT_KEYS}
+    of_depth = {key: problem for key, problem in problems.items() if key not in INPUT_KEYS}
+    values: dict[str, object] = {'lifecycle': state}
+    if opening is not None:
+        values['model'] = opening.name
+        values['engine'] = opening.engine.description if opening.engine else opening.state
+        if opening.error is not None:
+            of_depth['engine'] = Problem(str(opening.error), fatal=True)
+        elif opening.engine is None and state == 'active':
+            of_depth['engine'] = Problem(f'No engine yet: {opening.state}.', fatal=True)
+    values.update(output_values(health))
+    return (
+        levelled(f'{node}: camera', topic, of_input, state, input_values(health)),
+        levelled(f'{node}: depth', topic, of_depth, state, values),
+    )
+
+
+class DiagnosticsPublisher:
+    """
+    Publishes statuses on `/diagnostics`.
+
+    :param node: owner of the publisher.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 1)
+
+    def publish(self, *statuses: DiagnosticStatus) -> None:
+        """
+        Publish statuses with the current time.
+
+        :param statuses: one for each task.
+        """
+        message = DiagnosticArray(status=list(statuses))
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return 'unknown' if math.isnan(value) else f'{value:.2f}'
+    return str(value)

@@ -1,0 +1,169 @@
+"""What the node knows about its own well-being; no ROS in here, so that it is easy to test."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+import math
+import threading
+import time
+
+WINDOW_S = 5.0
+"""Rates and latencies are of the last five seconds."""
+
+
+@dataclass
+class Problem:
+    """
+    Something that is wrong, and what to do about it.
+
+    :param text: one line.
+    :param fatal: whether nothing can be published because of it.
+    :param since: when it was first seen (s, monotonic clock).
+    """
+
+    text: str
+    fatal: bool = False
+    since: float = field(default_factory=time.monotonic)
+
+
+class Meter:
+    """Events of the last few seconds, each with a value."""
+
+    def __init__(self) -> None:
+        self._events: deque[tuple[float, float]] = deque(maxlen=2000)
+
+    def add(self, value: float = 0.0) -> None:
+        """
+        Note an event that happens now.
+
+        :param value: what to note with it.
+        """
+        self._events.append((time.monotonic(), value))
+
+    def _recent(self) -> list[float]:
+        start = time.monotonic() - WINDOW_S
+        return [value for when, value in list(self._events) if when >= start]
+
+    def rate(self) -> float:
+        """
+        Count events.
+
+        :returns: events a second, over the last five seconds.
+        """
+        start = time.monotonic() - WINDOW_S
+        times = [when for when, _ in list(self._events) if when >= start]
+        if len(times) < 2:
+            return len(times) / WINDOW_S
+        return (len(times) - 1) / max(times[-1] - times[0], 1e-3)
+
+    def age(self) -> float:
+        """
+        Tell when the last event was.
+
+        :returns: seconds ago, infinite when there was none.
+        """
+        return time.monotonic() - self._events[-1][0] if self._events else math.inf
+
+    def quantile(self, share: float) -> float:
+        """
+        Return a quantile of the recent values.
+
+        :param share: 0 to 1.
+        :returns: the value, NaN when there was no event.
+        """
+        values = sorted(self._recent())
+        if not values:
+            return math.nan
+        return values[min(len(values) - 1, int(share * len(values)))]
+
+
+class Health:
+    """
+    Counters and conditions, written by the executor and by the worker.
+
+    A condition is named by a key; setting it again with the same text is not news. Conditions
+    are shown until they are cleared.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.received = Meter()
+        self.infos = Meter()
+        self.published = Meter()
+        self.latency = Meter()
+        self.work = Meter()
+        self.dropped: Counter[str] = Counter()
+        self.frames_in = 0
+        self.frames_out = 0
+        self.errors = 0
+        self.invalid_share = math.nan
+        self._problems: dict[str, Problem] = {}
+        self._started = time.monotonic()
+        self.last_error: Problem | None = None
+
+    def restart(self) -> None:
+        """Begin to wait for frames."""
+        self._started = time.monotonic()
+
+    def uptime(self) -> float:
+        """
+        Tell for how long frames have been waited for.
+
+        :returns: seconds since :meth:`restart`.
+        """
+        return time.monotonic() - self._started
+
+    def set(self, key: str, text: str, *, fatal: bool = False) -> bool:
+        """
+        Raise a condition.
+
+        :param key: names the condition.
+        :param text: what is wrong and what to do.
+        :param fatal: whether nothing can be published because of it.
+        :returns: whether it is new, or its text has changed, and so is worth a log line.
+        """
+        with self._lock:
+            known = self._problems.get(key)
+            if known is not None and known.text == text:
+                return False
+            self._problems[key] = Problem(text, fatal)
+            return True
+
+    def clear(self, *keys: str) -> None:
+        """
+        End conditions; those that do not hold are ignored.
+
+        :param keys: the names.
+        """
+        with self._lock:
+            for key in keys:
+                self._problems.pop(key, None)
+
+    def problems(self) -> dict[str, Problem]:
+        """
+        Return the conditions that hold now.
+
+        :returns: a copy, oldest first.
+        """
+        with self._lock:
+            return dict(self._problems)
+
+    def drop(self, reason: str) -> None:
+        """
+        Count a frame that was not used.
+
+        :param reason: two or three words; a key of the diagnostics.
+        """
+        with self._lock:
+            self.dropped[reason] += 1
+
+    def error(self, text: str) -> None:
+        """
+        Count an error and keep it as the last one.
+
+        :param text: the error with its remedy.
+        """
+        with self._lock:
+            self.errors += 1
+            self.last_error = Problem(text)

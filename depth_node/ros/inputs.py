@@ -1,0 +1,125 @@
+"""The camera's topics: subscribed with the reliability it offers, and watched for silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from depth_node.config import InputConfig
+from depth_node.ros.health import Health
+
+SILENCE_S = 3.0
+"""Frames that stay out for this long are worth a warning."""
+
+
+class CameraTopics:
+    """
+    Subscriptions to the image and its CameraInfo.
+
+    A publisher that offers reliable delivery is subscribed reliably: images are larger than a
+    UDP packet, and best effort loses most of them when the driver runs without the shared-memory
+    profile. One that offers best effort only would not match a reliable subscription at all. So
+    the publishers are asked, and the subscription is made anew when the answer changes.
+
+    :param node: owner of the subscriptions.
+    :param config: the `input` parameters.
+    :param health: told what arrives and what does not.
+    :param on_image: called with Image or CompressedImage.
+    :param on_info: called with CameraInfo.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        config: InputConfig,
+        health: Health,
+        on_image: Callable[[Any], None],
+        on_info: Callable[[CameraInfo], None],
+    ) -> None:
+        self._node = node
+        self._config = config
+        self._health = health
+        self._on_image = on_image
+        compressed = config.transport == 'compressed'
+        self._type = CompressedImage if compressed else Image
+        self._topic = 'image/compressed' if compressed else 'image'
+        self._reliability = ReliabilityPolicy.BEST_EFFORT
+        self._image: Subscription = self._subscribe()
+        self._info = node.create_subscription(CameraInfo, 'camera_info', on_info, 1)
+        self.match()
+
+    @property
+    def image_topic(self) -> str:
+        """Resolved name of the image topic."""
+        return str(self._image.topic_name)
+
+    @property
+    def info_topic(self) -> str:
+        """Resolved name of the CameraInfo topic."""
+        return str(self._info.topic_name)
+
+    @property
+    def reliability(self) -> str:
+        """Reliability of the image subscription, for diagnostics."""
+        return self._reliability.name.lower()
+
+    def match(self) -> None:
+        """Subscribe anew if the publishers offer another reliability than before."""
+        wanted = self._wanted()
+        if wanted != self._reliability:
+            self._node.destroy_subscription(self._image)
+            self._reliability = wanted
+            self._image = self._subscribe()
+            self._node.get_logger().info(
+                f'{self.image_topic}: subscribed {self.reliability}, as its publishers offer'
+            )
+
+    def check_silence(self) -> None:
+        """Raise or end the conditions about frames and infos that do not come."""
+        publishers = self._node.count_publishers(self.image_topic)
+        received, infos = self._health.received, self._health.infos
+        silent = min(received.age(), self._health.uptime()) > SILENCE_S
+        if not publishers:
+            text = f'nobody publishes {self.image_topic}. Start the camera or remap `image`.'
+        elif silent:
+            text = (
+                f'{self.image_topic} has a publisher, but no frame comes. Start the camera driver '
+                'with the shared-memory DDS profile (doc/dds.md), or check its QoS.'
+            )
+        elif not silent and infos.rate() > 1.5 * received.rate() + 1:
+            text = (
+                f'{self.image_topic} delivers {received.rate():.1f} of {infos.rate():.1f} frames '
+                'a second. Start the camera driver with the shared-memory DDS profile '
+                '(doc/dds.md).'
+            )
+        else:
+            self._health.clear('image')
+            return
+        if (silent or publishers) and self._health.set('image', text, fatal=silent):
+            self._node.get_logger().warning(text)
+
+    def destroy(self) -> None:
+        """End both subscriptions."""
+        self._node.destroy_subscription(self._image)
+        self._node.destroy_subscription(self._info)
+
+    def _wanted(self) -> ReliabilityPolicy:
+        if self._config.reliability != 'auto':
+            return ReliabilityPolicy[self._config.reliability.upper()]
+        offers = self._node.get_publishers_info_by_topic(self.image_topic)
+        if not offers:
+            return self._reliability
+        if all(offer.qos_profile.reliability == ReliabilityPolicy.RELIABLE for offer in offers):
+            return ReliabilityPolicy.RELIABLE
+        return ReliabilityPolicy.BEST_EFFORT
+
+    def _subscribe(self) -> Subscription:
+        qos = QoSProfile(
+            depth=1, history=HistoryPolicy.KEEP_LAST, reliability=self._reliability
+        )
+        return self._node.create_subscription(self._type, self._topic, self._on_image, qos)

@@ -1,0 +1,235 @@
+"""
+The lifecycle node: wiring, and nothing else.
+
+An executor thread takes messages, transitions, services and timers; one worker thread takes the
+newest frame through the estimator and publishes what somebody listens to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import time
+import traceback
+from typing import Any
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import CameraInfo
+
+from depth_node.errors import DepthNodeError
+from depth_node.ros import runtime
+from depth_node.ros.calibration import Calibration
+from depth_node.ros.diagnostics import DiagnosticsPublisher, statuses
+from depth_node.ros.health import Health
+from depth_node.ros.inputs import CameraTopics
+from depth_node.ros.lifecycle import guard_transitions
+from depth_node.ros.opening import Opening
+from depth_node.ros.outputs import Outputs
+from depth_node.ros.parameters import Parameters
+from depth_node.ros.pipeline import Job, Pipeline
+from depth_node.ros.worker import LatestWorker
+
+WATCH_PERIOD_S = 0.25
+DIAGNOSTICS_PERIOD_S = 1.0
+STOP_PATIENCE_S = 1.5
+"""How long a transition waits for the frame in hand, and for a build to be cancelled."""
+
+
+class DepthNode(LifecycleNode):
+    """
+    Image and CameraInfo in; depth, clouds and diagnostics out.
+
+    :param arguments: command-line arguments for rclpy; None: those of the process.
+    :raises ConfigError: a parameter given at start is wrong.
+    """
+
+    def __init__(self, arguments: Sequence[str] | None = None) -> None:
+        super().__init__('depth_node', cli_args=arguments)
+        guard_transitions(self)
+        self._configured = False
+        self._health = Health()
+        self._settings = Parameters(self, lambda: self._configured)
+        self._diagnostics = DiagnosticsPublisher(self)
+        self._calibration: Calibration | None = None
+        self._opening: Opening | None = None
+        self._outputs: Outputs | None = None
+        self._topics: CameraTopics | None = None
+        self._worker: LatestWorker[Job] | None = None
+        autostart = self.declare_parameter(
+            'autostart',
+            True,
+            ParameterDescriptor(description='Configure and activate at start.', read_only=True),
+        )
+        # steady: diagnostics and watching go on while simulated time is paused
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(WATCH_PERIOD_S, self._watch, clock=self._steady)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._diagnose, clock=self._steady)
+        if autostart.value:
+            self._start = self.create_timer(0.0, self._autostart, clock=self._steady)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Check the parameters, begin to open the engine, and announce the outputs."""
+        return self._attempt(self._configure, lambda: super(DepthNode, self).on_configure(state))
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the camera."""
+        return self._attempt(self._activate, lambda: super(DepthNode, self).on_activate(state))
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe, finish the frame in hand, and cancel an engine that is being built."""
+        self._rest()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close the engine and withdraw the outputs."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Do what cleanup does, from any state."""
+        self._release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Fall back to unconfigured, from where configure may try again."""
+        self._release()
+        return super().on_error(state)
+
+    def close(self) -> None:
+        """Stop working before the process ends."""
+        self._release()
+
+    def _attempt(
+        self, work: Callable[[], None], then: Callable[[], TransitionCallbackReturn]
+    ) -> TransitionCallbackReturn:
+        """Make a transition, or say why not, leave nothing half done, and fail."""
+        try:
+            work()
+        except DepthNodeError as error:
+            text = str(error)
+        except Exception as error:  # noqa: BLE001  rclpy would swallow it without a word
+            text = f'{type(error).__name__}: {error}\n{traceback.format_exc()}'
+        else:
+            return then()
+        self._health.error(text)
+        self._health.set('configure', text, fatal=True)
+        self.get_logger().error(text)
+        self._release()
+        return TransitionCallbackReturn.FAILURE
+
+    def _configure(self) -> None:
+        config = self._settings.config
+        self._configured = True
+        self._health.clear(*self._health.problems())
+        self._calibration = Calibration(config.input)
+        if self._calibration.assumed:
+            text = f'the camera is calibrated by {self._calibration.assumed}, not by CameraInfo.'
+            self._warn('assumed', text)
+        self._opening = Opening(config, self.get_logger())
+        self._outputs = Outputs(self)
+
+    def _activate(self) -> None:
+        assert self._calibration is not None
+        assert self._opening is not None
+        assert self._outputs is not None
+        pipeline = Pipeline(
+            lambda: self._settings.config,
+            self._opening,
+            self._calibration,
+            self._outputs,
+            self._health,
+            self.get_logger(),
+            lambda: self._topics.image_topic if self._topics else '',
+        )
+        self._opening.resume()
+        self._health.restart()
+        self._worker = LatestWorker(pipeline.handle, 'depth')
+        self._worker.start()
+        config = self._settings.config
+        self._topics = CameraTopics(
+            self, config.input, self._health, self._on_image, self._on_info
+        )
+        self.get_logger().info(
+            f'listening to {self._topics.image_topic} and {self._topics.info_topic}'
+        )
+
+    def _rest(self) -> None:
+        """Undo activate; harmless when not active."""
+        if self._topics is not None:
+            self._topics.destroy()
+            self._topics = None
+        if self._worker is not None:
+            if not self._worker.stop(STOP_PATIENCE_S):
+                self.get_logger().warning('the frame in hand is not finished; left behind')
+            self._worker = None
+        if self._opening is not None:
+            self._opening.cancel(STOP_PATIENCE_S)
+
+    def _release(self) -> None:
+        """Undo configure and activate; harmless when neither is done."""
+        self._rest()
+        if self._opening is not None:
+            self._opening.close(STOP_PATIENCE_S)
+            self._opening = None
+        if self._outputs is not None:
+            self._outputs.destroy()
+            self._outputs = None
+        self._calibration = None
+        self._configured = False
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._start)
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _on_image(self, message: Any) -> None:
+        self._health.received.add()
+        self._health.frames_in += 1
+        if self._worker is not None and self._worker.offer(Job(message, time.monotonic())):
+            self._health.drop('older than the next')
+
+    def _on_info(self, info: CameraInfo) -> None:
+        self._health.infos.add()
+        if self._calibration is not None:
+            self._calibration.remember(info)
+
+    def _watch(self) -> None:
+        """Look after what nothing else would notice."""
+        if self._topics is not None:
+            self._topics.match()
+            self._topics.check_silence()
+        limit = self._settings.config.engine.timeout
+        if self._worker is not None and self._worker.busy_for() > limit:
+            runtime.die(
+                self.get_logger(),
+                f'a frame has been in work for over {limit:g} s (engine.timeout): the engine '
+                'hangs. Ending the process, so that it can be started again.',
+            )
+
+    def _diagnose(self) -> None:
+        topic = self._topics.image_topic if self._topics is not None else ''
+        self._diagnostics.publish(
+            *statuses(self.get_name(), topic, self._health, self._opening, self._state())
+        )
+
+    def _state(self) -> str:
+        return 'active' if self._topics else 'inactive' if self._configured else 'unconfigured'
+
+    def _warn(self, key: str, text: str) -> None:
+        if self._health.set(key, text):
+            self.get_logger().warning(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run the node until it is told to stop.
+
+    :param arguments: command-line arguments; None: those of the process.
+    :returns: the exit code.
+    """
+    return runtime.run(DepthNode, arguments)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,173 @@
+"""Getting the model and compiling its engine, without keeping the node waiting."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from depth_node import network
+from depth_node.config import Config
+from depth_node.engine import open_engine
+from depth_node.engine.base import Engine
+from depth_node.errors import CancelledError, DepthNodeError
+from depth_node.model import is_path, Model, open_model, overrides_from, Size
+
+WAITING = 'waiting for the first frame'
+
+
+class Opening:
+    """
+    Gets one model and opens its engine, in a thread of its own.
+
+    A download or a build by TensorRT may take minutes; meanwhile transitions, services and
+    diagnostics go on. What can be checked at once is checked at once: a path is opened here, a
+    name is looked up in the catalogue.
+
+    :param config: the configuration.
+    :param logger: an rclpy logger.
+    :raises ModelError: no such model, or not what its description says.
+    """
+
+    def __init__(self, config: Config, logger: Any) -> None:
+        self._config = config
+        self._logger = logger
+        self._model: Model | None = None
+        if is_path(config.model.name):
+            self._model = self._obtain(None)
+        else:
+            from depth_node.catalogue import find
+
+            find(config.model.name)
+        self._cancelled = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._engine: Engine | None = None
+        self._stage = WAITING
+        self._progress: float | None = None
+        self.error: DepthNodeError | None = None
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine, once it is open."""
+        return self._engine
+
+    @property
+    def name(self) -> str:
+        """The model's name, for diagnostics."""
+        return self._model.spec.name if self._model is not None else self._config.model.name
+
+    @property
+    def state(self) -> str:
+        """What is going on, for diagnostics: `building, 40 %`."""
+        if self._progress is None:
+            return self._stage
+        return f'{self._stage}, {100 * self._progress:.0f} %'
+
+    def start(self, frame: Size | None) -> None:
+        """
+        Begin to open, unless begun, done or failed already.
+
+        :param frame: size of the camera's frames; None while unknown: then only a network whose
+            size does not depend on the camera is opened.
+        """
+        if self._thread is not None or self._engine is not None or self.error is not None:
+            return
+        if frame is None and not self._size_is_known():
+            return
+        self._stage = 'opening'
+        self._thread = threading.Thread(
+            target=self._run, args=(frame, self._cancelled), name='open engine', daemon=True
+        )
+        self._thread.start()
+
+    def resume(self) -> None:
+        """Allow opening again after :meth:`cancel`, also after a failure."""
+        if self._thread is None and self._engine is None:
+            self._cancelled = threading.Event()
+            self.error = None
+            self._stage = WAITING
+            self.start(None)
+
+    def cancel(self, timeout: float) -> None:
+        """
+        End an opening that is going on; an open engine stays open.
+
+        :param timeout: how long to wait (s). What does not listen is left to finish by itself,
+            and its engine is closed then.
+        """
+        thread = self._thread
+        if thread is None or self._engine is not None:
+            return
+        self._cancelled.set()
+        thread.join(timeout)
+        self._thread = None
+
+    def close(self, timeout: float) -> None:
+        """
+        Cancel, or close the engine.
+
+        :param timeout: how long to wait for an opening that is going on (s).
+        """
+        self.cancel(timeout)
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def _obtain(self, frame: Size | None) -> Model:
+        config = self._config.model
+        return open_model(
+            config.name,
+            overrides=overrides_from(config),
+            accept_licence=config.accept_licence,
+            input_size=config.input_size,
+            frame=frame,
+        )
+
+    def _size_is_known(self) -> bool:
+        """Whether the network's size does not depend on the camera."""
+        if self._model is None:
+            return False
+        fixed = network.inspect(self._model.path).size or self._model.spec.input_size
+        return fixed is not None or self._config.model.input_size != 'auto'
+
+    def _run(self, frame: Size | None, cancelled: threading.Event) -> None:
+        try:
+            if self._model is None:
+                self._stage = f'fetching {self._config.model.name}'
+                self._logger.info(f'{self._stage}, if it is not here yet')
+                self._model = self._obtain(frame)
+            model = self._model
+            size = network.choose_size(
+                model.spec, network.inspect(model.path), self._config.model.input_size, frame
+            )
+            engine = open_engine(
+                model,
+                self._config.engine,
+                size,
+                on_progress=self._report,
+                cancelled=cancelled.is_set,
+                log=self._logger.info,
+            )
+        except CancelledError:
+            self._progress, self._stage = None, 'cancelled'
+        except DepthNodeError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001  a library's failure must not end the node
+            self._fail(DepthNodeError(f'{type(error).__name__}: {error}'))
+        else:
+            if cancelled.is_set():
+                engine.close()
+                return
+            self._progress, self._stage = None, 'ready'
+            self._engine = engine
+
+    def _fail(self, error: DepthNodeError) -> None:
+        self._progress, self._stage = None, 'failed'
+        self.error = error
+        self._logger.error(f'No engine: {error}')
+
+    def _report(self, fraction: float, stage: str) -> None:
+        """Note progress; a log line at every tenth."""
+        before = -1 if stage != self._stage else int((self._progress or 0.0) * 10)
+        self._stage, self._progress = stage, fraction
+        if int(fraction * 10) != before:
+            self._logger.info(self.state)

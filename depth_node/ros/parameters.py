@@ -1,0 +1,86 @@
+"""ROS parameters from ``depth_node.config``: declared, read, and changed while running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from depth_node.config import Config, parameters, ParamSpec, Value
+from depth_node.errors import ConfigError
+
+
+def descriptor(default: Value, spec: ParamSpec) -> ParameterDescriptor:
+    """
+    Describe a parameter to ROS tools.
+
+    Typing is dynamic, so that `5` in a parameter file is accepted for a number that defaults to
+    5.0; the type is checked by the configuration instead, with a clearer text.
+
+    :param default: the default value.
+    :param spec: unit, bounds, choices and text.
+    :returns: the descriptor `ros2 param describe` shows.
+    """
+    text = f'{spec.doc} [{spec.unit}]' if spec.unit else spec.doc
+    found = ParameterDescriptor(description=text, dynamic_typing=True)
+    found.additional_constraints = ', '.join(
+        [*(f"'{choice}'" for choice in spec.choices), *([] if spec.live else ['not live'])]
+    )
+    if spec.low is not None and spec.high is not None:
+        if isinstance(default, float):
+            found.floating_point_range = [
+                FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))
+            ]
+        elif isinstance(default, int):
+            found.integer_range = [
+                IntegerRange(from_value=int(spec.low), to_value=int(spec.high), step=1)
+            ]
+    return found
+
+
+class Parameters:
+    """
+    The node's parameters as one :class:`Config`, always valid.
+
+    :param node: the node; every parameter is declared on it.
+    :param locked: tells whether parameters that are not live may not change now.
+    :raises ConfigError: a value given at start is wrong.
+    """
+
+    def __init__(self, node: Node, locked: Callable[[], bool]) -> None:
+        self._locked = locked
+        self._names: dict[str, ParamSpec] = {}
+        values: dict[str, Any] = {}
+        for name, default, spec in parameters():
+            self._names[name] = spec
+            values[name] = node.declare_parameter(name, default, descriptor(default, spec)).value
+        self.config = Config().replaced(values)
+        node.add_on_set_parameters_callback(self._set)
+
+    def _set(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        """Accept all of the changes or none, with the reason."""
+        ours = {p.name: p.value for p in changes if p.name in self._names}
+        if not ours:
+            return SetParametersResult(successful=True)
+        try:
+            config = self.config.replaced(ours)
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        before, after = self.config.flat(), config.flat()
+        fixed = [n for n in ours if before[n] != after[n] and not self._names[n].live]
+        if fixed and self._locked():
+            return SetParametersResult(
+                successful=False,
+                reason=f'{", ".join(fixed)}: cannot change while the node is configured. Run '
+                '`ros2 lifecycle set` deactivate and cleanup, set it, and configure again.',
+            )
+        self.config = config
+        return SetParametersResult(successful=True)

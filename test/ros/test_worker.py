@@ -1,0 +1,89 @@
+"""The worker takes the newest item, one at a time, and ends when told to."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from depth_node.ros.worker import LatestWorker
+
+
+def test_newest_item_wins_while_the_worker_is_busy() -> None:
+    """Items offered while one is in hand replace each other; only the last is handled."""
+    release, started = threading.Event(), threading.Event()
+    handled: list[int] = []
+
+    def handle(item: int) -> None:
+        started.set()
+        release.wait(5)
+        handled.append(item)
+
+    worker = LatestWorker(handle, 'test')
+    worker.start()
+    assert worker.offer(0) is False
+    assert started.wait(5)
+    assert [worker.offer(n) for n in (1, 2, 3)] == [False, True, True]
+    release.set()
+    deadline = time.monotonic() + 5
+    while len(handled) < 2 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert worker.stop(5)
+    assert handled == [0, 3]
+
+
+def test_stop_drops_what_waits_and_finishes_what_is_in_hand() -> None:
+    """After stop the thread is gone, and nothing offered before it is handled later."""
+    release, started = threading.Event(), threading.Event()
+    handled: list[int] = []
+
+    def handle(item: int) -> None:
+        started.set()
+        release.wait(5)
+        handled.append(item)
+
+    worker = LatestWorker(handle, 'test')
+    worker.start()
+    worker.offer(1)
+    assert started.wait(5)
+    worker.offer(2)
+    assert worker.busy_for() > 0
+    assert worker.stop(0.01) is False
+    release.set()
+    assert worker.stop(5)
+    assert handled == [1]
+    assert worker.busy_for() == 0.0
+    assert not [t for t in threading.enumerate() if t.name == 'test']
+
+
+def test_it_starts_again_after_stop() -> None:
+    """One worker serves through activate, deactivate, activate."""
+    done = threading.Event()
+    worker: LatestWorker[int] = LatestWorker(lambda _: done.set(), 'test')
+    assert worker.stop(1)
+    for _ in range(3):
+        done.clear()
+        worker.start()
+        worker.start()
+        worker.offer(1)
+        assert done.wait(5)
+        assert worker.stop(5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=50))
+def test_order_is_kept_and_the_last_is_always_handled(items: list[int]) -> None:
+    """Whatever is dropped, what is handled is a subsequence that ends with the last item."""
+    handled: list[tuple[int, int]] = []
+    worker: LatestWorker[tuple[int, int]] = LatestWorker(handled.append, 'test')
+    worker.start()
+    for pair in enumerate(items):
+        worker.offer(pair)
+    deadline = time.monotonic() + 5
+    while (not handled or handled[-1][0] != len(items) - 1) and time.monotonic() < deadline:
+        time.sleep(0.0005)
+    assert worker.stop(5)
+    assert handled[-1] == (len(items) - 1, items[-1])
+    assert handled == sorted(handled)
