@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 import struct
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 import numpy as np
 from numpy.typing import NDArray
