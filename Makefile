@@ -2,34 +2,35 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := cpu,ros,frames,fetch,test,lint
 TORCH := 2.13.0
 
-export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+.PHONY: demo test lint generate bench clean
 
-.PHONY: test lint generate clean
-
-$(BIN)/.run: setup.py
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[cpu,ros,frames,fetch]'
-	touch $@
-
-$(BIN)/.test: $(BIN)/.run
-	$(BIN)/python -m pip install --quiet torch==$(TORCH)
-	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS),training,export]'
-	touch $@
+demo: $(VENV)/.run
+	$(BIN)/python -m depth_node.ros.demo
 
 test: lint
 	$(BIN)/python -m pytest
 
-lint: $(BIN)/.test
+lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate.py --check
 
-generate: $(BIN)/.run
+generate: $(VENV)/.run
 	$(BIN)/python tools/generate.py
+
+$(VENV)/.run: setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[cpu,ros,frames,fetch]'
+	touch $@
+
+# torch alone first: a range that it satisfies then pulls in no CUDA
+$(VENV)/.test: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet torch==$(TORCH)
+	$(BIN)/python -m pip install --quiet --editable '.[cpu,ros,frames,fetch,training,export,test,lint]'
+	touch $@
 
 clean:
 	rm -rf $(VENV) build install log dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
