@@ -16,11 +16,14 @@ from depth_node.config.fields import checked, param, ParamSpec, specs, Value
 from depth_node.config.groups import (
     DepthConfig,
     EngineConfig,
+    FilterConfig,
+    GroundConfig,
     InputConfig,
     ModelConfig,
     OutputConfig,
     PointsConfig,
     ScaleConfig,
+    ScanConfig,
 )
 from depth_node.errors import ConfigError
 
@@ -28,16 +31,28 @@ __all__ = [
     'Config',
     'DepthConfig',
     'EngineConfig',
+    'FilterConfig',
+    'GroundConfig',
     'InputConfig',
     'ModelConfig',
     'OutputConfig',
     'ParamSpec',
     'PointsConfig',
     'ScaleConfig',
+    'ScanConfig',
     'Value',
     'param',
     'parameters',
 ]
+
+
+ORDERED = (
+    ('depth.min_range', 'depth.max_range'),
+    ('scan.min_height', 'scan.max_height'),
+    ('scan.range_min', 'scan.range_max'),
+    ('output.color_min', 'output.color_max'),
+)
+"""Pairs of which the first has to be smaller (m)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,10 @@ class Config:
     input: InputConfig = field(default_factory=InputConfig)
     depth: DepthConfig = field(default_factory=DepthConfig)
     scale: ScaleConfig = field(default_factory=ScaleConfig)
+    filter: FilterConfig = field(default_factory=FilterConfig)
     points: PointsConfig = field(default_factory=PointsConfig)
+    ground: GroundConfig = field(default_factory=GroundConfig)
+    scan: ScanConfig = field(default_factory=ScanConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
 
     def replaced(self, changes: Mapping[str, object]) -> Config:
@@ -85,11 +103,12 @@ class Config:
 
         :raises ConfigError: parameters that contradict each other.
         """
-        if self.depth.min_range >= self.depth.max_range:
-            raise ConfigError(
-                f'depth.min_range {self.depth.min_range:g} m is not below depth.max_range '
-                f'{self.depth.max_range:g} m.'
-            )
+        values = self.flat()
+        for low, high in ORDERED:
+            if values[low] >= values[high]:  # type: ignore[operator]  # both are float
+                raise ConfigError(
+                    f'{low} {values[low]:g} m is not below {high} {values[high]:g} m.'
+                )
 
     def flat(self) -> dict[str, Value]:
         """

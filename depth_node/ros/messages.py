@@ -9,7 +9,6 @@ float field takes a Python float and nothing else: with checks off, an int is se
 from __future__ import annotations
 
 import array
-from dataclasses import dataclass
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -29,6 +28,7 @@ from depth_node.encodings import (
     to_rgb,
 )
 from depth_node.errors import DataError
+from depth_node.scan import ScanGeometry
 
 _NANOSECONDS = 1_000_000_000
 
@@ -195,25 +195,6 @@ def cloud_to_msg(points: NDArray[np.float32], header: Header) -> PointCloud2:
     message.is_dense = not organized
     message.data = _as_bytes(points)
     return message
-
-
-@dataclass(frozen=True)
-class ScanGeometry:
-    """
-    What a LaserScan says besides its ranges.
-
-    :param angle_min: of the first beam, about z, counter-clockwise from x forward (rad).
-    :param angle_increment: from beam to beam (rad).
-    :param range_min: nearest range that counts (m).
-    :param range_max: farthest range that counts (m).
-    :param scan_time: from scan to scan (s).
-    """
-
-    angle_min: float
-    angle_increment: float
-    range_min: float
-    range_max: float
-    scan_time: float
 
 
 def scan_to_msg(ranges: NDArray[np.float32], geometry: ScanGeometry, header: Header) -> LaserScan:

@@ -1,0 +1,125 @@
+"""
+Where the ground is: the camera's pose over it, and a plane fitted to every frame.
+
+Base frame: z = 0 is the ground under the robot, x forward, y left, z up (REP-103).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.config import GroundConfig
+
+Pose = NDArray[np.float64]
+Values = NDArray[np.float32]
+
+NOISE = 0.02
+"""What depth is taken to be wrong by from pixel to pixel, as a share of the distance."""
+_OFFSET = 0.25
+_FEWEST = 30
+_PRIOR = 5.0
+_ABOVE = 2.0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """
+    The plane z = slope_x x + slope_y y + offset, in the base frame.
+
+    :param slope_x: rise per metre forward.
+    :param slope_y: rise per metre to the left.
+    :param offset: height under the origin (m).
+    """
+
+    slope_x: float = 0.0
+    slope_y: float = 0.0
+    offset: float = 0.0
+
+    def heights(self, x: Values, y: Values, z: Values, out: Values) -> Values:
+        """
+        Measure how high points are over the ground.
+
+        :param x: float32, any shape (m, base frame).
+        :param y: the same shape.
+        :param z: the same shape.
+        :param out: float32, the same shape, overwritten; none of the others.
+        :returns: `out` (m).
+        """
+        if self == Ground():
+            np.copyto(out, z)
+            return out
+        np.multiply(x, np.float32(-self.slope_x), out=out)
+        np.add(out, z, out=out)
+        np.subtract(out, y * np.float32(self.slope_y), out=out)
+        np.subtract(out, np.float32(self.offset), out=out)
+        return out
+
+
+def camera_over_ground(height: float, pitch_deg: float, roll_deg: float) -> Pose:
+    """
+    Make the camera's pose from what one can measure with a ruler and a level.
+
+    :param height: of the camera over the ground (m).
+    :param pitch_deg: how far it looks down (deg).
+    :param roll_deg: how far it leans to its right (deg).
+    :returns: float64 (4, 4), optical frame to base frame, whose origin lies below the camera
+        and whose x axis points where the camera looks.
+    """
+    pitch, roll = math.radians(pitch_deg), math.radians(roll_deg)
+    right, down = np.array([0.0, -1.0, 0.0]), np.array([-math.sin(pitch), 0, -math.cos(pitch)])
+    pose = np.eye(4)
+    pose[:3, 0] = math.cos(roll) * right + math.sin(roll) * down
+    pose[:3, 1] = math.cos(roll) * down - math.sin(roll) * right
+    pose[:3, 2] = math.cos(pitch), 0.0, -math.sin(pitch)
+    pose[2, 3] = height
+    return pose
+
+
+def fit_ground(points: Values, config: GroundConfig, camera_height: float) -> Ground:
+    """
+    Fit the ground's plane, robustly.
+
+    Iteratively reweighted least squares with Tukey's biweight (Holland and Welsch, 1977),
+    starting from the flat ground with a wide band that narrows. The plane found has to be one
+    that ground can be: not steeper than `max_slope_deg`, and under the robot not off by more
+    than a quarter of the camera's height, which is what a wrong metric scale would do.
+
+    :param points: float32 (N, 3), a few thousand of the frame's points (m, base frame).
+    :param config: the ``ground`` group.
+    :param camera_height: of the camera in the base frame (m).
+    :returns: the plane, or the flat ground where there is too little of one.
+    """
+    flat = Ground()
+    steepest = math.tan(math.radians(config.max_slope_deg))
+    if steepest == 0:
+        return flat
+    x, y, z = points.astype(np.float64).T
+    distance = np.hypot(x, y)
+    spread = config.tolerance + NOISE * distance
+    farthest_off = max(config.tolerance, _OFFSET * abs(camera_height))
+    wedge = np.abs(z) < farthest_off + spread + steepest * distance
+    columns = np.stack([x, y, np.ones_like(x)], 1)[wedge]
+    z, spread = z[wedge], spread[wedge]
+    if len(z) < _FEWEST:
+        return flat
+    # a few points' worth of belief in flat ground keeps a sliver of floor from tilting it
+    prior = _PRIOR * np.median(1 / np.square(spread)) * np.eye(3)
+    plane = np.zeros(3)
+    for width in (6.0, 4.0, 3.0, 2.0, 1.5, 1.0, 1.0, 1.0):
+        off = (z - columns @ plane) / (width * spread)
+        off *= np.where(off > 0, _ABOVE, 1.0)
+        weight = np.square(np.clip(1 - off * off, 0, None)) / np.square(spread)
+        weighted = columns * weight[:, None]
+        plane = np.linalg.solve(weighted.T @ columns + prior, weighted.T @ z)
+    on_it = np.abs(z - columns @ plane) < spread
+    if (
+        on_it.sum() < _FEWEST
+        or math.hypot(plane[0], plane[1]) > steepest
+        or abs(plane[2]) > farthest_off
+    ):
+        return flat
+    return Ground(*(float(v) for v in plane))

@@ -1,0 +1,228 @@
+"""
+From the metres of a frame to what a planner eats: cloud and scan.
+
+One object per camera does it all, with its rays, directions and buffers made once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.camera import Camera
+from depth_node.cloud import CloudMaker, Color, Depth, Points, sampled
+from depth_node.config import Config, GroundConfig, PointsConfig
+from depth_node.ground import camera_over_ground, fit_ground, Ground, NOISE, Pose
+from depth_node.scan import Scan, ScanMaker
+from depth_node.voxel import capped, one_per_voxel
+
+NO_GROUND = (
+    'Where the ground is is not known, and without it there are no scan and no cloud of obstacles '
+    'or ground. Set ground.camera_height, or publish TF from {} to the camera.'
+)
+NO_FRAME = 'There is no transform from the camera to {}, the frame set by {}.'
+_GROUND_POINTS = 3000
+_SCAN_ROWS = 240
+
+
+@dataclass(frozen=True)
+class Frames:
+    """
+    Where the camera is, as TF knows it; None where it is not asked or not known.
+
+    :param points: float64 (4, 4), optical frame to points.frame.
+    :param base: float64 (4, 4), optical frame to ground.base_frame.
+    :param scan: float64 (4, 4), optical frame to scan.output_frame.
+    """
+
+    points: Pose | None = None
+    base: Pose | None = None
+    scan: Pose | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """
+    What a frame gives a planner.
+
+    :param points: float32 (H, W, C) or (N, C), x y z (m) and color; None: not asked, not known.
+    :param scan: the scan, or None.
+    :param note: why something asked for is not there, and what to do; mostly empty.
+    """
+
+    points: Points | None = None
+    scan: Scan | None = None
+    note: str = ''
+
+
+class PointsPipeline:
+    """
+    Makes clouds and scans of one camera; make another when camera or configuration change.
+
+    :param camera: of the depth images.
+    :param config: all groups; ``points``, ``ground`` and ``scan`` matter.
+    """
+
+    def __init__(self, camera: Camera, config: Config) -> None:
+        self.camera = camera
+        self.config = config
+        self._rays = camera.rays()
+        self._thin = np.ascontiguousarray(
+            self._rays[::config.points.stride, ::config.points.stride]
+        )
+        self._placed: Frames | None = None
+        self._base: Pose | None = None
+        self._cloud = CloudMaker(self._thin)
+        self._based: CloudMaker | None = None
+        self._scan: ScanMaker | None = None
+        self._scan_stride = -(-camera.height // _SCAN_ROWS)
+
+    def frames(self, *, points: bool, scan: bool) -> tuple[str, str, str]:
+        """
+        Tell which transforms are needed, so that nobody looks up others.
+
+        :param points: whether the cloud is wanted.
+        :param scan: whether the scan is wanted.
+        :returns: the frames for :class:`Frames`, points, base, scan; empty where not needed.
+        """
+        config = self.config
+        measured = config.ground.camera_height > 0
+        ground = scan or (points and config.points.content != 'all')
+        return (
+            config.points.frame if points else '',
+            config.ground.base_frame if ground and not measured else '',
+            config.scan.output_frame if scan and not measured else '',
+        )
+
+    def process(
+        self,
+        depth: Depth,
+        rgb: Color | None = None,
+        frames: Frames | None = None,
+        *,
+        points: bool = True,
+        scan: bool = False,
+    ) -> Planned:
+        """
+        Make what is wanted of a frame.
+
+        :param depth: float32 (H, W), z-depth (m), REP-117.
+        :param rgb: uint8 (H, W, 3), for a cloud with color.
+        :param frames: the transforms :meth:`frames` asks for.
+        :param points: whether the cloud is wanted.
+        :param scan: whether the scan is wanted.
+        :returns: cloud and scan; the arrays belong to the pipeline until the next frame.
+        :raises DataError: depth of another size than the camera.
+        """
+        frames = frames or Frames()
+        config = self.config
+        notes = self._place(frames, self.frames(points=points, scan=scan))
+        ground: Ground | None = None
+        if self._base is not None and (scan or config.points.content != 'all'):
+            ground = self._find_ground(depth)
+        cloud = None
+        if points and not (config.points.frame and frames.points is None):
+            cloud = self._make_cloud(depth, rgb, ground)
+        made = None
+        if scan and self._scan is not None and ground is not None:
+            made = self._scan.scan(depth[::self._scan_stride], ground)
+        return Planned(cloud, made, notes)
+
+    def _place(self, frames: Frames, names: tuple[str, str, str]) -> str:
+        """Take over the camera's place where it has changed; say what is missing."""
+        if self._placed is None or not _same(self._placed, frames):
+            self._placed = frames
+            ground = self.config.ground
+            self._base = frames.base if ground.camera_height == 0 else camera_over_ground(
+                ground.camera_height, ground.camera_pitch_deg, ground.camera_roll_deg
+            )
+            self._cloud = CloudMaker(self._thin, frames.points)
+            self._based = self._scan = None
+            if self._base is not None:
+                self._based = CloudMaker(self._thin, self._base)
+                if ground.camera_height > 0 or frames.scan is not None:
+                    self._scan = ScanMaker(
+                        self._rays[::self._scan_stride], self._base,
+                        None if ground.camera_height > 0 else frames.scan,
+                        self.config.scan, ground,
+                    )
+        notes = []
+        if names[0] and frames.points is None:
+            notes.append(NO_FRAME.format(names[0], 'points.frame'))
+        if names[1] and frames.base is None:
+            notes.append(NO_GROUND.format(names[1]))
+        elif names[2] and frames.scan is None:
+            notes.append(NO_FRAME.format(names[2], 'scan.output_frame'))
+        return ' '.join(notes)
+
+    def _find_ground(self, depth: Depth) -> Ground:
+        """Fit the ground to an even sample of the frame."""
+        assert self._base is not None
+        step = max(1, round((depth.size / _GROUND_POINTS) ** 0.5))
+        few = depth[::step, ::step]
+        rays = self._rays[::step, ::step]
+        good = np.isfinite(few) & np.isfinite(rays[..., 0])
+        seen = np.concatenate([rays[good], np.ones((int(good.sum()), 1), np.float32)], 1)
+        points = (seen * few[good][:, None]) @ self._base[:3, :3].T + self._base[:3, 3]
+        return fit_ground(points.astype(np.float32), self.config.ground, self._base[2, 3])
+
+    def _make_cloud(self, depth: Depth, rgb: Color | None, ground: Ground | None) -> Points | None:
+        config = self.config.points
+        depth = sampled(depth, config.stride)
+        rgb = sampled(rgb, config.stride) if rgb is not None and config.color else None
+        if config.no_return_range > 0:
+            depth = np.where(np.isposinf(depth), np.float32(config.no_return_range), depth)
+        if config.content != 'all':
+            if ground is None or self._based is None:
+                return None
+            depth = only(depth, self._based, ground, config, self.config.ground)
+        if config.voxel_size > 0:
+            indices = one_per_voxel(self._cloud, depth, config.voxel_size)
+            return self._cloud.picked(capped(indices, config.max_points), depth, rgb)
+        if config.max_points > 0:
+            every = np.flatnonzero(np.isfinite(depth) & np.isfinite(self._thin[..., 0]))
+            return self._cloud.picked(capped(every, config.max_points), depth, rgb)
+        make = self._cloud.organized if config.organized else self._cloud.listed
+        return make(depth, rgb)
+
+
+def only(
+    depth: Depth, based: CloudMaker, ground: Ground, points: PointsConfig, limits: GroundConfig
+) -> Depth:
+    """
+    Keep the depth of the ground, or that of obstacles.
+
+    :param depth: float32 (H, W), z-depth (m).
+    :param based: makes points in the base frame.
+    :param ground: the ground of this frame.
+    :param points: its `content` says what to keep.
+    :param limits: what belongs to the ground, and how high an obstacle can be.
+    :returns: float32 (H, W), a new image, NaN for the rest.
+    """
+    kept = np.full_like(depth, np.nan)
+    for rows, x, y, z in based.planes(depth):
+        height = ground.heights(x, y, z, np.empty_like(z))
+        reach = depth[rows] * np.float32(NOISE)
+        reach += np.float32(limits.tolerance)
+        if points.content == 'ground':
+            wanted = np.abs(height) <= reach
+        else:
+            wanted = (height > reach) & (height <= np.float32(limits.max_height))
+        np.copyto(kept[rows], depth[rows], where=wanted)
+    return kept
+
+
+def _same(one: Frames, other: Frames) -> bool:
+    return all(
+        a is b or (a is not None and b is not None and np.array_equal(a, b))
+        for a, b in _pairs(one, other)
+    )
+
+
+def _pairs(one: Frames, other: Frames) -> list[tuple[NDArray[Any] | None, NDArray[Any] | None]]:
+    return [
+        (one.points, other.points), (one.base, other.base), (one.scan, other.scan)
+    ]
