@@ -8,6 +8,8 @@ Training focal lengths: the metric networks of V2 saw Hypersim (focal length 886
 1024x768) and Virtual KITTI 2 (725.0 px at 1242x375) with the shorter side scaled to 518 px, so
 886.81 * 518 / 768 and 725.0 * 518 / 375 pixels at network size. Computed from the datasets, not
 measured.
+
+The authors of version 3 shrink frames by area; every engine can do cubic, so that is used.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ def _relative(size: str, *files: HubFile) -> Entry:
         files,
         _PARAMETERS[size],
         _ENCODERS[size],
-        SIDES,
+        sides=SIDES,
     )
 
 
@@ -78,20 +80,20 @@ def _metric(place: str, size: str, revision: str, length: int, sha256: str) -> E
     )
     note = '' if size == 'small' else _CARD
     return Entry(
-        spec, Form.DEPTH_ANYTHING, (file,), _PARAMETERS[size], encoder, SIDES, note
+        spec, Form.DEPTH_ANYTHING, (file,), _PARAMETERS[size], encoder, sides=SIDES, note=note
     )
 
 
 def _three(
-    name: str, kind: OutputKind, parameters: float, files: tuple[HubFile, ...],
+    name: str, kind: OutputKind, files: tuple[HubFile, ...], *, parameters: float, about: float,
     note: str = _UNTRIED, **fields: object,
 ) -> Entry:
     spec = _spec(
         f'depth_anything_3_{name}', kind, free=True,
-        **{'nominal_size': Size(504, 378), 'interpolation': Interpolation.AREA, **fields},
+        **{'nominal_size': Size(504, 378), **fields},
     )
     sides = SIDES if spec.input_size is None else None
-    return Entry(spec, Form.ONNX, files, parameters, '', sides, note)
+    return Entry(spec, Form.ONNX, files, parameters, '', about, sides, note)
 
 
 def _community(size: str) -> tuple[HubFile, HubFile]:
@@ -141,24 +143,30 @@ ENTRIES = (
         (HubFile('Xenova/depth-anything-small-hf', 'onnx/model.onnx'),),
         24.8,
         'vits',
-        SIDES,
+        sides=SIDES,
     ),
-    _three('small', OutputKind.RELATIVE_DEPTH, 26.0, _community('small')),
-    _three('base', OutputKind.RELATIVE_DEPTH, 120.0, _community('base')),
+    _three(
+        'small', OutputKind.RELATIVE_DEPTH, _community('small'), parameters=26.0, about=105.0
+    ),
+    _three(
+        'base', OutputKind.RELATIVE_DEPTH, _community('base'), parameters=120.0, about=413.0
+    ),
     _three(
         'metric_large',
         OutputKind.CANONICAL_DEPTH,
-        350.0,
         (HubFile('TillBeemelmanns/Depth-Anything-V3-ONNX', 'DA3METRIC-LARGE.onnx'),),
-        f'Fixed at 504x280, so that frames of 16:9 fit best. {_UNTRIED}',
+        parameters=350.0,
+        about=731.0,
+        note=f'Fixed at 504x280, so that frames of 16:9 fit best. {_UNTRIED}',
         input_size=Size(504, 280),
     ),
     _three(
         'mono_large',
         OutputKind.RELATIVE_DEPTH,
-        350.0,
         (HubFile('yuvraj108c/Depth-Anything-3-Onnx', 'DA3Mono-Large.onnx'),),
-        f'Fixed at 518x518. {_UNTRIED}',
+        parameters=350.0,
+        about=1400.0,
+        note=f'Fixed at 518x518. {_UNTRIED}',
         input_size=Size(518, 518),
     ),
 )

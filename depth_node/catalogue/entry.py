@@ -94,6 +94,7 @@ class Entry:
     :param parameters: number of weights (millions).
     :param variant: which architecture the weights belong to (``vits``, ``resnet18``), where the
         form needs it.
+    :param about: what is to be downloaded (MB, roughly), where it is not 4 bytes a weight.
     :param sides: smallest and largest nominal side it is meant for (pixels), or None where its
         size is fixed.
     :param note: what else somebody has to know before using it.
@@ -104,6 +105,7 @@ class Entry:
     files: tuple[HubFile | WebFile, ...] = ()
     parameters: float | None = None
     variant: str = ''
+    about: float | None = None
     sides: tuple[int, int] | None = None
     note: str = ''
 
@@ -122,3 +124,48 @@ class Entry:
         """Bytes to download, or None where not known."""
         sizes = [file.size for file in self.files]
         return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def megabytes(entry: Entry) -> str:
+    """
+    Write the size of a download.
+
+    :param entry: the model.
+    :returns: for example ``99 MB``; from the number of weights where nobody listed the bytes.
+    """
+    if entry.form is Form.EMBEDDED:
+        return 'in the package'
+    if entry.size is not None:
+        return f'{entry.size / 1e6:.0f} MB'
+    if entry.about is not None:
+        return f'about {entry.about:.0f} MB'
+    return 'unknown' if entry.parameters is None else f'about {4 * entry.parameters:.0f} MB'
+
+
+def size_rule(entry: Entry) -> str:
+    """
+    Write which sizes a network takes.
+
+    :param entry: the model.
+    :returns: one phrase.
+    """
+    spec = entry.spec
+    if spec.input_size is not None:
+        return str(spec.input_size)
+    if entry.sides is None or spec.nominal_size is None:
+        return 'as its sidecar says'
+    low, high = entry.sides
+    return (
+        f'aspect of the camera, area of {spec.nominal_size} (sides of {low} to {high} by '
+        f'choice), multiples of {spec.multiple}'
+    )
+
+
+def use(entry: Entry) -> str:
+    """
+    Write what the licence allows, in one word.
+
+    :param entry: the model.
+    :returns: ``any`` or ``non-commercial``, or ``unknown``.
+    """
+    return {True: 'any', False: 'non-commercial', None: 'unknown'}[entry.spec.commercial]

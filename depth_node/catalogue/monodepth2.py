@@ -4,6 +4,8 @@ Monodepth2: every variant its authors published (Godard et al., ICCV 2019).
 The depth a network gives for disparity d is scale / (1/100 + (1/0.1 - 1/100) d); weights trained
 with stereo pairs have the scale 5.4, because the rig's 0.54 m counted as 0.1 units; those trained
 on video alone have none. KITTI's focal length is 721.5 px at 1242x375.
+
+The authors shrink frames with Pillow's Lanczos; every engine can do linear, so that is used.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ def _entry(file: str, md5: str | None, variant: str = 'resnet18') -> Entry:
         OutputKind.SIGMOID_DISPARITY,
         input_size=network,
         multiple=32,
-        interpolation=Interpolation.LANCZOS,
+        interpolation=Interpolation.LINEAR,
         scale=STEREO_SCALE if 'stereo' in modality else None,
         train_focal=round(721.5 * network.height / 375, 1),
         licence=_LICENCE,
@@ -35,8 +37,11 @@ def _entry(file: str, md5: str | None, variant: str = 'resnet18') -> Entry:
     if 'odom' in modality:
         note = 'Trained on the odometry split of KITTI, so its sequences 09 and 10 are unseen.'
     url = f'{_STORE}/{file.replace("+", "%2B")}.zip'
-    parameters = 14.8 if variant == 'resnet18' else 34.6
-    return Entry(spec, Form.MONODEPTH2, (WebFile(url, md5=md5),), parameters, variant, note=note)
+    files = (WebFile(url, md5=md5),)
+    if variant == 'resnet18':
+        # the zip holds the pose network too
+        return Entry(spec, Form.MONODEPTH2, files, 14.8, variant, 99.0, note=note)
+    return Entry(spec, Form.MONODEPTH2, files, 34.6, variant, 200.0, note=note)
 
 
 ENTRIES = (

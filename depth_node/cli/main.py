@@ -16,6 +16,7 @@ from depth_node.errors import DepthNodeError
 
 VERBS = {
     'models': 'list the catalogue: name, kind, licence, size, where it is',
+    'fetch': 'fetch models ahead of time; export those published as weights only',
     'predict': 'images, folders, videos or bags to depth images and clouds',
     'evaluate': 'compare predictions with ground truth',
     'benchmark': 'measure engine and frame times on this machine',

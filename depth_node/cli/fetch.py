@@ -1,0 +1,102 @@
+"""Fetching models ahead of time, and exporting those published as weights only."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from depth_node.catalogue import Entry, find, Form
+from depth_node.catalogue.store import (
+    check_licence,
+    export_path,
+    export_size,
+    fetch_all,
+    obtain,
+    Request,
+)
+from depth_node.errors import ModelError
+from depth_node.model import open_model, Size
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """
+    Declare the options.
+
+    :param parser: of this verb.
+    """
+    parser.add_argument('names', nargs='+', metavar='NAME', help='as `depth-node models` lists it')
+    parser.add_argument(
+        '--input-size', default='auto', metavar='SIZE',
+        help='for a model that is exported: auto, a nominal side like 308, or WIDTHxHEIGHT (px)',
+    )
+    parser.add_argument(
+        '--frame', type=_size, default=Size(640, 480), metavar='WxH',
+        help="the camera's size, whose aspect auto keeps (px)",
+    )
+    parser.add_argument(
+        '--weights', type=Path, metavar='FILE',
+        help='export these weights (your own copy or your own training) instead of fetching them',
+    )
+    parser.add_argument(
+        '--accept-licence', action='store_true', help='accept a licence that is not free'
+    )
+    parser.add_argument(
+        '--cache-dir', type=Path, metavar='DIR',
+        help='where models are kept (default: depth_node/models in the cache of the user)',
+    )
+    parser.add_argument('--offline', action='store_true', help='use only what is here already')
+
+
+def run(args: argparse.Namespace) -> None:
+    """
+    Fetch and export what was asked for.
+
+    :param args: the parsed options.
+    :raises ModelError: a model cannot be had.
+    """
+    request = Request(
+        args.accept_licence, args.cache_dir, args.offline, args.input_size, args.frame
+    )
+    for name in args.names:
+        entry = find(name)
+        if args.weights is not None and not entry.form.needs_export:
+            raise ModelError(f'{name} needs no weights: {_why(entry)}.', 'Leave out --weights.')
+        if entry.form.needs_export:
+            check_licence(entry, request)
+            path = export_path(entry, request)
+            if args.weights is not None or not path.exists():
+                _export(entry, request, args.weights)
+        else:
+            path = obtain(entry, request)
+        # opened as the node will open it, so that what is wrong shows now
+        open_model(
+            name, accept_licence=True, cache_dir=args.cache_dir, offline=True,
+            input_size=args.input_size, frame=args.frame,
+        )
+        print(f'{name}: {entry.spec.licence}: {path}')
+
+
+def _export(entry: Entry, request: Request, weights: Path | None) -> None:
+    try:
+        from depth_node.training.catalogue_export import export_entry
+    except ImportError as error:
+        raise ModelError(
+            f'{entry.name} has to be exported, which needs torch ({error}).',
+            "Install it with: pip install 'depth_node[export]'.",
+        ) from error
+    size = export_size(entry, request)
+    source = weights if weights is not None else fetch_all(entry, request)[0]
+    print(f'{entry.name}: exporting at {size}; this takes about a minute')
+    difference = export_entry(entry, source, size, export_path(entry, request))
+    print(f'{entry.name}: largest difference to torch {difference:.1e}')
+
+
+def _why(entry: Entry) -> str:
+    return 'it is part of the package' if entry.form is Form.EMBEDDED else 'it is a ready graph'
+
+
+def _size(text: str) -> Size:
+    try:
+        return Size.parse(text)
+    except ModelError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

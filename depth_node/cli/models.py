@@ -1,0 +1,99 @@
+"""The catalogue as a table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from depth_node.catalogue import CATALOGUE, Entry, Form
+from depth_node.catalogue.entry import megabytes, size_rule, use
+from depth_node.catalogue.store import Request
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """
+    Declare the options.
+
+    :param parser: of this verb.
+    """
+    parser.add_argument('name', nargs='?', help='show everything about one model')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the table as JSON')
+    parser.add_argument(
+        '--cache-dir', type=Path, metavar='DIR',
+        help='where models are kept (default: depth_node/models in the cache of the user)',
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """
+    Print the table, or one model.
+
+    :param args: the parsed options.
+    :raises ModelError: there is no such model.
+    """
+    from depth_node.catalogue import find
+
+    request = Request(cache_dir=args.cache_dir)
+    if args.json is not None:
+        rows = [_facts(entry, request) for entry in CATALOGUE.values()]
+        args.json.write_text(json.dumps(rows, indent=2) + '\n', encoding='utf-8')
+    if args.name is not None:
+        for key, value in _facts(find(args.name), request).items():
+            print(f'{key + ":":13s} {value}')
+        return
+    head = ('name', 'kind', 'licence', 'use', 'size', 'here')
+    table = [head, *(_row(entry, request) for entry in CATALOGUE.values())]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    for row in table:
+        print('  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())  # noqa: B905
+    print(
+        '\nhere: yes: ready to run; weights: fetched, not exported; no: fetched on first use, '
+        'or with `depth-node fetch NAME`.'
+    )
+
+
+def _row(entry: Entry, request: Request) -> tuple[str, ...]:
+    spec = entry.spec
+    return (
+        entry.name, spec.kind.value, spec.licence, use(entry), megabytes(entry),
+        _state(entry, request),
+    )
+
+
+def _state(entry: Entry, request: Request) -> str:
+    """Say how much of a model is on this machine, without opening it."""
+    if entry.form is Form.EMBEDDED:
+        path = Path(__file__).resolve().parents[1] / 'data' / 'embedded.onnx'
+        return 'yes' if path.exists() else 'no'
+    folder = request.folder(entry)
+    fetched = all((folder / file.name).exists() for file in entry.files)
+    if not entry.form.needs_export:
+        return 'yes' if fetched else 'no'
+    if any(folder.glob(f'{entry.name}_*.onnx')):
+        return 'yes'
+    return 'weights' if fetched else 'no'
+
+
+def _facts(entry: Entry, request: Request) -> dict[str, object]:
+    spec = entry.spec
+    return {
+        'name': entry.name,
+        'kind': spec.kind.value,
+        'licence': spec.licence,
+        'commercial': spec.commercial,
+        'parameters': None if entry.parameters is None else f'{entry.parameters:g} M',
+        'download': megabytes(entry),
+        'input': size_rule(entry),
+        'interpolation': spec.interpolation.value,
+        'mean': list(spec.mean),
+        'std': list(spec.std),
+        'scale': spec.scale,
+        'train_focal': spec.train_focal,
+        'files': [f'{file.place} {file.name}' for file in entry.files],
+        'sha256': [file.sha256 or 'pinned on first use' for file in entry.files],
+        'needs': 'torch, once, to export' if entry.form.needs_export else 'nothing',
+        'here': _state(entry, request),
+        'folder': str(request.folder(entry)),
+        'note': entry.note,
+    }

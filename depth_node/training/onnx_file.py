@@ -1,0 +1,94 @@
+"""A torch module as an ONNX file of one fixed size, checked against torch before it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import contextlib
+import io
+import logging
+from pathlib import Path
+import warnings
+
+import numpy as np
+import torch
+from torch import nn
+
+from depth_node.errors import ModelError
+from depth_node.model import Size
+
+OPSET = 18
+"""LayerNormalization stays whole from 17 on, which half precision needs."""
+PARITY = 1e-4
+"""Largest difference allowed between torch and the file, relative to the largest output."""
+
+
+def write_onnx(
+    module: nn.Module, size: Size, path: Path, *, outputs: Sequence[str] = ('depth',),
+    seed: int = 0,
+) -> float:
+    """
+    Export a network and compare the file with it.
+
+    :param module: takes float (1, 3, h, w) and returns as many tensors as there are `outputs`.
+    :param size: the network's size (pixels).
+    :param path: where to; appears only when the file is right.
+    :param outputs: their names.
+    :param seed: of the image the two are compared on.
+    :returns: the largest difference found, relative to the largest output.
+    :raises ModelError: torch cannot export it, or the file computes something else.
+    """
+    module = module.eval()
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randn((1, 3, size.height, size.width), generator=generator)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'{path.name}.part')
+    try:
+        with _quiet():
+            torch.onnx.export(
+                module, (image,), part, dynamo=True, opset_version=OPSET, external_data=False,
+                input_names=['image'], output_names=list(outputs), verbose=False,
+            )
+    except Exception as error:  # torch's exporter raises whatever its stages raise
+        part.unlink(missing_ok=True)
+        raise ModelError(
+            f'{path.name}: torch {torch.__version__} cannot export it '
+            f'({str(error).strip().splitlines()[0]}).'
+        ) from error
+    difference = _difference(module, image, part)
+    if not difference < PARITY:
+        part.unlink()
+        raise ModelError(
+            f'{path.name}: the export differs from torch by {difference:.2g}, expected under '
+            f'{PARITY:g}.'
+        )
+    part.replace(path)
+    return difference
+
+
+def _difference(module: nn.Module, image: torch.Tensor, path: Path) -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    found = session.run(None, {'image': image.numpy()})
+    with torch.inference_mode():
+        expected = module(image)
+    tensors = expected if isinstance(expected, (tuple, list)) else (expected,)
+    worst = 0.0
+    for one, other in zip(found, tensors, strict=True):
+        reference = other.numpy()
+        scale = max(float(np.abs(reference).max()), 1e-12)
+        worst = max(worst, float(np.abs(one - reference).max()) / scale)
+    return worst
+
+
+@contextlib.contextmanager
+def _quiet():  # type: ignore[no-untyped-def]
+    """Keep the exporter's chatter from the user; its errors are exceptions."""
+    level = logging.getLogger('torch.onnx').level
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.getLogger('torch.onnx').setLevel(level)

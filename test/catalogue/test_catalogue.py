@@ -1,0 +1,109 @@
+"""The catalogue as data: complete, consistent, and honest about licences."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+import pytest
+
+from depth_node.catalogue import CATALOGUE, Entry, find, Form, HubFile, WebFile
+from depth_node.catalogue.entry import megabytes, size_rule, use
+from depth_node.errors import ModelError
+from depth_node.model import OutputKind
+
+ENTRIES = [pytest.param(entry, id=name) for name, entry in CATALOGUE.items()]
+
+
+@pytest.mark.parametrize('entry', ENTRIES)
+def test_every_entry_can_be_had(entry: Entry) -> None:
+    assert re.fullmatch(r'[a-z0-9_]+', entry.name)
+    assert bool(entry.files) != (entry.form is Form.EMBEDDED)
+    for file in entry.files:
+        assert file.sha256 is None or re.fullmatch(r'[0-9a-f]{64}', file.sha256)
+        if isinstance(file, HubFile):
+            # a hash belongs to a commit; the head of a branch may change under it
+            assert (file.sha256 is None) == (file.revision == 'main')
+            assert re.fullmatch(r'main|[0-9a-f]{40}', file.revision)
+        else:
+            assert file.url.startswith('https://')
+            assert file.md5 is None or re.fullmatch(r'[0-9a-f]{32}', file.md5)
+
+
+@pytest.mark.parametrize('entry', ENTRIES)
+def test_every_entry_says_what_it_may_be_used_for(entry: Entry) -> None:
+    assert entry.spec.licence != 'unknown'
+    assert use(entry) == ('any' if entry.spec.licence == 'Apache-2.0' else 'non-commercial')
+    assert entry.is_free == (entry.spec.licence == 'Apache-2.0')
+    assert megabytes(entry)
+    assert size_rule(entry)
+
+
+def test_only_small_and_version_3_are_free_of_depth_anything() -> None:
+    free = {name for name, entry in CATALOGUE.items() if entry.is_free}
+    assert free == {
+        'embedded', 'depth_anything_v1_small', 'depth_anything_v2_small',
+        'depth_anything_v2_metric_indoor_small', 'depth_anything_v2_metric_outdoor_small',
+        'depth_anything_3_small', 'depth_anything_3_base', 'depth_anything_3_metric_large',
+        'depth_anything_3_mono_large',
+    }
+
+
+def test_the_scale_of_stereo_pairs_is_for_networks_that_saw_them() -> None:
+    networks = [entry for name, entry in CATALOGUE.items() if name.startswith('monodepth2')]
+    assert len(networks) == 13
+    for entry in networks:
+        assert entry.spec.kind is OutputKind.SIGMOID_DISPARITY
+        assert entry.spec.scale == (5.4 if 'stereo' in entry.name else None)
+        assert str(entry.spec.input_size) in entry.name
+
+
+@pytest.mark.parametrize(
+    ('name', 'focal', 'range_'),
+    [
+        # 886.81 px at 1024x768 (Hypersim) and 725 px at 1242x375 (Virtual KITTI 2), both with
+        # 518 rows; 721.5 px at 1242x375 (KITTI) with 192 and 320
+        ('depth_anything_v2_metric_indoor_base', 886.81 / 768 * 518, 20.0),
+        ('depth_anything_v2_metric_outdoor_large', 725.0 / 375 * 518, 80.0),
+        ('monodepth2_mono_stereo_640x192', 721.5 / 375 * 192, 100.0),
+        ('monodepth2_mono_stereo_1024x320', 721.5 / 375 * 320, 100.0),
+    ],
+)
+def test_metres_were_learned_at_a_focal_length(name: str, focal: float, range_: float) -> None:
+    spec = find(name).spec
+    assert spec.train_focal == pytest.approx(focal, abs=0.06)
+    assert spec.max_depth == range_
+
+
+def test_relative_networks_have_no_focal_length() -> None:
+    for entry in CATALOGUE.values():
+        if entry.spec.kind.has_shift or entry.spec.kind is OutputKind.CANONICAL_DEPTH:
+            assert entry.spec.train_focal is None
+
+
+def test_a_plus_in_a_name_is_a_plus_in_the_file() -> None:
+    file = find('monodepth2_mono_stereo_640x192').files[0]
+    assert isinstance(file, WebFile)
+    assert file.url.endswith('mono%2Bstereo_640x192.zip')
+    assert file.name == 'mono+stereo_640x192.zip'
+
+
+@pytest.mark.parametrize(
+    ('typed', 'meant'),
+    [
+        ('depth_anything_v2_smal', 'depth_anything_v2_small'),
+        ('depth-anything-v2-small', 'depth_anything_v2_small'),
+        ('monodepth2_640x192', 'monodepth2_mono_640x192'),
+    ],
+)
+def test_a_slip_is_answered_with_the_name_meant(typed: str, meant: str) -> None:
+    with pytest.raises(ModelError, match=f'Did you mean {meant}'):
+        find(typed)
+
+
+@given(st.text(max_size=40))
+def test_any_other_name_is_refused_in_one_way(name: str) -> None:
+    if name not in CATALOGUE:
+        with pytest.raises(ModelError, match='neither a model of the catalogue nor a file'):
+            find(name)
