@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.depth_files import read_depth
 from depth_node.errors import DataError
 from depth_node.frames import fitted, IMAGES, read_rgb
+from depth_node.world import World
 
 Depth = NDArray[np.float32]
 _DEPTHS = ('.png', '.pgm', '.tif', '.tiff', '.npy', '.pfm')
@@ -202,48 +204,29 @@ def rgbd(folder: Path, camera: Camera | None = None, *, depth_scale: float = 100
     return Dataset(names, read)
 
 
-def read_depth(path: Path, depth_scale: float = 1000.0) -> Depth:
+def synthetic(
+    seeds: Sequence[int], views: int = 10, *, size: tuple[int, int] = (320, 240),
+    hfov: tuple[float, float] = (50.0, 90.0), height: tuple[float, float] = (0.3, 1.5),
+) -> Dataset:
     """
-    Read a depth image.
+    Open views of synthetic worlds from random places, with exact depth.
 
-    :param path: 16-bit PNG, PGM or TIFF in units of 1 / `depth_scale` m; float TIFF, PFM or
-        .npy in metres.
-    :param depth_scale: stored units in a metre, for whole numbers.
-    :returns: float32 (H, W) (m), NaN where the file has 0 or nothing finite.
-    :raises DataError: it cannot be read, or is no image of one channel.
+    :param seeds: of the worlds.
+    :param views: of each world.
+    :param size: width and height (pixels).
+    :param hfov: least and greatest field of view, drawn for each view (deg).
+    :param height: least and greatest height of the camera (m).
+    :returns: the frames; the same seeds give the same ones.
     """
-    values = read_plane(path)
-    depth = values.astype(np.float32)
-    if values.dtype.kind in 'ui':
-        depth /= np.float32(depth_scale)
-    depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
-    return depth
+    def read(name: str) -> Sample:
+        seed, number = (int(part) for part in name.split('_'))
+        world, rng = World(seed), np.random.default_rng((seed, number))
+        camera = Camera.from_hfov(*size, float(rng.uniform(*hfov)))
+        pose = world.random_pose(rng, height=height)
+        rgb, depth = world.render(camera, pose)
+        return Sample(name, rgb, depth, camera, pose)
 
-
-def read_plane(path: Path) -> NDArray[np.generic]:
-    """
-    Read an image of one channel as it is stored.
-
-    :param path: a .npy file, or any format OpenCV reads (16-bit PNG, PGM, TIFF, PFM).
-    :returns: (H, W).
-    :raises DataError: it cannot be read, or is no image of one channel.
-    """
-    try:
-        if path.suffix == '.npy':
-            values = np.load(path, allow_pickle=False)
-        else:
-            raw = np.fromfile(path, np.uint8)
-            values = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if raw.size else None
-    except (OSError, ValueError, EOFError, cv2.error) as error:
-        raise DataError(f'{path}: cannot be read ({" ".join(str(error).split())}).') from error
-    if values is None:
-        raise DataError(f'{path}: is not an image that can be decoded.')
-    if values.ndim != 2 or not values.size or values.dtype.kind not in 'uif':
-        raise DataError(
-            f'{path}: holds {values.dtype} of shape {values.shape}, expected one channel.'
-        )
-    plane: NDArray[np.generic] = values
-    return plane
+    return Dataset(tuple(f'{s}_{n}' for s in seeds for n in range(views)), read)
 
 
 def prediction_pairs(folder: Path) -> list[tuple[str, Path, Path]]:

@@ -10,11 +10,10 @@ from depth_node.datasets import (
     kitti_object,
     kitti_sequence,
     prediction_pairs,
-    read_depth,
-    read_plane,
     rgbd,
     splat,
 )
+from depth_node.depth_files import read_depth, read_plane
 from depth_node.errors import DataError
 
 KINECT = Camera(640, 480, 518.0, 519.0, 325.5, 253.5)

@@ -1,0 +1,211 @@
+"""`depth-node evaluate`: a model, or predictions on disk, against ground truth."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.align import least_squares
+from depth_node.camera import Camera
+from depth_node.cli.options import (
+    add_camera_options,
+    add_json_option,
+    add_model_options,
+    calibration_from,
+    camera_of,
+    config_from,
+    estimator_from,
+    output_folder,
+    write_json,
+)
+from depth_node.cli.progress import progress
+from depth_node.config import Config
+from depth_node.datasets import (
+    Dataset,
+    kitti_object,
+    prediction_pairs,
+    rgbd,
+    Sample,
+    synthetic,
+)
+from depth_node.depth import to_metres
+from depth_node.depth_files import read_depth, read_plane
+from depth_node.errors import ConfigError, DataError
+from depth_node.estimator import DepthEstimator
+from depth_node.evaluation import error_picture, Result, summary, write_table
+from depth_node.metrics import Crop, NAMES, score
+from depth_node.model import Size
+from depth_node.writers import write_picture
+
+_LAYOUTS = {
+    'kitti-object': 'image_2, velodyne, calib',
+    'rgbd': 'color, depth registered to it, pose.txt if any',
+    'predictions': 'folders predictions and truth of .npy files, in metres; no model is run',
+    'world': 'DIR is a seed of the synthetic world or a range like 100-119, ten views each',
+}
+Plane = NDArray[np.float32]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    layouts = '; '.join(f'{name}: {what}' for name, what in _LAYOUTS.items())
+    parser.add_argument('layout', choices=_LAYOUTS, metavar='LAYOUT', help=layouts)
+    parser.add_argument('folder', metavar='DIR', help='the data')
+    add_model_options(parser, required=False)
+    add_camera_options(parser)
+    group = parser.add_argument_group('comparison')
+    group.add_argument('--median-scaling', action='store_true',
+                       help='scale each frame to the median of its truth')
+    group.add_argument('--affine-alignment', action='store_true',
+                       help='fit scale and shift of each frame to its truth (relative models)')
+    group.add_argument('--garg-crop', action='store_true', help='the same as --crop garg')
+    group.add_argument('--crop', choices=[crop.value for crop in Crop], default='none',
+                       help='part of the image that counts')
+    group.add_argument('--cap', type=float, default=80.0, help='greatest true depth (m)')
+    group.add_argument('--floor', type=float, default=1e-3, help='least true depth (m)')
+    group.add_argument('--depth-scale', type=float, default=1000.0,
+                       help='stored units of a metre in 16-bit depth images')
+    group.add_argument('--frames', type=int, default=0, help='only so many; 0: all')
+    add_json_option(parser)
+    parser.add_argument('--table', metavar='CSV', type=Path, help='also write a row per frame')
+    parser.add_argument('--pictures', metavar='DIR', type=Path,
+                        help='also write pictures of the errors: red is too far, blue too near')
+
+
+def run(args: argparse.Namespace) -> None:
+    """
+    Compare, print a table, write what was asked for.
+
+    :param args: of :func:`configure`.
+    :raises DepthNodeError: the data, the model or the options cannot be used.
+    """
+    if args.median_scaling and args.affine_alignment:
+        raise ConfigError('--median-scaling and --affine-alignment exclude each other.')
+    if args.frames < 0:
+        raise ConfigError(f'--frames is {args.frames}, expected 0 or more.')
+    if not 0 <= args.floor < args.cap:
+        raise ConfigError(f'--floor {args.floor:g} m is not below --cap {args.cap:g} m.')
+    results: list[Result] = []
+    pictures = output_folder(args.pictures) if args.pictures else None
+    for name, predicted, truth, result in _compared(args):
+        if pictures:
+            write_picture(pictures / f'{name}_error.png', error_picture(predicted, truth))
+        results.append(result)
+    report = summary(results)
+    _print(report, args)
+    write_json(args.json, report)
+    if args.table:
+        write_table(args.table, results)
+
+
+def _compared(
+    args: argparse.Namespace
+) -> Iterator[tuple[str, Plane, Plane, Result]]:
+    crop = Crop.GARG if args.garg_crop else Crop(args.crop)
+    frames, count = _predicted(args)
+    for name, predicted, truth, scale in progress(frames, count, 'frame'):
+        found = score(
+            predicted, truth, nearest=args.floor, farthest=args.cap, crop=crop,
+            median_scaling=args.median_scaling,
+        )
+        scaled = predicted * np.float32(found.scale)
+        yield name, scaled, truth, Result(name, found, scale * found.scale)
+
+
+def _predicted(
+    args: argparse.Namespace
+) -> tuple[Iterator[tuple[str, Plane, Plane, float]], int]:
+    """Return name, prediction, truth and scale of each frame, and how many there will be."""
+    if args.layout == 'predictions':
+        pairs = prediction_pairs(Path(args.folder))
+        pairs = pairs[:args.frames or None]
+        return ((name, read_plane(one).astype(np.float32), read_depth(two), 1.0)
+                for name, one, two in pairs), len(pairs)
+    if args.model is None:
+        raise ConfigError(f'The layout {args.layout} needs --model.')
+    dataset = _dataset(args)
+    dataset = dataclasses.replace(dataset, names=dataset.names[:args.frames or None])
+    return _run_model(args, dataset), len(dataset)
+
+
+def _dataset(args: argparse.Namespace) -> Dataset:
+    if args.layout == 'kitti-object':
+        return kitti_object(Path(args.folder))
+    if args.layout == 'world':
+        first, dash, last = args.folder.partition('-')
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+            raise DataError(f'{args.folder!r} is neither a seed nor a range like 100-119.')
+        return synthetic(range(int(first), int(last) + 1))
+    if args.depth_scale <= 0:
+        raise ConfigError(f'--depth-scale is {args.depth_scale:g}, expected a positive number.')
+    return rgbd(Path(args.folder), calibration_from(args), depth_scale=args.depth_scale)
+
+
+def _run_model(
+    args: argparse.Namespace, dataset: Dataset
+) -> Iterator[tuple[str, Plane, Plane, float]]:
+    # ranges are the comparison's business here, not the estimator's
+    config = config_from(args, {'depth.min_range': 0.0, 'depth.max_range': 10000.0})
+    estimator: DepthEstimator | None = None
+    try:
+        for sample in dataset:
+            size = Size(sample.rgb.shape[1], sample.rgb.shape[0])
+            if estimator is None:
+                estimator = estimator_from(args, config, size)
+            camera = camera_of(args, sample.camera, size)
+            depth, scale = _metres(args, estimator, config, sample, camera)
+            assert sample.depth is not None
+            yield sample.name, depth, sample.depth, scale
+    finally:
+        if estimator is not None:
+            estimator.close()
+
+
+def _metres(
+    args: argparse.Namespace, estimator: DepthEstimator, config: Config, sample: Sample,
+    camera: Camera | None,
+) -> tuple[Plane, float]:
+    """Return the metres of a frame and the scale behind them."""
+    kind = estimator.spec.kind
+    prediction = estimator.predict(sample.rgb)
+    if args.affine_alignment:
+        assert sample.depth is not None
+        fitted = least_squares(prediction.values, sample.depth, kind)
+        depth = np.empty(prediction.shape, np.float32)
+        return to_metres(prediction, estimator.spec, fitted, 1.0, depth), fitted.scale
+    if args.median_scaling and args.scale is None and not kind.has_shift:
+        # any unit will do
+        estimator.configure(config.replaced({'scale.source': 'fixed', 'scale.value': 1.0}))
+    frame = estimator.measure(prediction, camera)
+    if frame.depth is None:
+        hint = '--affine-alignment' if kind.has_shift else '--scale S or --median-scaling'
+        raise DataError(
+            f'{sample.name}: {frame.note}', f'Here: {hint}, and --camera, --hfov or '
+            '--no-focal-correction where the camera is not known.'
+        )
+    assert frame.scale is not None
+    return frame.depth.copy(), frame.scale.scale
+
+
+def _print(report: dict[str, Any], args: argparse.Namespace) -> None:
+    how = 'median scaling' if args.median_scaling else (
+        'affine alignment' if args.affine_alignment else 'no alignment')
+    crop = 'garg' if args.garg_crop else args.crop
+    print(
+        f'{report["frames"]} frames, {report["pixels"]} pixels, {how}, scale '
+        f'{report["scale"]:.4g}, crop {crop}, {args.floor:g} to {args.cap:g} m, '
+        f'{100 * report["coverage"]:.1f} % predicted'
+    )
+    print('  '.join(f'{name:>8}' for name in NAMES))
+    print('  '.join(f'{report[name]:8.4f}' for name in NAMES))
+    low, high = report['interval95']['abs_rel']
+    if math.isfinite(low):
+        print(f'abs_rel lies between {low:.4f} and {high:.4f} with 95 % (bootstrap over frames)')

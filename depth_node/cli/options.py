@@ -1,0 +1,233 @@
+"""Options that verbs share: which model, which engine, which camera. Defaults are the node's."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from depth_node.camera import Camera
+from depth_node.config import Config, parameters
+from depth_node.errors import ConfigError, DataError
+from depth_node.estimator import DepthEstimator
+from depth_node.files import replacing
+from depth_node.model import Model, open_model, Size
+from depth_node.model.opening import overrides_from
+
+# option: parameter of the configuration, whose default, choices and meaning it has
+_MODEL = {
+    '--size': 'model.input_size',
+    '--kind': 'model.kind',
+    '--mean': 'model.mean',
+    '--std': 'model.std',
+    '--bgr': 'model.bgr',
+    '--min-depth': 'model.min_depth',
+    '--max-depth': 'model.max_depth',
+    '--train-focal': 'model.train_focal',
+    '--accept-licence': 'model.accept_licence',
+}
+_ENGINE = {
+    '--engine': 'engine.name',
+    '--precision': 'engine.precision',
+    '--threads': 'engine.threads',
+}
+_SCALE = {'--scale': 'scale.value', '--shift': 'scale.shift'}
+
+
+def add_model_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """
+    Add what says which network runs where, and what its output means.
+
+    :param parser: of a verb.
+    :param required: whether `--model` has to be given.
+    """
+    group = parser.add_argument_group('model')
+    group.add_argument(
+        '--model', metavar='M', required=required,
+        help='catalogue name, or path to NAME.onnx with its sidecar NAME.json',
+    )
+    _add(group, _MODEL)
+    _add(parser.add_argument_group('engine'), _ENGINE)
+    scale = parser.add_argument_group('scale')
+    _add(scale, _SCALE)
+    scale.add_argument(
+        '--no-focal-correction', action='store_true',
+        help="leave metres as they are at the network's training focal length",
+    )
+    for name in ('scale', 'shift'):
+        # not given means that the model says
+        parser.set_defaults(**{name: None})
+
+
+def add_camera_options(parser: argparse.ArgumentParser) -> None:
+    """
+    Add what says which camera took the pictures.
+
+    :param parser: of a verb.
+    """
+    group = parser.add_argument_group('camera').add_mutually_exclusive_group()
+    group.add_argument('--camera', metavar='YAML', help='calibration by camera_calibration')
+    group.add_argument(
+        '--hfov', metavar='DEG', type=float,
+        help='horizontal field of view of an uncalibrated camera (deg)',
+    )
+
+
+def config_from(args: argparse.Namespace, changes: dict[str, object] | None = None) -> Config:
+    """
+    Turn options into a configuration.
+
+    :param args: with the options of :func:`add_model_options`.
+    :param changes: more parameters to set.
+    :returns: the configuration.
+    :raises ConfigError: a value out of bounds.
+    """
+    values: dict[str, object] = {
+        parameter: getattr(args, _attribute(option))
+        for option, parameter in {**_MODEL, **_ENGINE}.items()
+    }
+    if args.scale is not None or args.shift is not None:
+        values['scale.source'] = 'fixed'
+        values |= {p: getattr(args, _attribute(o)) for o, p in _SCALE.items()
+                   if getattr(args, _attribute(o)) is not None}
+    values['depth.focal_correction'] = not args.no_focal_correction
+    return Config().replaced({**values, **(changes or {})})
+
+
+def model_from(args: argparse.Namespace, config: Config, frame: Size | None = None) -> Model:
+    """
+    Open the model that options name.
+
+    :param args: with `--model`.
+    :param config: of :func:`config_from`.
+    :param frame: size of the pictures (pixels), for models that are exported to fit.
+    :returns: the model.
+    :raises ModelError: it cannot be had.
+    """
+    return open_model(
+        args.model,
+        overrides=overrides_from(config.model),
+        accept_licence=config.model.accept_licence,
+        input_size=config.model.input_size,
+        frame=frame,
+    )
+
+
+def estimator_from(
+    args: argparse.Namespace, config: Config, frame: Size | None = None
+) -> DepthEstimator:
+    """
+    Make the estimator that options describe.
+
+    :param args: with the options of :func:`add_model_options`.
+    :param config: of :func:`config_from`.
+    :param frame: size of the pictures (pixels).
+    :returns: the estimator; close it.
+    :raises ModelError: the model cannot be had.
+    """
+    return DepthEstimator(model_from(args, config, frame), config)
+
+
+def calibration_from(args: argparse.Namespace) -> Camera | None:
+    """
+    Read the camera that `--camera` names.
+
+    :param args: with the options of :func:`add_camera_options`.
+    :returns: the camera, or None.
+    :raises DataError: the file cannot be read.
+    """
+    return Camera.from_yaml(args.camera) if args.camera else None
+
+
+def camera_of(args: argparse.Namespace, known: Camera | None, frame: Size) -> Camera | None:
+    """
+    Find the camera of a picture: what the source knows, else what `--hfov` assumes.
+
+    :param args: with the options of :func:`add_camera_options`.
+    :param known: the camera the picture came with, or None.
+    :param frame: size of the picture (pixels).
+    :returns: the camera, or None.
+    :raises DataError: an impossible field of view.
+    """
+    if known is not None or args.hfov is None:
+        return known
+    return Camera.from_hfov(*frame, args.hfov)
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """
+    Add `--json`.
+
+    :param parser: of a verb.
+    """
+    parser.add_argument('--json', metavar='FILE', type=Path, help='also write what was measured')
+
+
+def write_json(path: Path | None, content: dict[str, Any]) -> None:
+    """
+    Write what was measured, when a file was asked for.
+
+    :param path: of `--json`, or None.
+    :param content: what to write; NaN becomes null.
+    :raises DataError: it cannot be written.
+    """
+    if path is None:
+        return
+    text = json.dumps(_plain(content), indent=2, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + '\n', encoding='utf-8')
+
+
+def _plain(value: Any) -> Any:
+    """Replace what JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+def output_folder(path: Path) -> Path:
+    """
+    Make a folder to write to.
+
+    :param path: that may not exist yet.
+    :returns: the folder.
+    :raises DataError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f'{path}: cannot be made ({error.strerror}).') from error
+    return path
+
+
+def _add(group: Any, options: dict[str, str]) -> None:
+    known = {name: (default, spec) for name, default, spec in parameters()}
+    for option, parameter in options.items():
+        default, spec = known[parameter]
+        # argparse reads % as the start of a value to fill in
+        text = f'{spec.doc} [{spec.unit}]' if spec.unit else spec.doc
+        keywords: dict[str, Any] = {'default': default, 'help': text.replace('%', '%%')}
+        if isinstance(default, bool):
+            keywords['action'] = 'store_true'
+        elif isinstance(default, list):
+            keywords |= {'type': _numbers, 'metavar': 'R,G,B'}
+        else:
+            keywords |= {'type': type(default), 'metavar': _attribute(option).upper()}
+            if spec.choices:
+                keywords['choices'] = spec.choices
+                keywords['metavar'] = '{' + ','.join(filter(None, spec.choices)) + '}'
+        group.add_argument(option, **keywords)
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(',')]
+    except ValueError:
+        raise ConfigError(f'{text!r} is not a list of numbers like 0.5,0.5,0.5.') from None
+
+
+def _attribute(option: str) -> str:
+    return option.lstrip('-').replace('-', '_')
