@@ -22,8 +22,10 @@ from depth_node.depth import (
 from depth_node.engine import open_engine
 from depth_node.engine.base import Engine
 from depth_node.errors import DataError
+from depth_node.filters import Filters
 from depth_node.model import Model, ModelSpec, OutputKind, Size
 from depth_node.prediction import Prediction
+from depth_node.stages import Stages
 
 NO_CAMERA = (
     'The camera is not calibrated, and without its focal length and rays there are no metres. '
@@ -59,9 +61,15 @@ class DepthEstimator:
 
     :param source: an open engine, or a model, whose engine is then opened at the first frame.
     :param config: see ``depth_node.config``; None: every default.
+    :param stages: where the laps `engine` and `metres` are timed; None: nowhere else needed.
     """
 
-    def __init__(self, source: Engine | Model, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        source: Engine | Model,
+        config: Config | None = None,
+        stages: Stages | None = None,
+    ) -> None:
         self._config = config or Config()
         self._model = source if isinstance(source, Model) else None
         self._engine = None if isinstance(source, Model) else source
@@ -69,6 +77,8 @@ class DepthEstimator:
         self._prediction: Prediction | None = None
         self._depth: NDArray[np.float32] | None = None
         self._focal_note = ''
+        self._stages = stages or Stages()
+        self._filters = Filters(self._config.filter)
 
     @property
     def spec(self) -> ModelSpec:
@@ -91,6 +101,10 @@ class DepthEstimator:
 
         :param config: of which the model and engine groups are not looked at again.
         """
+        if config is self._config:
+            return
+        if config.filter != self._config.filter:
+            self._filters = Filters(config.filter)
         self._config = config
 
     def estimate(self, frame: NDArray[np.uint8], camera: Camera | None = None) -> DepthFrame:
@@ -123,6 +137,7 @@ class DepthEstimator:
         if self._prediction is None or self._prediction.shape != (height, width):
             self._prediction = engine.buffers(height, width)
         engine.infer(frame, self._prediction)
+        self._stages.lap('engine')
         return self._prediction
 
     def measure(self, prediction: Prediction, camera: Camera | None) -> DepthFrame:
@@ -145,7 +160,10 @@ class DepthEstimator:
         to_metres(prediction, self._spec, scale, focal, self._depth)
         if prediction.sky is not None:
             mark_sky(self._depth, prediction.sky, self._spec.sky_threshold, np.inf)
+        self._stages.lap('metres')
+        self._filters.apply(self._depth, prediction.confidence)
         clip_range(self._depth, config.min_range, config.max_range)
+        self._stages.lap('filters')
         return DepthFrame(prediction, self._depth, scale)
 
     def close(self) -> None:

@@ -10,14 +10,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-import json
 import os
 from pathlib import Path
-import signal
-import subprocess
 import sys
-import tempfile
-import time
 from typing import Any
 
 import numpy as np
@@ -26,18 +21,14 @@ from depth_node.camera import Camera
 from depth_node.catalogue import find
 from depth_node.config import Config
 from depth_node.depth import focal_correction, network_focal, Scale, to_metres
-from depth_node.errors import DataError, DepthNodeError, ModelError
+from depth_node.errors import DepthNodeError, ModelError
 from depth_node.estimator import DepthEstimator
 from depth_node.model import Model, open_model, OutputKind, Size
-from depth_node.ros import tuning
+from depth_node.ros import trio
 from depth_node.world import World
 
-HFOV_DEG = 75.0
 REAL_WEIGHTS = Path('../shared/data/weights/rtmonodepth_s_ms_640_192.onnx')
 DESCRIPTION = {'kind': 'sigmoid_disparity', 'mean': [0.0, 0.0, 0.0], 'std': [1.0, 1.0, 1.0]}
-PRELOADED = 90
-"""Frames rendered before the drive begins, so that rendering does not take the node's time."""
-GRACE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -120,124 +111,6 @@ def scaled(choice: Choice, world: World, camera: Camera) -> Choice:
     )
 
 
-class Processes:
-    """
-    Child processes that end with the demo.
-
-    :param environment: of all of them.
-    :param logs: folder for what they say.
-    """
-
-    def __init__(self, environment: dict[str, str], logs: Path) -> None:
-        self._environment = environment
-        self._logs = logs
-        self._all: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str, module: str, *words: str) -> subprocess.Popen[bytes]:
-        """
-        Start a module of this package.
-
-        :param name: of its log.
-        :param module: below ``depth_node.ros``.
-        :param words: its arguments.
-        :returns: the process.
-        """
-        with (self._logs / f'{name}.log').open('wb') as log:
-            process = subprocess.Popen(  # noqa: S603  our own modules
-                [sys.executable, '-m', f'depth_node.ros.{module}', *words],
-                env=self._environment, stdout=log, stderr=subprocess.STDOUT,
-            )
-        self._all[name] = process
-        return process
-
-    def end(self) -> dict[str, int]:
-        """
-        End them all, politely first.
-
-        :returns: exit codes by name.
-        """
-        for process in self._all.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-        end = time.monotonic() + GRACE_S
-        while time.monotonic() < end and None in [p.poll() for p in self._all.values()]:
-            time.sleep(0.05)
-        for process in self._all.values():
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        return {name: process.returncode for name, process in self._all.items()}
-
-
-def parameter_words(parameters: dict[str, object]) -> list[str]:
-    """
-    Write parameters as ROS arguments.
-
-    :param parameters: dotted name to value.
-    :returns: `-p`, `name:=value`, ...
-    """
-    words = []
-    for name, value in parameters.items():
-        words += ['-p', f'{name}:={json.dumps(value) if not isinstance(value, str) else value}']
-    return words
-
-
-def drive(choice: Choice, camera: Camera, args: argparse.Namespace) -> dict[str, Any]:
-    """
-    Run the three processes.
-
-    :param choice: the network.
-    :param camera: the camera.
-    :param args: of the command line.
-    :returns: the observer's report.
-    :raises DataError: no depth came.
-    """
-    out: Path = args.out
-    logs = out / 'log'
-    logs.mkdir(parents=True, exist_ok=True)
-    # a domain of its own, so that a demo never drives somebody's robot
-    environment = {
-        'ROS_DOMAIN_ID': str(100 + os.getpid() % 100),
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        **os.environ,
-        **tuning.transport().environment,
-    }
-    images = ['-r', 'image:=camera/image_raw', '-r', 'camera_info:=camera/camera_info']
-    processes = Processes(environment, logs)
-    with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch) / 'report.json'
-        try:
-            processes.start(
-                'camera', 'camera_publisher', '--ros-args',
-                *parameter_words({
-                    'source': f'world:{args.seed}', 'width': camera.width,
-                    'height': camera.height, 'hfov_deg': HFOV_DEG, 'rate': args.rate,
-                    'preload': PRELOADED, 'wait': True,
-                }),
-            )
-            processes.start(
-                'node', 'node', '--ros-args', *images,
-                *parameter_words({
-                    'model.name': choice.name, 'engine.name': args.engine, **choice.parameters,
-                }),
-            )
-            observer = processes.start(
-                'observer', 'observer', '--seconds', str(args.seconds), '--truth',
-                '--out', str(out), '--json', str(report), '--ros-args', *images,
-                '-r', 'depth_truth:=camera/depth_truth',
-            )
-            observer.wait()
-            if observer.returncode:
-                raise DataError(f'no depth came. What the processes said is in {logs}.')
-            found: dict[str, Any] = json.loads(report.read_text(encoding='utf-8'))
-        finally:
-            codes = processes.end()
-    wrong = {name: code for name, code in codes.items() if code}
-    if wrong:
-        print(f'exit codes other than 0: {wrong}; see {logs}', file=sys.stderr)  # noqa: T201
-    return found
-
-
 def table(report: dict[str, Any]) -> str:
     """
     Write a report for people.
@@ -282,19 +155,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         size = Size.parse(args.size)
-        camera = Camera.from_hfov(size.width, size.height, HFOV_DEG)
+        camera = Camera.from_hfov(size.width, size.height, trio.HFOV_DEG)
         choice = scaled(choose_model(args.model), World(args.seed), camera)
         print(f'network: {choice.name} ({choice.why})', flush=True)  # noqa: T201
-        report = drive(choice, camera, args)
+        report = trio.run(
+            trio.Drive(
+                {
+                    'model.name': choice.name, 'engine.name': args.engine,
+                    'points.voxel_size': 0.0, **choice.parameters,
+                },
+                size, args.rate, args.seconds, args.out / 'log', args.seed, args.out, truth=True,
+            )
+        )
     except DepthNodeError as error:
         print(f'demo: {error}', file=sys.stderr)  # noqa: T201
         return 2
+    wrong = {name: code for name, code in report['exit_codes'].items() if code}
+    if wrong:
+        print(f'exit codes other than 0: {wrong}; see {args.out}/log', file=sys.stderr)  # noqa: T201
     print(table(report))  # noqa: T201
     print(f'pictures and cloud: {args.out}/')  # noqa: T201
     for name in ('camera.png', 'depth_color.png', 'depth.npy', 'points.ply'):
         if (args.out / name).exists():
             print(f'  {args.out / name}')  # noqa: T201
-    return 0
+    return 1 if wrong else 0
 
 
 if __name__ == '__main__':

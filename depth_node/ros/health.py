@@ -8,6 +8,8 @@ import math
 import threading
 import time
 
+from depth_node.stages import Stages
+
 WINDOW_S = 5.0
 """Rates and latencies are of the last five seconds."""
 
@@ -93,6 +95,7 @@ class Health:
         self.published = Meter()
         self.latency = Meter()
         self.work = Meter()
+        self.stages = Stages()
         self.dropped: Counter[str] = Counter()
         self.frames_in = 0
         self.frames_out = 0

@@ -28,6 +28,7 @@ from depth_node.ros.opening import Opening
 from depth_node.ros.outputs import Outputs
 from depth_node.ros.parameters import Parameters
 from depth_node.ros.pipeline import Job, Pipeline
+from depth_node.ros.transforms import Transforms
 from depth_node.ros.worker import LatestWorker
 
 WATCH_PERIOD_S = 0.25
@@ -51,6 +52,7 @@ class DepthNode(LifecycleNode):
         self._health = Health()
         self._settings = Parameters(self, lambda: self._configured)
         self._diagnostics = DiagnosticsPublisher(self)
+        self._transforms = Transforms(self)
         self._calibration: Calibration | None = None
         self._opening: Opening | None = None
         self._outputs: Outputs | None = None
@@ -139,6 +141,7 @@ class DepthNode(LifecycleNode):
             self._calibration,
             self._outputs,
             self._health,
+            self._transforms,
             self.get_logger(),
             lambda: self._topics.image_topic if self._topics else '',
         )

@@ -13,17 +13,18 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from depth_node.camera import Camera, UncalibratedError
-from depth_node.cloud import CloudMaker, sampled
 from depth_node.color import colorize
 from depth_node.config import Config
 from depth_node.errors import DepthNodeError, EngineError
 from depth_node.estimator import DepthEstimator, DepthFrame
 from depth_node.model import Size
+from depth_node.points import Frames, PointsPipeline
 from depth_node.ros import messages
 from depth_node.ros.calibration import Calibration
 from depth_node.ros.health import Health
 from depth_node.ros.opening import Opening
 from depth_node.ros.outputs import Outputs
+from depth_node.ros.transforms import Transforms
 
 Frame = NDArray[np.uint8]
 
@@ -50,6 +51,7 @@ class Pipeline:
     :param calibration: where cameras come from.
     :param outputs: the publishers.
     :param health: told about everything.
+    :param transforms: where frames are looked up.
     :param logger: an rclpy logger.
     :param image_topic: returns the resolved image topic.
     """
@@ -61,6 +63,7 @@ class Pipeline:
         calibration: Calibration,
         outputs: Outputs,
         health: Health,
+        transforms: Transforms,
         logger: Any,
         image_topic: Callable[[], str],
     ) -> None:
@@ -69,12 +72,13 @@ class Pipeline:
         self._calibration = calibration
         self._outputs = outputs
         self._health = health
+        self._transforms = transforms
         self._logger = logger
         self._image_topic = image_topic
         self._estimator: DepthEstimator | None = None
         self._rgb: Frame | None = None
-        self._maker: CloudMaker | None = None
-        self._made_for: tuple[Camera, int] | None = None
+        self._points: PointsPipeline | None = None
+        self._stages = health.stages
 
     def handle(self, job: Job) -> None:
         """
@@ -105,7 +109,9 @@ class Pipeline:
         if not wanted or estimator is None:
             self._health.drop('nobody listens' if not wanted else 'no engine yet')
             return False
+        self._stages.begin()
         frame = self._picture(message)
+        self._stages.lap('view')
         header = self._header(message.header)
         camera = self._camera(header, Size(frame.shape[1], frame.shape[0]))
         result = estimator.estimate(frame, camera)
@@ -121,7 +127,7 @@ class Pipeline:
             if engine is None:
                 self._opening.start(self._size_of(message))
                 return None
-            self._estimator = DepthEstimator(engine, config)
+            self._estimator = DepthEstimator(engine, config, self._stages)
         self._estimator.configure(config)
         return self._estimator
 
@@ -171,6 +177,17 @@ class Pipeline:
             self._warn('scale', result.note, fatal=True)
         else:
             self._health.clear('scale')
+            # a sixty-fourth of the pixels says as much and costs nothing
+            self._health.invalid_share = float(np.isnan(result.depth[::8, ::8]).mean())
+            if self._health.invalid_share == 1.0:
+                self._warn(
+                    'nan',
+                    'every pixel is invalid: the engine gives NaN, or a filter is too strict. '
+                    'Try engine.precision fp32, and filter.* and depth.* at their defaults.',
+                    fatal=True,
+                )
+            else:
+                self._health.clear('nan')
         if estimator.focal_note:
             self._warn('focal', estimator.focal_note)
         else:
@@ -192,31 +209,59 @@ class Pipeline:
         depth = result.depth
         if depth is None or camera is None:
             return 'depth/image_relative' in wanted
-        config = self._config()
+        output = self._config().output
         if 'depth/image' in wanted:
-            encoding = config.output.encoding
-            publish('depth/image', messages.depth_to_msg(depth, encoding, header))
+            message = messages.depth_to_msg(depth, output.encoding, header)
+            self._stages.lap('message')
+            publish('depth/image', message)
+            self._stages.lap('publish')
         if 'depth/camera_info' in wanted:
             publish('depth/camera_info', messages.camera_info_to_msg(camera, header))
-        if 'depth/points' in wanted:
-            points = self._cloud(depth, camera, frame)
-            publish('depth/points', messages.cloud_to_msg(points, header))
+        if 'depth/points' in wanted or 'depth/scan' in wanted:
+            self._plan(wanted, depth, camera, frame, header)
         if 'depth/image_color' in wanted:
-            picture = colorize(depth, config.depth.min_range, config.depth.max_range)
+            picture = colorize(
+                depth, output.color_min, output.color_max, bar=output.color_bar
+            )
             publish('depth/image_color', messages.image_to_msg(picture, 'bgr8', header))
+            self._stages.lap('color')
         return True
 
-    def _cloud(
-        self, depth: NDArray[np.float32], camera: Camera, frame: Frame
-    ) -> NDArray[np.float32]:
-        config = self._config().points
-        key = (camera, config.stride)
-        if self._maker is None or self._made_for != key:
-            rays = sampled(camera.rays(), config.stride)
-            self._maker, self._made_for = CloudMaker(rays), key
-        rgb = sampled(frame, config.stride) if config.color else None
-        make = self._maker.organized if config.organized else self._maker.listed
-        return make(sampled(depth, config.stride), rgb)
+    def _plan(
+        self,
+        wanted: frozenset[str],
+        depth: NDArray[np.float32],
+        camera: Camera,
+        frame: Frame,
+        header: Header,
+    ) -> None:
+        """Publish what planners listen to."""
+        config = self._config()
+        made = self._points
+        if made is None or made.camera != camera or made.config is not config:
+            made = self._points = PointsPipeline(camera, config)
+        points, scan = 'depth/points' in wanted, 'depth/scan' in wanted
+        names = made.frames(points=points, scan=scan)
+        optical, stamp = header.frame_id, header.stamp
+        found = [self._transforms.lookup(name, optical, stamp) if name else None for name in names]
+        planned = made.process(depth, frame, Frames(*found), points=points, scan=scan)
+        self._stages.lap('cloud')
+        if planned.note:
+            self._warn('planning', f'{planned.note} {self._transforms.problem}'.strip())
+        else:
+            self._health.clear('planning')
+        if planned.points is not None:
+            header_there = messages.header_of(stamp, config.points.frame or optical)
+            message = messages.cloud_to_msg(planned.points, header_there)
+            self._stages.lap('message')
+            self._outputs.publish('depth/points', message)
+            self._stages.lap('publish')
+        if planned.scan is not None:
+            header_there = messages.header_of(stamp, config.scan.output_frame)
+            scan_message = messages.scan_to_msg(
+                planned.scan.ranges, planned.scan.geometry, header_there
+            )
+            self._outputs.publish('depth/scan', scan_message)
 
     def _warn(self, key: str, text: str, *, fatal: bool = False) -> None:
         if self._health.set(key, text, fatal=fatal):

@@ -61,7 +61,7 @@ def metres_of(model: Path, rgb: NDArray[np.uint8], **changes: object) -> NDArray
 def test_depth_and_cloud_carry_the_inputs_stamp_and_frame(rig: Rig, model: Path) -> None:
     """What comes out is what the estimator says, beside its camera, with the input's header."""
     rig.listen('depth/image', 'depth/points', 'depth/camera_info')
-    process = rig.start(model)
+    process = rig.start(model, points__voxel_size=0.0, points__max_points=0)
     rgb = frame()
     topics = ('depth/image', 'depth/camera_info', 'depth/points')
     image, info, cloud = rig.together(topics, rgb, CAMERA)
@@ -209,7 +209,7 @@ def test_compressed_input(rig: Rig, model: Path) -> None:
 
     assert rig.spin(sent), rig.said()
     depth = messages.metres_from_msg(rig.got['depth/image'][-1])
-    assert np.median(np.abs(depth / metres_of(model, rgb) - 1)) < 0.01
+    assert np.nanmedian(np.abs(depth / metres_of(model, rgb) - 1)) < 0.01
 
 
 def test_a_model_that_cannot_be_used_fails_configure_and_not_the_node(

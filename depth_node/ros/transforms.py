@@ -1,0 +1,85 @@
+"""Transforms from TF, where tf2_ros is installed; it comes with ROS and not with the wheels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.time import Time
+
+Pose = NDArray[np.float64]
+
+
+class Transforms:
+    """
+    Looks frames up; listens to TF from the first question on.
+
+    :param node: owner of the listener.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._buffer: Any = None
+        self._listener: Any = None
+        self.problem = ''
+        """Why the last lookup found nothing, and what to do; empty when it found something."""
+
+    def lookup(self, target: str, source: str, stamp: Any = None) -> Pose | None:
+        """
+        Find where a frame is in another one.
+
+        :param target: frame to express points in.
+        :param source: frame the points are in.
+        :param stamp: builtin_interfaces/Time, or None for the latest. A transform of that time
+            that is not there yet is not waited for: the latest is taken.
+        :returns: float64 (4, 4), from source to target, or None, and then :attr:`problem`.
+        """
+        if target == source:
+            self.problem = ''
+            return np.eye(4)
+        if not self._listening():
+            return None
+        try:
+            if stamp is not None and self._buffer.can_transform(target, source, stamp):
+                found = self._buffer.lookup_transform(target, source, stamp)
+            else:
+                found = self._buffer.lookup_transform(target, source, Time())
+        except Exception as error:  # noqa: BLE001  tf2 has a class for each reason
+            self.problem = f'TF has no {source} in {target} ({error}).'
+            return None
+        self.problem = ''
+        return matrix(found.transform)
+
+    def _listening(self) -> bool:
+        if self._listener is not None:
+            return True
+        try:
+            from tf2_ros import Buffer, TransformListener
+        except ImportError:
+            self.problem = (
+                'tf2_ros is not installed, so TF cannot be asked. Give the pose by parameters.'
+            )
+            return False
+        self._buffer = Buffer()
+        self._listener = TransformListener(self._buffer, self._node)
+        return True
+
+
+def matrix(transform: Any) -> Pose:
+    """
+    Write a transform as a matrix.
+
+    :param transform: geometry_msgs/Transform; its quaternion need not be normalized.
+    :returns: float64 (4, 4).
+    """
+    q = transform.rotation
+    x, y, z, w = np.array([q.x, q.y, q.z, q.w]) / np.linalg.norm([q.x, q.y, q.z, q.w])
+    move = transform.translation
+    return np.array([
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), move.x],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w), move.y],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y), move.z],
+        [0.0, 0.0, 0.0, 1.0],
+    ])

@@ -1,0 +1,163 @@
+"""
+A camera in the synthetic world, the node and an observer: three processes over real DDS.
+
+`make demo` and `depth-node benchmark --ros` are two ways of looking at what they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+from depth_node.errors import DataError
+from depth_node.model import Size
+from depth_node.ros import tuning
+
+HFOV_DEG = 75.0
+"""Of the camera."""
+PRELOADED = 90
+"""Frames rendered before the drive begins, so that rendering does not take the node's time."""
+GRACE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Drive:
+    """
+    What to run.
+
+    :param parameters: of the node, by dotted name.
+    :param size: of the camera's frames (pixels).
+    :param rate: of the camera (Hz).
+    :param seconds: how long to observe (s).
+    :param logs: folder for what the processes say.
+    :param seed: of the world.
+    :param out: folder for pictures and the cloud, or None.
+    :param truth: whether to compare with the world's exact depth.
+    :param cloud: whether the observer listens to the cloud.
+    """
+
+    parameters: Mapping[str, object]
+    size: Size
+    rate: float
+    seconds: float
+    logs: Path
+    seed: int = 7
+    out: Path | None = None
+    truth: bool = False
+    cloud: bool = True
+
+
+class Processes:
+    """
+    Child processes that end with the demo.
+
+    :param environment: of all of them.
+    :param logs: folder for what they say.
+    """
+
+    def __init__(self, environment: dict[str, str], logs: Path) -> None:
+        self._environment = environment
+        self._logs = logs
+        self._all: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, module: str, *words: str) -> subprocess.Popen[bytes]:
+        """
+        Start a module of this package.
+
+        :param name: of its log.
+        :param module: below ``depth_node.ros``.
+        :param words: its arguments.
+        :returns: the process.
+        """
+        with (self._logs / f'{name}.log').open('wb') as log:
+            process = subprocess.Popen(  # noqa: S603  our own modules
+                [sys.executable, '-m', f'depth_node.ros.{module}', *words],
+                env=self._environment, stdout=log, stderr=subprocess.STDOUT,
+            )
+        self._all[name] = process
+        return process
+
+    def end(self) -> dict[str, int]:
+        """
+        End them all, politely first.
+
+        :returns: exit codes by name.
+        """
+        for process in self._all.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        end = time.monotonic() + GRACE_S
+        while time.monotonic() < end and None in [p.poll() for p in self._all.values()]:
+            time.sleep(0.05)
+        for process in self._all.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        return {name: process.returncode for name, process in self._all.items()}
+
+
+def as_words(parameters: Mapping[str, object]) -> list[str]:
+    """
+    Write parameters as ROS arguments.
+
+    :param parameters: dotted name to value.
+    :returns: `-p`, `name:=value`, ...
+    """
+    words = []
+    for name, value in parameters.items():
+        words += ['-p', f'{name}:={json.dumps(value) if not isinstance(value, str) else value}']
+    return words
+
+
+def run(drive: Drive) -> dict[str, Any]:
+    """
+    Run the three processes.
+
+    :param drive: what to run.
+    :returns: the observer's report, and `exit_codes` by process.
+    :raises DataError: no depth came.
+    """
+    drive.logs.mkdir(parents=True, exist_ok=True)
+    environment = {
+        # a domain of its own, so that nothing here drives somebody's robot
+        'ROS_DOMAIN_ID': str(100 + os.getpid() % 100),
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        **os.environ,
+        **tuning.transport().environment,
+    }
+    topics = ['-r', 'image:=camera/image_raw', '-r', 'camera_info:=camera/camera_info']
+    processes = Processes(environment, drive.logs)
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / 'report.json'
+        camera = {
+            'source': f'world:{drive.seed}', 'width': drive.size.width,
+            'height': drive.size.height, 'hfov_deg': HFOV_DEG, 'rate': drive.rate,
+            'preload': PRELOADED, 'wait': True,
+        }
+        watch = ['--seconds', str(drive.seconds), '--json', str(report)]
+        watch += ['--truth'] if drive.truth else []
+        watch += ['--out', str(drive.out)] if drive.out is not None else []
+        watch += [] if drive.cloud else ['--no-cloud']
+        try:
+            processes.start('camera', 'camera_publisher', '--ros-args', *as_words(camera))
+            processes.start('node', 'node', '--ros-args', *topics, *as_words(drive.parameters))
+            observer = processes.start(
+                'observer', 'observer', *watch, '--ros-args', *topics,
+                '-r', 'depth_truth:=camera/depth_truth',
+            )
+            observer.wait()
+            if observer.returncode:
+                raise DataError(f'no depth came. What the processes said is in {drive.logs}.')
+            found: dict[str, Any] = json.loads(report.read_text(encoding='utf-8'))
+        finally:
+            codes = processes.end()
+    return {**found, 'exit_codes': codes}

@@ -1,0 +1,46 @@
+"""Transforms as matrices, against scipy; lookups where tf2_ros is."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from geometry_msgs.msg import Transform
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from depth_node.ros.transforms import matrix, Transforms
+
+
+@given(
+    st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: np.linalg.norm(q) > 0.1),
+    st.tuples(*[st.floats(-100, 100)] * 3),
+)
+def test_matrix_agrees_with_scipy(q: tuple[float, ...], t: tuple[float, ...]) -> None:
+    """Any quaternion, normalized or not."""
+    transform = Transform()
+    transform.rotation.x, transform.rotation.y, transform.rotation.z, transform.rotation.w = q
+    transform.translation.x, transform.translation.y, transform.translation.z = t
+    found = matrix(transform)
+    np.testing.assert_allclose(found[:3, :3], Rotation.from_quat(q).as_matrix(), atol=1e-12)
+    np.testing.assert_allclose(found[:, 3], [*t, 1.0])
+
+
+def test_a_frame_in_itself_needs_no_tf(ros_node: Any) -> None:
+    """The identity, also where TF is not installed."""
+    transforms = Transforms(ros_node)
+    np.testing.assert_array_equal(transforms.lookup('a', 'a'), np.eye(4))
+    assert not transforms.problem
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec('tf2_ros') is not None, reason='tf2_ros is installed here'
+)
+def test_without_tf2_the_remedy_is_named(ros_node: Any) -> None:
+    """No exception; a reason."""
+    transforms = Transforms(ros_node)
+    assert transforms.lookup('base_link', 'camera') is None
+    assert 'parameters' in transforms.problem
