@@ -1,7 +1,8 @@
 """
 Write the files that are derived from the code, or check that they are up to date.
 
-``config/mono.yaml`` and ``doc/parameters.md`` come from ``depth_node.config``.
+``config/mono.yaml`` and ``doc/parameters.md`` come from ``depth_node.config``,
+``doc/models.md`` from ``depth_node.catalogue``.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import itertools
 from pathlib import Path
 import sys
 
+from depth_node.catalogue import CATALOGUE, Entry, Form, HubFile, WebFile
+from depth_node.catalogue.entry import megabytes, size_rule, use
 from depth_node.config import parameters, ParamSpec, Value
 from depth_node.config.camera_publisher import CameraPublisherConfig
 from depth_node.config.fields import specs
+from depth_node.model import OutputKind
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -82,9 +86,89 @@ def parameters_md() -> str:
     return '\n'.join(lines) + '\n'
 
 
+def models_md() -> str:
+    """Return the catalogue as tables."""
+    lines = [
+        '# Models',
+        '',
+        ('Made from `depth_node/catalogue` by `make generate`; `depth-node models` prints the '
+        'same for your machine. How to fetch, export and bring your own: [using models]'
+        '(using_models.md).'),
+        '',
+        ('*Use*: what the licence of the weights allows. *Metres*: whether the output is metric '
+        'by itself; where not, nothing metric is published until a scale is set or recovered. '
+        '*Get*: a ready graph is fetched on first use; an export needs torch once, on any '
+        'machine. The focal length is the vertical one the metres were learned at, in pixels at '
+        'network size.'),
+        '',
+        '| model | output | metres | licence | use | weights | download | get |',
+        '|---|---|---|---|---|---|---|---|',
+    ]
+    entries = list(CATALOGUE.values())
+    lines += [
+        f'| `{entry.name}` | {entry.spec.kind.value} | {_metres(entry)} | {entry.spec.licence} '
+        f'| {use(entry)} | {_millions(entry)} | {megabytes(entry)} | {_get(entry)} |'
+        for entry in entries
+    ]
+    lines += ['', '## Preparation', '']
+    lines += ['| model | input (px) | resize | mean | std | focal (px) | range (m) |']
+    lines += ['|---|---|---|---|---|---|---|']
+    lines += [
+        f'| `{entry.name}` | {size_rule(entry)} | {entry.spec.interpolation.value} | '
+        f'{_three(entry.spec.mean)} | {_three(entry.spec.std)} | '
+        f'{entry.spec.train_focal or ""} | {_depths(entry)} |'
+        for entry in entries if entry.form is not Form.EMBEDDED
+    ]
+    lines += ['', '## Where the files are', '', '| model | file | hash |', '|---|---|---|']
+    lines += [
+        f'| `{entry.name}` | [{file.name}]({file.place}) | {_hash(file)} |'
+        for entry in entries for file in entry.files
+    ]
+    notes = [f'- `{entry.name}`: {entry.note}' for entry in entries if entry.note]
+    return '\n'.join([*lines, '', '## Notes', '', *notes]) + '\n'
+
+
+def _metres(entry: Entry) -> str:
+    if entry.spec.kind.is_metric:
+        return 'yes'
+    return f'x {entry.spec.scale:g}' if entry.spec.scale else 'no'
+
+
+def _millions(entry: Entry) -> str:
+    return '' if entry.parameters is None else f'{entry.parameters:g} M'
+
+
+def _get(entry: Entry) -> str:
+    if entry.form is Form.EMBEDDED:
+        return 'in the package'
+    return 'export' if entry.form.needs_export else 'ready'
+
+
+def _three(numbers: tuple[float, ...]) -> str:
+    return ' '.join(f'{number:g}' for number in numbers)
+
+
+def _depths(entry: Entry) -> str:
+    kind, spec = entry.spec.kind, entry.spec
+    if kind is OutputKind.METRIC_DEPTH:
+        return f'up to {spec.max_depth:g}'
+    if kind is OutputKind.SIGMOID_DISPARITY:
+        return f'{spec.min_depth:g} to {spec.max_depth:g}, times the scale'
+    return ''
+
+
+def _hash(file: HubFile | WebFile) -> str:
+    if file.sha256:
+        return f'SHA-256 `{file.sha256[:16]}...`'
+    if isinstance(file, WebFile) and file.md5:
+        return f"MD5 `{file.md5}` (its authors'), SHA-256 pinned on first use"
+    return 'SHA-256 pinned on first use'
+
+
 FILES: dict[str, Callable[[], str]] = {
     'config/mono.yaml': mono_yaml,
     'doc/parameters.md': parameters_md,
+    'doc/models.md': models_md,
 }
 
 

@@ -142,7 +142,6 @@ ENTRIES = (
         Form.ONNX,
         (HubFile('Xenova/depth-anything-small-hf', 'onnx/model.onnx'),),
         24.8,
-        'vits',
         sides=SIDES,
     ),
     _three(

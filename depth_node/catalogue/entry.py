@@ -92,8 +92,8 @@ class Entry:
     :param form: what its files are.
     :param files: where they are; the first is the graph or the weights.
     :param parameters: number of weights (millions).
-    :param variant: which architecture the weights belong to (``vits``, ``resnet18``), where the
-        form needs it.
+    :param variant: which architecture the weights belong to (``vits``, ``resnet18``), where they
+        can be exported.
     :param about: what is to be downloaded (MB, roughly), where it is not 4 bytes a weight.
     :param sides: smallest and largest nominal side it is meant for (pixels), or None where its
         size is fixed.
@@ -118,6 +118,11 @@ class Entry:
     def is_free(self) -> bool:
         """Whether the licence lets anybody use it for anything, so that nobody need be asked."""
         return self.spec.commercial is True
+
+    @property
+    def can_export(self) -> bool:
+        """Whether its weights, as their authors publish them, can be exported here."""
+        return self.form.needs_export or bool(self.variant)
 
     @property
     def size(self) -> int | None:

@@ -67,12 +67,13 @@ def obtain(entry: Entry, request: Request) -> Path:
     if entry.form is Form.EMBEDDED:
         return _embedded()
     check_licence(entry, request)
-    if not entry.form.needs_export:
-        return _ready(entry, request)
-    path = export_path(entry, request)
-    if not path.exists():
-        _export(entry, request, path)
-    return path
+    if entry.can_export:
+        path = export_path(entry, request)
+        if entry.form.needs_export and not path.exists():
+            _export(entry, request, path)
+        if path.exists():
+            return path
+    return _ready(entry, request)
 
 
 def check_licence(entry: Entry, request: Request) -> None:

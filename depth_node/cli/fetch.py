@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from depth_node.catalogue import Entry, find, Form
+from depth_node.catalogue import Entry, find
 from depth_node.catalogue.store import (
     check_licence,
     export_path,
@@ -59,15 +59,15 @@ def run(args: argparse.Namespace) -> None:
     )
     for name in args.names:
         entry = find(name)
-        if args.weights is not None and not entry.form.needs_export:
-            raise ModelError(f'{name} needs no weights: {_why(entry)}.', 'Leave out --weights.')
-        if entry.form.needs_export:
+        if args.weights is not None and not entry.can_export:
+            raise ModelError(f'{name} is not made from weights.', 'Leave out --weights.')
+        if args.weights is not None:
             check_licence(entry, request)
-            path = export_path(entry, request)
-            if args.weights is not None or not path.exists():
-                _export(entry, request, args.weights)
-        else:
-            path = obtain(entry, request)
+            _export(entry, request, args.weights)
+        elif entry.form.needs_export and not export_path(entry, request).exists():
+            check_licence(entry, request)
+            _export(entry, request, None)
+        path = obtain(entry, request)
         # opened as the node will open it, so that what is wrong shows now
         open_model(
             name, accept_licence=True, cache_dir=args.cache_dir, offline=True,
@@ -89,10 +89,6 @@ def _export(entry: Entry, request: Request, weights: Path | None) -> None:
     print(f'{entry.name}: exporting at {size}; this takes about a minute')
     difference = export_entry(entry, source, size, export_path(entry, request))
     print(f'{entry.name}: largest difference to torch {difference:.1e}')
-
-
-def _why(entry: Entry) -> str:
-    return 'it is part of the package' if entry.form is Form.EMBEDDED else 'it is a ready graph'
 
 
 def _size(text: str) -> Size:

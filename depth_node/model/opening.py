@@ -53,14 +53,14 @@ def open_model(
         return _open_path(path, overrides)
 
     # the catalogue is made of the specs of this package, so it cannot be imported before it
-    from depth_node.catalogue import find, Form
+    from depth_node.catalogue import find
     from depth_node.catalogue.store import obtain, Request
 
     entry = find(str(name_or_path))
     cache = None if cache_dir is None else Path(cache_dir).expanduser()
     path = obtain(entry, Request(accept_licence, cache, offline, input_size, frame))
-    if entry.form is not Form.ONNX:
-        return _open_path(path, overrides)  # a sidecar was written with it
+    if path.with_suffix('.json').exists():
+        return _open_path(path, overrides)  # exported here, or part of the package
     spec = entry.spec
     if has_normalization(path):
         spec = dataclasses.replace(spec, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))

@@ -33,13 +33,12 @@ def export_entry(entry: Entry, weights: Path, size: Size, path: Path) -> float:
     :returns: the largest difference between the file and torch, relative to the largest output.
     :raises ModelError: other weights than the entry's, or the export computes something else.
     """
-    match entry.form:
-        case Form.DEPTH_ANYTHING:
-            module = _depth_anything(entry, weights, size)
-        case Form.MONODEPTH2:
-            module = _monodepth2(weights, size)
-        case _:
-            raise ModelError(f'{entry.name} needs no export.')
+    if not entry.can_export:
+        raise ModelError(f'{entry.name} is not made from weights.')
+    if entry.form is Form.MONODEPTH2:
+        module = _monodepth2(weights, size)
+    else:
+        module = _depth_anything(entry, weights, size)
     part = path.with_name(f'{path.stem}.new.onnx')
     difference = write_onnx(module, size, part)
     spec = dataclasses.replace(entry.spec, input_size=size, sha256=hash_of(part))

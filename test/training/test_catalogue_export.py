@@ -13,7 +13,8 @@ import pytest
 from tiny_depth_anything import authors, lively, TINY
 import torch
 
-from depth_node.catalogue import find
+from depth_node.catalogue import CATALOGUE, find
+from depth_node.cli.main import main
 from depth_node.errors import ModelError
 from depth_node.model import open_model, OutputKind, Size
 from depth_node.training import depth_anything
@@ -156,10 +157,13 @@ def test_an_export_opens_by_its_name(
     weights = tmp_path / 'weights.pth'
     torch.save(authors(network, TINY.layers), weights)
     real = find('depth_anything_v2_metric_indoor_small')
-    entry = dataclasses.replace(real, variant='tiny')
+    entry = dataclasses.replace(real, variant='tiny', sides=None)
+    monkeypatch.setitem(CATALOGUE, real.name, entry)
+    words = ['fetch', real.name, '--weights', str(weights), '--input-size', str(SIZE)]
+    assert main([*words, '--cache-dir', str(tmp_path)]) == 0
     path = tmp_path / real.name / f'{real.name}_{SIZE}.onnx'
-    assert export_entry(entry, weights, SIZE, path) < 1e-4
-    model = open_model(path)
+    model = open_model(real.name, input_size=str(SIZE), cache_dir=tmp_path, offline=True)
+    assert model.path == path
     assert model.spec == dataclasses.replace(
         real.spec, input_size=SIZE, sha256=model.spec.sha256
     )
@@ -168,7 +172,7 @@ def test_an_export_opens_by_its_name(
     with torch.inference_mode():
         expected = network(pixel_values=torch.from_numpy(image)).predicted_depth.numpy()
     np.testing.assert_allclose(run(path, image), expected, rtol=1e-4, atol=1e-4)
-    assert {p.suffix for p in path.parent.iterdir()} == {'.onnx', '.json'}
+    assert {p.suffix for p in path.parent.iterdir()} == {'.onnx', '.json', '.txt'}
 
 
 def monodepth2_zip(path: Path, size: Size, prefix: str = 'mono/') -> DepthNetwork:
