@@ -12,10 +12,19 @@ CPU = ['openvino>=2024.4', 'onnxruntime>=1.18']
 ROS = ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6']
 FRAMES = ['rosbags>=0.10']
 FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.60', 'filelock>=3.12']
-TENSORRT = ['cuda-python>=12.6']
+TENSORRT = ['cuda-python>=12.6', 'onnxruntime>=1.18']
 TRAINING = ['torch>=2.5', 'onnxscript>=0.3', 'tensorboard>=2.14']
 EXPORT = ['torch>=2.5', 'onnxscript>=0.3', 'transformers>=4.45', 'safetensors>=0.4']
-TEST = ['pytest>=8', 'pytest-timeout', 'hypothesis', 'psutil', 'scipy', 'pillow']
+# NVIDIA's parser and builder, which run without a GPU; proprietary, so never a dependency of use
+BUILDER = [
+    f'tensorrt-rtx-cu13-{part}==1.7.1.116; platform_system == "Linux" '
+    'and platform_machine == "x86_64"'
+    for part in ('libs', 'bindings')
+]
+TEST = [
+    'pytest>=8', 'pytest-timeout', 'hypothesis', 'psutil', 'scipy', 'pillow', 'cuda-bindings',
+    *BUILDER,
+]
 LINT = ['ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML']
 
 setup(

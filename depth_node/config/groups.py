@@ -106,6 +106,26 @@ class EngineConfig:
     threads: int = param(
         0, 'CPU threads of the engine; 0: one per physical core.', low=0, high=256, live=False
     )
+    workspace_mb: int = param(
+        1024,
+        'Scratch memory TensorRT may use while it builds and runs; halved by itself when it '
+        'does not fit.',
+        unit='MB', low=64, high=65536,
+        live=False,
+    )
+    optimization_level: int = param(
+        3,
+        'How long TensorRT searches for a fast engine: 0 builds quickest, 5 searches longest.',
+        low=0, high=5,
+        live=False,
+    )
+    max_camera_size: str = param(
+        '1920x1080',
+        'Largest camera a TensorRT engine takes, as WIDTHxHEIGHT, at least 160x120. Smaller '
+        'ones need no other engine.',
+        unit='px',
+        live=False,
+    )
     cache_dir: str = param(
         '',
         'Where compiled engines are kept; empty: depth_node under $XDG_CACHE_HOME or ~/.cache.',

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from depth_node import graph as graphs
 from depth_node import network as networks
 from depth_node.engine.host import check_buffers, HostEngine, named_planes
+from depth_node.engine.precision import converted, Precision
 from depth_node.errors import EngineError
 from depth_node.model import Model, ModelSpec, Size
 from depth_node.network import NetworkInfo
@@ -45,7 +46,12 @@ def open_onnxruntime(
 
 
 def open_merged(
-    model: Model, size: Size, *, provider: str = CUDA, threads: int = 0
+    model: Model,
+    size: Size,
+    *,
+    provider: str = CUDA,
+    precision: Precision = Precision.FP32,
+    threads: int = 0,
 ) -> MergedOnnxRuntime:
     """
     Open the merged graph, which is the way for a GPU.
@@ -53,22 +59,44 @@ def open_merged(
     :param model: the network.
     :param size: the size to run at (pixels).
     :param provider: what executes it.
+    :param precision: of the network.
     :param threads: CPU threads; 0: one per physical core.
     :returns: the engine.
     :raises EngineError: ONNX Runtime or the provider is not there, or does not take the network.
     :raises ModelError: the file is not a network this package can run.
     """
-    runtime = _runtime()
-    if provider not in runtime.get_available_providers():
-        raise EngineError(
-            f'This ONNX Runtime has no {provider} (it has '
-            f'{", ".join(runtime.get_available_providers())}).',
-            'On an NVIDIA GPU: pip install onnxruntime-gpu.',
-        )
     info = networks.inspect(model.path)
-    whole = graphs.merged(networks.load(model.path), info, model.spec, size)
-    session = _session(whole.SerializeToString(), info, threads, provider)
-    return MergedOnnxRuntime(session, model.spec, size)
+    network = graphs.with_size(networks.load(model.path), info, size)
+    whole = graphs.merged(converted(network, precision), info, model.spec, size)
+    return open_graph(
+        whole.SerializeToString(), model.spec, size,
+        provider=provider, precision=precision, threads=threads,
+    )
+
+
+def open_graph(
+    graph: bytes,
+    spec: ModelSpec,
+    size: Size,
+    *,
+    provider: str = CUDA,
+    precision: Precision = Precision.FP32,
+    threads: int = 0,
+) -> MergedOnnxRuntime:
+    """
+    Open a merged graph that is there already.
+
+    :param graph: the serialized graph.
+    :param spec: what the network is.
+    :param size: the network's size (pixels).
+    :param provider: what executes it.
+    :param precision: of the graph, for the description.
+    :param threads: CPU threads; 0: one per physical core.
+    :returns: the engine.
+    :raises EngineError: ONNX Runtime or the provider is not there, or does not take the graph.
+    """
+    session = _session(graph, spec.name, threads, provider)
+    return MergedOnnxRuntime(session, spec, size, precision)
 
 
 class OnnxRuntimeNetwork:
@@ -91,7 +119,7 @@ class OnnxRuntimeNetwork:
         if info.size is None:
             model = graphs.with_size(networks.load(info.path), info, size)
             network = model.SerializeToString()
-        self._session: Any = _session(network, info, threads, CPU)
+        self._session: Any = _session(network, info.path.name, threads, CPU)
         # once unbound, to learn the shapes that come out
         try:
             first = self._session.run(list(info.outputs), {info.input: tensor})
@@ -127,16 +155,20 @@ class MergedOnnxRuntime:
     :param session: an ``onnxruntime.InferenceSession`` of a merged graph.
     :param spec: what the network is.
     :param size: the network's size (pixels).
+    :param precision: of the graph, for the description.
     """
 
-    def __init__(self, session: Any, spec: ModelSpec, size: Size) -> None:
+    def __init__(
+        self, session: Any, spec: ModelSpec, size: Size, precision: Precision = Precision.FP32
+    ) -> None:
         self.spec = spec
         self.network_size = size
         self._session: Any = session
         self._binding = session.io_binding()
         self._outputs = [output.name for output in session.get_outputs()]
         provider = session.get_providers()[0].removesuffix('ExecutionProvider')
-        self.description = f'ONNX Runtime {_runtime().__version__}, {provider}, fp32'
+        version = _runtime().__version__
+        self.description = f'ONNX Runtime {version}, {provider}, {precision.value}'
 
     def buffers(self, height: int, width: int) -> Prediction:
         """Allocate what :meth:`infer` fills; see ``Engine``."""
@@ -181,8 +213,14 @@ def _runtime() -> Any:
     return onnxruntime
 
 
-def _session(network: bytes | str, info: NetworkInfo, threads: int, provider: str) -> Any:
+def _session(network: bytes | str, name: str, threads: int, provider: str) -> Any:
     runtime = _runtime()
+    available = runtime.get_available_providers()
+    if provider not in available:
+        raise EngineError(
+            f'This ONNX Runtime has no {provider} (it has {", ".join(available)}).',
+            'On an NVIDIA GPU: pip install onnxruntime-gpu.',
+        )
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
@@ -191,7 +229,7 @@ def _session(network: bytes | str, info: NetworkInfo, threads: int, provider: st
     try:
         session = runtime.InferenceSession(network, options, providers)
     except Exception as error:  # the runtime's own exceptions have no common base
-        raise EngineError(f'ONNX Runtime does not take {info.path.name}: {error}') from error
+        raise EngineError(f'ONNX Runtime does not take {name}: {error}') from error
     if session.get_providers()[0] != provider:
         # ONNX Runtime falls back to the CPU by itself, with a line on stderr
         raise EngineError(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import logging
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from depth_node.config import EngineConfig
 from depth_node.engine.base import Engine, never, no_progress, Progress
@@ -24,9 +27,11 @@ def open_engine(
     config: EngineConfig,
     network_size: Size,
     *,
-    on_progress: Progress = no_progress,  # noqa: ARG001
+    on_progress: Progress = no_progress,
     cancelled: Callable[[], bool] = never,
     log: Log = _LOGGER.info,
+    warn: Log = _LOGGER.warning,
+    frames: Sequence[NDArray[np.uint8]] = (),
 ) -> Engine:
     """
     Open the engine the configuration asks for; building one may take minutes.
@@ -40,13 +45,23 @@ def open_engine(
     :param on_progress: called with a share from 0 to 1 and the name of the stage.
     :param cancelled: asked now and then; true ends the opening.
     :param log: takes one line at a time.
+    :param warn: takes the lines that must not be missed.
+    :param frames: of the user's own, uint8 (H, W, 3) rgb; a built engine is verified on them too.
     :returns: the engine; the caller closes it.
     :raises EngineError: no engine works, or the one named does not; says why.
     :raises ModelError: the file is not a network this package can run.
     :raises CancelledError: `cancelled` said so.
     """
+    def tensorrt() -> Engine:
+        from depth_node.engine.tensorrt import open_tensorrt
+
+        return open_tensorrt(
+            model, config, network_size, on_progress=on_progress, cancelled=cancelled,
+            log=log, warn=warn, frames=frames,
+        )
+
     openers: dict[str, Callable[[], Engine]] = {
-        'tensorrt': _tensorrt,
+        'tensorrt': tensorrt,
         'onnxruntime with CUDA': lambda: _onnxruntime_cuda(model, config, network_size),
         'openvino': lambda: _openvino(model, config, network_size, log),
         'onnxruntime': lambda: _onnxruntime(model, config, network_size),
@@ -73,18 +88,26 @@ def open_engine(
     raise EngineError('No engine works. ' + ' '.join(reasons) if len(reasons) > 1 else reasons[0])
 
 
-def _tensorrt() -> Engine:
-    try:
-        import tensorrt
-    except ImportError as error:
-        raise EngineError(f'TensorRT cannot be imported ({error}).') from error
-    raise EngineError(f'TensorRT {tensorrt.__version__} is not supported yet.')
-
-
 def _onnxruntime_cuda(model: Model, config: EngineConfig, size: Size) -> Engine:
-    from depth_node.engine.onnxruntime import open_merged
+    from depth_node.engine import onnxruntime, verify
+    from depth_node.engine.precision import Precision
 
-    return open_merged(model, size, threads=config.threads)
+    if config.precision == 'bf16':
+        raise EngineError('ONNX Runtime with CUDA is not run in bf16.')
+    if config.precision != 'fp16':
+        return onnxruntime.open_merged(model, size, threads=config.threads)
+    engine = onnxruntime.open_merged(
+        model, size, precision=Precision.FP16, threads=config.threads
+    )
+    reference = onnxruntime.open_merged(model, size, provider=onnxruntime.CPU)
+    verdict = verify.compare(engine, reference, verify.sample_frames())
+    if not verdict.good:
+        engine.close()
+        raise EngineError(
+            f'ONNX Runtime with CUDA is wrong in fp16: {verdict.reason}.',
+            'Set engine.precision to fp32.',
+        )
+    return engine
 
 
 def _openvino(model: Model, config: EngineConfig, size: Size, log: Log) -> Engine:

@@ -1,0 +1,275 @@
+"""From a network to a running engine: from the cache, or built, verified and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from dataclasses import dataclass, field
+import datetime as dt
+import hashlib
+import logging
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node import graph as graphs
+from depth_node import network as networks
+from depth_node.config import EngineConfig
+from depth_node.engine.base import Engine, never, no_progress, Progress
+from depth_node.engine.cache import cache_root, EngineCache, Key, writable
+from depth_node.engine.lock import locked
+from depth_node.engine.precision import converted, Precision
+from depth_node.engine.tensorrt.builder import build, Settings, SMALLEST
+from depth_node.engine.tensorrt.cuda import Cuda, load_cuda
+from depth_node.engine.tensorrt.library import Library, load_library
+from depth_node.engine.tensorrt.runtime import TensorRtEngine
+from depth_node.engine.verify import compare, sample_frames, Verdict
+from depth_node.errors import CancelledError, EngineError
+from depth_node.model import Model, Size
+
+_LOGGER = logging.getLogger(__name__)
+_LADDERS = {
+    'auto': tuple(Precision),
+    'fp16': tuple(Precision),
+    'fp32': (Precision.FP32,),
+}
+_BUILT = 0.8
+"""Share of the work after which an engine is built and only has to be verified."""
+
+
+def open_tensorrt(
+    model: Model,
+    config: EngineConfig,
+    size: Size,
+    *,
+    on_progress: Progress = no_progress,
+    cancelled: Callable[[], bool] = never,
+    log: Callable[[str], None] = _LOGGER.info,
+    warn: Callable[[str], None] = _LOGGER.warning,
+    frames: Sequence[NDArray[np.uint8]] = (),
+) -> Engine:
+    """
+    Open the engine of a network, building it when there is none.
+
+    :param model: the network.
+    :param config: the ``engine`` parameters.
+    :param size: the size to run at (pixels).
+    :param on_progress: called with a share from 0 to 1 and the stage.
+    :param cancelled: asked now and then.
+    :param log: takes one line at a time.
+    :param warn: takes the lines that must not be missed.
+    :param frames: of the user's own, uint8 (H, W, 3) rgb, to verify on as well.
+    :returns: the engine.
+    :raises EngineError: no GPU, no TensorRT, or no precision that agrees with the network.
+    :raises ModelError: the file is not a network this package can run.
+    :raises CancelledError: `cancelled` said so.
+    """
+    if config.precision not in _LADDERS:
+        raise EngineError(
+            f'TensorRT engines are not built in {config.precision}.',
+            'Set engine.precision to auto, fp16 or fp32.',
+        )
+    library = load_library()
+    cuda = Cuda(load_cuda())
+    try:
+        job = _Job(model, config, size, library, cuda, on_progress, cancelled, log, warn, frames)
+        return job.open()
+    except BaseException:
+        cuda.close()
+        raise
+
+
+@dataclass
+class _Job:
+    """Everything one opening needs."""
+
+    model: Model
+    config: EngineConfig
+    size: Size
+    library: Library
+    cuda: Cuda
+    on_progress: Progress
+    cancelled: Callable[[], bool]
+    log: Callable[[str], None]
+    warn: Callable[[str], None]
+    frames: Sequence[NDArray[np.uint8]]
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.settings = Settings(
+            config.workspace_mb, config.optimization_level, Size.parse(config.max_camera_size)
+        )
+        if self.settings.largest.width < SMALLEST.width or (
+            self.settings.largest.height < SMALLEST.height
+        ):
+            raise EngineError(
+                f'engine.max_camera_size is {self.settings.largest}, expected at least {SMALLEST}.'
+            )
+        self.cache = EngineCache(cache_root(config.cache_dir) / 'tensorrt')
+        self.name = f'{self.model.spec.name}-{self.size}'
+        self.exact = self._graph(Precision.FP32)
+        self.key = Key(
+            graph=hashlib.sha256(self.exact).hexdigest(),
+            runtime=self.library.name,
+            gpu=self.cuda.gpu,
+            capability=self.cuda.capability,
+            precision='fp32' if config.precision == 'fp32' else 'fp16',
+            settings={
+                'workspace_mb': config.workspace_mb,
+                'optimization_level': config.optimization_level,
+                'max_camera_size': str(self.settings.largest),
+            },
+        )
+
+    def open(self) -> Engine:
+        """Take the engine from the cache, or build it while other processes wait."""
+        with self._alone():
+            return self._cached() or self._built()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock of this engine, or go on without where there can be none."""
+        path = self.cache.path(self.name, self.key).with_suffix('.lock')
+        with contextlib.ExitStack() as stack:
+            try:
+                writable(self.cache.folder)
+                stack.enter_context(locked(
+                    path,
+                    cancelled=self.cancelled,
+                    waiting=lambda: self.log('Another process builds this engine; waiting.'),
+                ))
+            except CancelledError:
+                raise
+            except (EngineError, OSError) as error:
+                self.warn(f'{error} The engine is not kept, so every start builds it.')
+            yield
+
+    def _cached(self) -> Engine | None:
+        found = self.cache.load(self.name, self.key)
+        if found is None:
+            return None
+        plan, metadata = found
+        try:
+            return self._engine(plan, str(metadata.get('precision', self.key.precision)))
+        except EngineError as error:
+            self.warn(f'The kept engine does not load and is built again: {error}')
+            self.cache.set_aside(self.name, self.key)
+            return None
+
+    def _built(self) -> Engine:
+        """Build from the fastest precision to the safest until one is right."""
+        self.log(f'Building {self.name} with {self.library.name} for {self.cuda.gpu}.')
+        frames = sample_frames(self.frames)
+        reference = self._reference()
+        seen: set[bytes] = set()
+        for precision in _LADDERS[self.config.precision]:
+            try:
+                graph = self._graph(precision)
+            except EngineError as error:
+                self.warn(f'{error} Going on in the next precision.')
+                continue
+            digest = hashlib.sha256(graph).digest()
+            if digest in seen:  # no attention in it: the same network again
+                continue
+            seen.add(digest)
+            engine = self._attempt(graph, precision, reference, frames)
+            if engine is not None:
+                reference.close()
+                return engine
+        raise EngineError(
+            f'No engine that {self.library.name} builds agrees with the network: '
+            + '; '.join(f'{a["precision"]}: {a["reason"]}' for a in self.attempts),
+            'Take another engine (engine.name), and please report this network and version.',
+        )
+
+    def _attempt(
+        self,
+        graph: bytes,
+        precision: Precision,
+        reference: Engine,
+        frames: Sequence[NDArray[np.uint8]],
+    ) -> Engine | None:
+        """Build and verify in one precision; None when the engine is wrong."""
+        started = time.monotonic()
+        stage = f'building {precision.value}'
+        plan = build(
+            self.library, graph, self.settings,
+            timing=self._timing(),
+            on_progress=lambda share, _: self.on_progress(share * _BUILT, stage),
+            cancelled=self.cancelled,
+        )
+        seconds = time.monotonic() - started
+        engine = self._engine(plan, precision.value)
+        try:
+            verdict = compare(
+                engine, reference, self._watched(frames, f'verifying {precision.value}')
+            )
+        except BaseException:
+            engine.free()
+            raise
+        self.attempts.append(
+            {'precision': precision.value, 'seconds': round(seconds, 1), **verdict.as_facts()}
+        )
+        if not verdict.good:
+            self.warn(
+                f'THE {precision.value.upper()} ENGINE IS WRONG and is not used: '
+                f'{verdict.reason}.'
+            )
+            engine.free()
+            return None
+        self._keep(plan, precision, verdict, seconds)
+        self.on_progress(1.0, 'ready')
+        return engine
+
+    def _watched(
+        self, frames: Sequence[NDArray[np.uint8]], stage: str
+    ) -> Iterator[NDArray[np.uint8]]:
+        for index, frame in enumerate(frames):
+            if self.cancelled():
+                raise CancelledError('Verifying the engine was cancelled.')
+            self.on_progress(_BUILT + (1 - _BUILT) * index / len(frames), stage)
+            yield frame
+
+    def _keep(
+        self, plan: bytes, precision: Precision, verdict: Verdict, seconds: float
+    ) -> None:
+        self.log(
+            f'Built {self.name} in {seconds:.0f} s, {precision.value}: relative error '
+            f'{verdict.median:.2%} (median), {verdict.p99:.2%} (99th percentile).'
+        )
+        try:
+            path = self.cache.store(self.name, self.key, plan, {
+                'model': self.model.spec.name,
+                'size': str(self.size),
+                'precision': precision.value,
+                'verification': self.attempts,
+                'created': dt.datetime.now(dt.timezone.utc).isoformat('T', 'seconds'),
+            })
+        except EngineError as error:
+            self.warn(f'{error} The engine is not kept, so every start builds it.')
+        else:
+            self.log(f'Kept as {path}.')
+
+    def _engine(self, plan: bytes, precision: str) -> TensorRtEngine:
+        return TensorRtEngine(
+            self.library, self.cuda, plan, self.model.spec, self.size, precision
+        )
+
+    def _graph(self, precision: Precision) -> bytes:
+        """Write the merged graph with the network in a given precision."""
+        info = networks.inspect(self.model.path)
+        network = graphs.with_size(networks.load(self.model.path), info, self.size)
+        whole = graphs.merged(converted(network, precision), info, self.model.spec, self.size)
+        return bytes(whole.SerializeToString(deterministic=True))
+
+    def _reference(self) -> Engine:
+        from depth_node.engine.onnxruntime import CPU, open_graph
+
+        return open_graph(self.exact, self.model.spec, self.size, provider=CPU)
+
+    def _timing(self) -> Any:
+        name = f'timing {self.library.name} {self.cuda.gpu}.cache'
+        return self.cache.folder / ''.join(c if c.isalnum() or c in '.-' else '_' for c in name)

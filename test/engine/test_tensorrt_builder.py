@@ -1,0 +1,217 @@
+"""
+NVIDIA's real parser and builder on our graphs.
+
+TensorRT for RTX builds engines without a GPU; its API is nearly that of TensorRT 11.4. It
+cannot run them: that is pretended in ``test_tensorrt_runtime.py``.
+"""
+
+from __future__ import annotations
+
+import platform
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from depth_node import graph
+from depth_node import network as networks
+from depth_node.engine.precision import converted, Precision
+from depth_node.engine.tensorrt.builder import build, Settings
+from depth_node.engine.tensorrt.library import Library, logger_of
+from depth_node.engine.verify import relative_error
+from depth_node.errors import CancelledError, EngineError
+from depth_node.model import Aspect, Interpolation, ModelSpec, OutputKind, Size
+
+SIZE = Size(32, 24)
+SPEC = ModelSpec('tiny', OutputKind.RELATIVE_DEPTH)
+VIT = ModelSpec(
+    'vit', OutputKind.RELATIVE_DISPARITY, multiple=14, interpolation=Interpolation.CUBIC,
+    mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+)
+
+
+@pytest.fixture(scope='module')
+def library():
+    try:
+        import tensorrt_rtx_bindings as rtx
+    except ImportError as error:
+        pytest.skip(
+            f"NVIDIA'S REAL BUILDER IS NOT TRIED: {error} (platform {platform.machine()}; "
+            'pip install tensorrt-rtx-cu13-libs tensorrt-rtx-cu13-bindings)'
+        )
+    return Library(rtx, logger_of(rtx))
+
+
+def merged(path, spec=SPEC, size=SIZE, precision=Precision.FP32):
+    info = networks.inspect(path)
+    network = converted(graph.with_size(networks.load(path), info, size), precision)
+    return graph.merged(network, info, spec, size).SerializeToString()
+
+
+@pytest.mark.parametrize('precision', list(Precision))
+def test_builds_the_real_network(library, shared_data, precision):
+    path = shared_data / 'weights' / 'rtmonodepth_s_ms_640_192.onnx'
+    plan = build(library, merged(path, size=Size(640, 192), precision=precision), Settings())
+    # the plan carries the weights in the precision they were given
+    weights = path.stat().st_size
+    assert len(plan) > weights * (1 if precision is Precision.FP32 else 0.5)
+    if precision is not Precision.FP32:
+        assert len(plan) < weights
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings('ignore')  # torch's exporter
+def test_halves_of_a_depth_anything_say_the_same(depth_anything):
+    image = np.random.default_rng(0).normal(0, 1, (1, 3, 168, 224)).astype(np.float32)
+    results = [
+        onnxruntime.InferenceSession(
+            converted(onnx.load(depth_anything), precision).SerializeToString(),
+            providers=['CPUExecutionProvider'],
+        ).run(None, {'image': image})[0]
+        for precision in Precision
+    ]
+    for half in results[:-1]:
+        assert np.median(relative_error(half, results[-1])) < 0.01
+
+
+@pytest.fixture(scope='module')
+def depth_anything(tmp_path_factory):
+    """A network of the size of Depth Anything V2 Small, its weights random."""
+    transformers = pytest.importorskip('transformers', reason='DEPTH ANYTHING IS NOT BUILT')
+    torch = pytest.importorskip('torch', reason='DEPTH ANYTHING IS NOT BUILT')
+    backbone = transformers.Dinov2Config(
+        image_size=518, patch_size=14, hidden_size=384, num_hidden_layers=12,
+        num_attention_heads=6, reshape_hidden_states=False, apply_layernorm=True,
+        out_indices=[3, 6, 9, 12],
+    )
+    config = transformers.DepthAnythingConfig(
+        backbone_config=backbone, reassemble_hidden_size=384,
+        neck_hidden_sizes=[48, 96, 192, 384], fusion_hidden_size=64, head_hidden_size=32,
+        reassemble_factors=[4, 2, 1, 0.5],
+    )
+    torch.manual_seed(0)
+    network = transformers.DepthAnythingForDepthEstimation(config).eval()
+
+    class Depth(torch.nn.Module):
+        def forward(self, image):
+            return network(image).predicted_depth
+
+    path = tmp_path_factory.mktemp('vit') / 'vit.onnx'
+    torch.onnx.export(
+        Depth().eval(), (torch.zeros(1, 3, 168, 224),), path, input_names=['image'],
+        output_names=['depth'], opset_version=18, dynamo=True, external_data=False,
+        verbose=False,
+    )
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings('ignore')
+def test_builds_a_depth_anything(library, depth_anything):
+    operators = {node.op_type for node in onnx.load(depth_anything).graph.node}
+    assert 'LayerNormalization' in operators  # whole, as half precision needs it
+    size = Size(224, 168)
+    sizes = {
+        precision: len(build(library, merged(depth_anything, VIT, size, precision), Settings()))
+        for precision in (Precision.FP32, Precision.FP16)
+    }
+    assert sizes[Precision.FP32] > 24_000_000 * 4
+    assert 24_000_000 * 2 < sizes[Precision.FP16] < 24_000_000 * 3
+
+
+@pytest.mark.parametrize('interpolation', list(graph.INTERPOLATIONS))
+@pytest.mark.parametrize('aspect', list(Aspect))
+def test_takes_every_preparation_and_every_output(library, network, interpolation, aspect):
+    spec = ModelSpec(
+        'tiny', OutputKind.RELATIVE_DEPTH, interpolation=interpolation, aspect=aspect, bgr=True
+    )
+    path = network(extras=('confidence', 'sky'))
+    assert build(library, merged(path, spec), Settings())
+    assert build(library, merged(path, spec, precision=Precision.FP16), Settings())
+
+
+@pytest.mark.parametrize('opset', [13, 17, 18, 20])
+@pytest.mark.parametrize('rank', [3, 4])
+def test_takes_every_contract(library, network, opset, rank):
+    path = network(opset=opset, rank=rank, width=None, height=None)
+    assert build(library, merged(path), Settings(largest=Size(3840, 2160)))
+
+
+def test_progress_rises(library, network):
+    seen = []
+    build(
+        library, merged(network()), Settings(),
+        on_progress=lambda share, stage: seen.append((share, stage)),
+    )
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < 0.5
+    assert shares[-1] == 1
+    assert len({stage for _, stage in seen}) > 2
+
+
+def test_cancelling_ends_the_build(library, network):
+    steps = []
+
+    def cancelled():
+        steps.append(1)
+        return len(steps) > 3
+
+    with pytest.raises(CancelledError):
+        build(library, merged(network()), Settings(), cancelled=cancelled)
+    assert build(library, merged(network()), Settings())
+
+
+def test_an_error_in_the_callback_comes_out(library, network):
+    def bad(share, stage):
+        raise RuntimeError('display is gone')
+
+    with pytest.raises(RuntimeError, match='display is gone'):
+        build(library, merged(network()), Settings(), on_progress=bad)
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')  # TensorRT for RTX keeps it empty
+def test_the_timing_cache_is_written_and_read(library, network, tmp_path):
+    timing = tmp_path / 'cache' / 'timing'
+    build(library, merged(network()), Settings(), timing=timing)
+    first = timing.read_bytes()
+    assert first
+    build(library, merged(network()), Settings(), timing=timing)
+    timing.write_bytes(b'garbage')
+    assert build(library, merged(network()), Settings(), timing=timing)
+    assert timing.read_bytes() != b'garbage'
+
+
+def test_what_the_parser_does_not_know_is_named(library, network):
+    model = onnx.load_from_string(merged(network()))
+    for node in model.graph.node:
+        if node.op_type == 'Sigmoid':
+            node.op_type = 'NoSuchOperator'
+    with pytest.raises(EngineError, match=r'cannot read the network: .*NoSuchOperator'):
+        build(library, model.SerializeToString(), Settings())
+
+
+@pytest.mark.parametrize('content', [b'', b'not a network'])
+def test_what_is_not_onnx_is_refused(library, content):
+    with pytest.raises(EngineError, match=r'cannot read the network|could not build'):
+        build(library, content, Settings())
+
+
+def test_a_size_below_the_least_is_refused(library, network):
+    with pytest.raises(EngineError, match='refuses cameras from 160x120 to 100x100'):
+        build(library, merged(network()), Settings(largest=Size(100, 100)))
+
+
+def test_a_missing_profile_is_an_error_not_a_crash(library, network, monkeypatch):
+    """What would happen if a network had a dynamic input that is not the frame."""
+    model = onnx.load_from_string(merged(network()))
+    model.graph.input.append(
+        onnx.helper.make_tensor_value_info('other', onnx.TensorProto.FLOAT, ['n'])
+    )
+    model.graph.node.append(onnx.helper.make_node('Relu', ['other'], ['more']))
+    model.graph.output.append(
+        onnx.helper.make_tensor_value_info('more', onnx.TensorProto.FLOAT, ['n'])
+    )
+    with pytest.raises(EngineError, match=r'could not build the engine|refuses cameras'):
+        build(library, model.SerializeToString(), Settings())
