@@ -44,12 +44,12 @@ class Bag:
     @property
     def count(self) -> int:
         """Number of images."""
-        with _reader(self.path) as reader:
+        with opened(self.path) as reader:
             return int(self._connection(reader).msgcount)
 
     def __iter__(self) -> Iterator[Frame]:
         """Read the images in the order of the bag."""
-        with _reader(self.path) as reader:
+        with opened(self.path) as reader:
             image = self._connection(reader)
             topic = info_topic(image.topic)
             infos = [
@@ -154,7 +154,14 @@ def rgb_of(message: Any, kind: str) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _reader(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
+    """
+    Open a bag for as long as the context lasts.
+
+    :param path: a folder with metadata.yaml, or an .mcap, .db3 or .bag file.
+    :returns: the AnyReader of rosbags.
+    :raises DataError: rosbags is missing, or this is not a bag.
+    """
     try:
         from rosbags.highlevel import AnyReader, AnyReaderError
         from rosbags.typesys import get_typestore, Stores

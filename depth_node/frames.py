@@ -97,7 +97,7 @@ def open_source(
 
         return Bag(path, camera, topic)
     if path.is_dir():
-        return ImageFolder(_images(path), str(path), camera, rate)
+        return ImageFolder(images_in(path), str(path), camera, rate)
     if path.suffix.lower() in IMAGES:
         return ImageFolder([path], path.name, camera, rate)
     return Video(path, camera)
@@ -291,7 +291,14 @@ def fitted(camera: Camera | None, rgb: NDArray[np.uint8]) -> Camera | None:
     return camera.for_image(Size(rgb.shape[1], rgb.shape[0]), resized=True)
 
 
-def _images(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """
+    List the pictures of a folder, not searched below, in the order of the numbers in their names.
+
+    :param folder: that holds them.
+    :returns: the files.
+    :raises DataError: there is none.
+    """
     paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGES]
     if not paths:
         raise DataError(f'{folder}: holds no image ({", ".join(IMAGES)}).')

@@ -1,0 +1,147 @@
+"""Samples from recordings: which there are, and one made ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.errors import DataError
+from depth_node.training.config import TrainConfig
+from depth_node.training.data.augment import ColorChange, mirrored, mirrored_camera
+from depth_node.training.data.recording import Recording
+
+
+@dataclass(frozen=True)
+class Sample:
+    """
+    A target frame, its sources, and what is known about them.
+
+    :param frames: uint8 (S, H, W, 3): the target, then frames before and after it (-1, +1, -2,
+        +2, ...), then the stereo partner.
+    :param inputs: as `frames`, with changed colors: what networks see.
+    :param camera: float64 (4,): fx, fy, cx, cy (pixels).
+    :param lengths: float64 (sources in time,): metres from the target to each, NaN unknown.
+    :param baseline: metres to the stereo partner along +x, negative when mirrored; 0 without.
+    :param depth: float32 (H, W) z-depth (m), NaN where none, or None.
+    :param lesson: float32 (H, W), what the teacher said, in its own unit, or None.
+    """
+
+    frames: NDArray[np.uint8]
+    inputs: NDArray[np.uint8]
+    camera: NDArray[np.float64]
+    lengths: NDArray[np.float64]
+    baseline: float
+    depth: NDArray[np.float32] | None
+    lesson: NDArray[np.float32] | None
+
+
+class Samples:
+    """
+    All the samples of some recordings.
+
+    :param recordings: of one size.
+    :param config: what a sample has to have.
+    :param lessons: what the teacher said about each recording's frames, float32 (N, H, W), or
+        empty.
+    :raises DataError: no recording has what the objective needs.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        config: TrainConfig,
+        lessons: Sequence[NDArray[np.float32]] = (),
+    ) -> None:
+        self.recordings = recordings
+        self._config = config
+        self._lessons = lessons
+        warps = config.objective == 'self_supervised'
+        self.stereo = (
+            warps and config.stereo and all(r.stereo is not None for r in recordings)
+        )
+        self.neighbors = config.neighbors if warps else 0
+        pairs = [
+            (number, frame)
+            for number, recording in enumerate(recordings)
+            for frame in _usable(recording, config.objective, self.neighbors)
+        ]
+        if not pairs:
+            raise DataError(
+                'No frame in the recordings can be learned from.', _NEEDS[config.objective]
+            )
+        self.index = np.array(pairs, np.int64)
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self.index)
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Frame numbers of the sources in time, relative to the target."""
+        return tuple(
+            sign * distance for distance in range(1, self.neighbors + 1) for sign in (-1, 1)
+        )
+
+    def focal(self) -> float:
+        """
+        Find the mean vertical focal length.
+
+        :returns: over all samples (pixels at network size).
+        """
+        return float(np.mean([self.recordings[r].cameras[f, 1] for r, f in self.index]))
+
+    def load(self, number: int, rng: np.random.Generator | None = None) -> Sample:
+        """
+        Make one sample.
+
+        :param number: which, 0 to len - 1.
+        :param rng: where the chances of augmentation come from; None: no augmentation.
+        :returns: the sample.
+        """
+        which, frame = self.index[number]
+        recording = self.recordings[which]
+        frames = recording.frames[[frame, *(frame + o for o in self.offsets)]]
+        if self.stereo:
+            assert recording.stereo is not None
+            frames = np.concatenate([frames, recording.stereo[frame][None]])
+        camera = recording.cameras[frame]
+        baseline = recording.baseline if self.stereo else 0.0
+        depth = None if recording.depth is None else recording.depth[frame].astype(np.float32)
+        lesson = np.asarray(self._lessons[which][frame]) if self._lessons else None
+        config = self._config
+        if rng is not None and rng.random() < config.flip:
+            frames = mirrored(frames, 2)
+            camera = mirrored_camera(camera, recording.size.width)
+            baseline = -baseline
+            depth = None if depth is None else mirrored(depth, 1)
+            lesson = None if lesson is None else mirrored(lesson, 1)
+        inputs = frames
+        if rng is not None and rng.random() < config.jitter:
+            inputs = ColorChange.drawn(config, rng).apply(frames)
+        return Sample(
+            frames, inputs, camera, self._lengths(recording, frame), baseline, depth, lesson
+        )
+
+    def _lengths(self, recording: Recording, frame: int) -> NDArray[np.float64]:
+        places = recording.poses[:, :3, 3]
+        return np.array(
+            [np.linalg.norm(places[frame + o] - places[frame]) for o in self.offsets], np.float64
+        )
+
+
+_NEEDS = {
+    'self_supervised': 'Self-supervision needs moving frames with neighbors.',
+    'supervised': 'Supervision needs measured depth (an RGB-D or KITTI layout, the world).',
+    'distill': 'Distillation needs frames.',
+}
+
+
+def _usable(recording: Recording, objective: str, neighbors: int) -> NDArray[np.int64]:
+    if objective == 'self_supervised':
+        return recording.with_neighbors(neighbors)
+    if objective == 'supervised' and recording.depth is None:
+        return np.arange(0)
+    return np.arange(len(recording))

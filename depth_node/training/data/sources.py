@@ -1,0 +1,209 @@
+"""
+Sources as users write them: ``LAYOUT:WHERE,option=value,...``.
+
+``kitti:drive_0001``, ``rgbd:desk,camera=kinect.yaml``, ``video:drive.mp4,hfov=70``,
+``bag:drive.mcap,topic=/camera/image_raw``, ``folder:frames``, ``world:seed=3,seconds=60``,
+``scenes:rooms=200``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+import dataclasses
+from dataclasses import dataclass
+import hashlib
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.camera import Camera
+from depth_node.datasets import rgbd
+from depth_node.errors import DataError
+from depth_node.frames import open_source
+from depth_node.model import Size
+from depth_node.training.data.kitti import kitti_shots
+from depth_node.training.data.plain import (
+    frame_shots,
+    sample_shots,
+    with_rows,
+    with_track,
+)
+from depth_node.training.data.poses import bag_odometry, read_poses
+from depth_node.training.data.prepare import Preparation, prepare
+from depth_node.training.data.recording import Recording
+from depth_node.training.data.shot import Shot
+from depth_node.training.data.synthetic import Drive, Scenes
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+_Rendered = TypeVar('_Rendered', bound=_Dataclass)
+_LENS = ('camera', 'hfov')
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    'kitti': (),
+    'rgbd': (*_LENS, 'units'),
+    'folder': (*_LENS, 'every', 'poses'),
+    'video': (*_LENS, 'every'),
+    'bag': (*_LENS, 'every', 'topic', 'odometry'),
+    'world': tuple(f.name for f in dataclasses.fields(Drive)),
+    'scenes': tuple(f.name for f in dataclasses.fields(Scenes)),
+}
+"""The layouts, and the options each takes."""
+
+_NO_FILES = ('world', 'scenes')
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    Where frames come from.
+
+    :param layout: one of :data:`OPTIONS`.
+    :param where: the folder or file; empty for rendered ones.
+    :param options: as written.
+    """
+
+    layout: str
+    where: str
+    options: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Source:
+        """
+        Read a source as users write it.
+
+        :param text: see the module.
+        :returns: the source.
+        :raises DataError: no such layout, option, folder or file.
+        """
+        layout, colon, rest = text.partition(':')
+        if not colon or layout not in OPTIONS:
+            raise DataError(
+                f'{text!r} is not a source.',
+                f'Write LAYOUT:WHERE, LAYOUT one of {", ".join(OPTIONS)}.',
+            )
+        words = [word for word in rest.split(',') if word]
+        where = '' if layout in _NO_FILES or not words else words.pop(0)
+        options = {}
+        for word in words:
+            key, equals, value = word.partition('=')
+            if not equals or key not in OPTIONS[layout]:
+                known = ', '.join(OPTIONS[layout]) or 'none'
+                raise DataError(f'{text!r}: no option {word!r}.', f'{layout} has: {known}.')
+            options[key] = value
+        if layout not in _NO_FILES and not Path(where).exists():
+            raise DataError(f'{text!r}: there is no {where or "path in it"}.')
+        return cls(layout, where, options)
+
+    def __str__(self) -> str:
+        """Write it as users do."""
+        words = [self.where] if self.where else []
+        return f'{self.layout}:' + ','.join(words + [f'{k}={v}' for k, v in self.options.items()])
+
+    @property
+    def name(self) -> str:
+        """A short name for a folder, different for every different source."""
+        mark = hashlib.sha256(str(self).encode()).hexdigest()[:8]
+        return '-'.join(part for part in (self.layout, Path(self.where).stem, mark) if part)
+
+    def shots(self, size: Size) -> Iterator[Shot]:
+        """
+        Begin to read.
+
+        :param size: what rendered sources are rendered at (pixels).
+        :returns: the shots.
+        :raises DataError: it cannot be read.
+        """
+        path = Path(self.where)
+        match self.layout:
+            case 'kitti':
+                return kitti_shots(path)
+            case 'rgbd':
+                units = self._number('units', float, 1000.0)
+                return sample_shots(rgbd(path, depth_scale=units), self._lens)
+            case 'world':
+                return self._filled(Drive()).shots(size)
+            case 'scenes':
+                return self._filled(Scenes()).shots(size)
+            case _:
+                return self._frames(path)
+
+    def _frames(self, path: Path) -> Iterator[Shot]:
+        """Read a folder, a video or a bag."""
+        options = self.options
+        frames = open_source(path, topic=options.get('topic', ''))
+        shots = frame_shots(frames, self._lens, self._number('every', int, 1))
+        if 'poses' in options:
+            table = Path(options['poses'])
+            return with_rows(shots, read_poses(table), table)
+        if 'odometry' in options:
+            return with_track(shots, bag_odometry(path, options['odometry']))
+        return shots
+
+    def _lens(self, rgb: NDArray[np.uint8]) -> Camera:
+        """Give the camera of a picture whose source does not know it."""
+        if 'hfov' in self.options:
+            return Camera.from_hfov(
+                rgb.shape[1], rgb.shape[0], self._number('hfov', float, 0.0)
+            )
+        beside = Path(self.where) / 'camera.yaml'
+        file = Path(self.options['camera']) if 'camera' in self.options else beside
+        if not file.is_file():
+            raise DataError(
+                f'{self}: no calibration.',
+                'Add camera=FILE.yaml (of camera_calibration) or hfov=DEGREES, or put a '
+                'camera.yaml into the folder.',
+            )
+        return Camera.from_yaml(file).for_image(
+            Size(rgb.shape[1], rgb.shape[0]), resized=True
+        )
+
+    def _filled(self, default: _Rendered) -> _Rendered:
+        values = {
+            field.name: self._number(
+                field.name, type(getattr(default, field.name)), getattr(default, field.name)
+            )
+            for field in dataclasses.fields(default)
+        }
+        return dataclasses.replace(default, **values)
+
+    def _number(self, key: str, kind: Callable[[str], Any], default: Any) -> Any:
+        try:
+            return kind(self.options[key]) if key in self.options else default
+        except ValueError:
+            raise DataError(
+                f'{self}: {key} is {self.options[key]!r}, expected a number.'
+            ) from None
+
+
+def read_source(
+    source: Source,
+    cache: Path,
+    how: Preparation,
+    watch: Callable[[Iterator[Shot]], Iterator[Shot]] = iter,
+) -> Recording:
+    """
+    Read a source into a recording, or open the one read before.
+
+    :param source: what to read.
+    :param cache: the folder recordings are kept in.
+    :param how: size and choice of frames.
+    :param watch: wraps the reading, for a progress bar.
+    :returns: the recording.
+    :raises DataError: nothing usable in it.
+    """
+    if source.layout == 'scenes':  # unrelated views: nothing to compare
+        how = dataclasses.replace(how, least_motion=0.0)
+    changed = Path(source.where).stat().st_mtime if source.where else 0.0
+    return prepare(
+        lambda: source.shots(how.size),
+        cache / f'{source.name}-{how.size}',
+        str(source),
+        how,
+        {'source': str(source), 'changed': changed},
+        watch=watch,
+    )
