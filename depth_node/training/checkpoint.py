@@ -1,0 +1,143 @@
+"""
+Checkpoints: weights with everything that has to be known about them.
+
+One file holds the configuration, the networks and the state of the optimizer. It is written
+beside its place and moved there, so that a power cut leaves the old one; it is read with
+``weights_only``, so that it cannot run code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+from dataclasses import dataclass, field
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from depth_node.errors import ModelError
+from depth_node.training.config import config_from, TrainConfig
+from depth_node.training.networks import DepthNetwork
+from depth_node.training.networks.weights import fill, read_state
+
+FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """
+    How far a run has come; saved, so that a resumed run ends as an unbroken one.
+
+    :param step: optimizer steps done.
+    :param best: the best validation figure so far (lower is better).
+    :param best_step: when it was reached.
+    :param worse: validations since then.
+    :param seconds: time spent training.
+    :param curve: step and training loss parts, as logged.
+    :param validations: step and validation figures.
+    """
+
+    step: int = 0
+    best: float = float('inf')
+    best_step: int = 0
+    worse: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    validations: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """
+    A file of weights, read.
+
+    :param config: of the run that made it.
+    :param focal: vertical focal length at network size the metres belong to (pixels).
+    :param metric: whether the output is in metres; else its scale is unknown.
+    :param progress: how far the run had come.
+    :param depth: state of the depth network.
+    :param pose: state of the pose network, or empty.
+    :param optimizer: state of the optimizer, or empty in a file of weights only.
+    :param scaler: state of the gradient scaler (fp16), or empty.
+    """
+
+    config: TrainConfig
+    focal: float
+    metric: bool
+    progress: Progress
+    depth: Mapping[str, Tensor]
+    pose: Mapping[str, Tensor]
+    optimizer: Mapping[str, Any]
+    scaler: Mapping[str, Any]
+
+    def network(self) -> DepthNetwork:
+        """
+        Build the depth network with its weights.
+
+        :returns: the network, in evaluation mode.
+        """
+        network = DepthNetwork(self.config.network_config)
+        network.load_state_dict(dict(self.depth))
+        return network.eval()
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """
+    Write a checkpoint; the file is replaced whole or not at all.
+
+    :param path: the file.
+    :param checkpoint: its content.
+    :raises ModelError: it cannot be written.
+    """
+    fields = {f.name: getattr(checkpoint, f.name) for f in dataclasses.fields(checkpoint)}
+    fields['config'] = dataclasses.asdict(checkpoint.config)
+    fields['progress'] = dataclasses.asdict(checkpoint.progress)
+    part = path.with_name(f'{path.name}.part-{os.getpid()}')
+    try:
+        with part.open('wb') as file:
+            torch.save({'format': FORMAT, **fields}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ModelError(f'{path}: cannot be written ({error.strerror}).') from error
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """
+    Read a checkpoint.
+
+    :param path: what :func:`write_checkpoint` wrote.
+    :returns: its content, on the CPU.
+    :raises ModelError: missing, damaged, of a newer format, or not a checkpoint of ours.
+    :raises ConfigError: its configuration does not hold.
+    """
+    state = dict(read_state(path))
+    if state.pop('format', None) != FORMAT:
+        raise ModelError(f'{path}: is not a checkpoint of format {FORMAT} made by this package.')
+    names = {f.name for f in dataclasses.fields(Checkpoint)}
+    if set(state) != names:
+        raise ModelError(f'{path}: lacks {", ".join(sorted(names - set(state))) or "nothing"}.')
+    state['config'] = config_from(state['config'])
+    state['progress'] = Progress(**state['progress'])
+    return Checkpoint(**state)
+
+
+def fill_depth(network: DepthNetwork, state: Mapping[str, Tensor], path: Path) -> None:
+    """
+    Start a depth network from weights, whatever number of coarse outputs they were trained with.
+
+    :param network: to be filled; heads the weights lack stay as they are.
+    :param state: of another depth network of the same architecture.
+    :param path: where the state came from, for errors.
+    :raises ModelError: another architecture.
+    """
+    own = network.state_dict()
+    heads = 'decoder.heads.'
+    kept = {k: v for k, v in state.items() if not k.startswith(heads) or k in own}
+    missing = {k: v for k, v in own.items() if k.startswith(heads) and k not in kept}
+    fill(network, {**kept, **missing}, path)

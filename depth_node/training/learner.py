@@ -1,0 +1,189 @@
+"""The networks and the loss of one objective, as one module that gradients flow through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn, Tensor
+from typing_extensions import assert_never
+
+from depth_node.errors import DataError
+from depth_node.model import OutputKind
+from depth_node.training.config import TrainConfig
+from depth_node.training.data.batches import Batch
+from depth_node.training.losses import (
+    affine_invariant_loss,
+    self_supervised_loss,
+    Source,
+    supervised_loss,
+)
+from depth_node.training.networks import Architecture, build_pose_network, DepthNetwork
+from depth_node.training.view_synthesis import inverse, transform
+
+PRECISIONS = {'bf16': torch.bfloat16, 'fp16': torch.float16}
+_CORRECTED = (OutputKind.SIGMOID_DISPARITY, OutputKind.METRIC_DEPTH)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What a batch came to.
+
+    :param loss: what is minimised, a scalar.
+    :param depth: float32 (B, 1, H, W) of the target (m, or up to scale), detached.
+    :param parts: scalars for the curves, detached.
+    """
+
+    loss: Tensor
+    depth: Tensor
+    parts: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Learner(nn.Module):
+    """
+    A depth network with what teaches it.
+
+    :param config: the objective and the networks; weights are random.
+    :param focal: vertical focal length the metres belong to (pixels at network size).
+    :param lesson: what the teacher's numbers mean, for distillation: metres, relative depth or
+        relative disparity.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        focal: float,
+        lesson: OutputKind = OutputKind.METRIC_DEPTH,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.focal = focal
+        self.lesson = lesson
+        self.depth = DepthNetwork(config.network_config)
+        self.pose = (
+            build_pose_network(Architecture(config.pose_network))
+            if config.objective == 'self_supervised'
+            else None
+        )
+
+    def train(self, mode: bool = True) -> Learner:
+        """Switch to training; batch norms stay as they are where the configuration says so."""
+        super().train(mode)
+        if mode and self.config.freeze_norm:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    def read_depth(self, values: Tensor, focal: Tensor) -> Tensor:
+        """
+        Read an output as depth for cameras of any focal length.
+
+        :param values: float (B, 1, H, W), an output of the depth network.
+        :param focal: vertical focal lengths, float (B,) (pixels at network size).
+        :returns: float (B, 1, H, W) (m, or up to scale).
+        """
+        depth = self.depth.depth(values, focal)
+        if self.depth.config.kind in _CORRECTED:
+            depth = depth * (focal / self.focal).view(-1, 1, 1, 1)
+        return depth
+
+    def forward(self, batch: Batch) -> Outcome:
+        """
+        Compute the loss of a batch.
+
+        :param batch: on the device of the networks.
+        :returns: the loss, the finest depth and the parts of the loss.
+        :raises DataError: the batch lacks what the objective needs.
+        """
+        with self._mixed(batch):
+            values = self.depth(batch.inputs[:, 0])
+        depth = self.read_depth(values[0], batch.focal)
+        match self.config.objective:
+            case 'self_supervised':
+                loss, parts = self._self_supervised(batch, values)
+            case 'supervised':
+                loss, parts = self._supervised(depth, batch.depth)
+            case _:
+                loss, parts = self._distill(depth, batch.lesson)
+        return Outcome(loss, depth.detach(), parts)
+
+    def _mixed(self, batch: Batch) -> torch.autocast:
+        kind = PRECISIONS.get(self.config.precision)
+        device = batch.inputs.device.type
+        return torch.autocast(device, kind or torch.bfloat16, enabled=kind is not None)
+
+    def _self_supervised(
+        self, batch: Batch, values: list[Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        sources, travelled = self._sources(batch)
+        terms = self_supervised_loss(
+            values,
+            lambda value: self.read_depth(value, batch.focal),
+            target=batch.frames[:, 0],
+            sources=sources,
+            intrinsics=batch.intrinsics,
+            options=self.config.self_supervision,
+            travelled=travelled,
+        )
+        parts = {'photometric': terms.photometric, 'kept': terms.kept}
+        if self.config.smoothness:
+            parts['smoothness'] = terms.smoothness
+        if self.config.odometry:
+            parts['odometry'] = terms.odometry
+        return terms.total, parts
+
+    def _sources(self, batch: Batch) -> tuple[list[Source], list[tuple[Tensor, Tensor]]]:
+        """Estimate the motion to each neighbor, always from the earlier to the later frame."""
+        assert self.pose is not None
+        count = batch.lengths.shape[1]
+        target = batch.inputs[:, 0]
+        pairs = [
+            # -1, +1, -2, +2, ...: the even ones are before the target
+            (batch.inputs[:, 1 + i], target) if i % 2 == 0 else (target, batch.inputs[:, 1 + i])
+            for i in range(count)
+        ]
+        with self._mixed(batch):
+            turn, way = self.pose(
+                torch.cat([first for first, _ in pairs]), torch.cat([last for _, last in pairs])
+            )
+        turns, ways = turn.float().chunk(count), way.float().chunk(count)
+        sources, travelled = [], []
+        for i in range(count):
+            forward = transform(turns[i], ways[i])
+            pose = inverse(forward) if i % 2 == 0 else forward
+            sources.append(Source(batch.frames[:, 1 + i], pose))
+            travelled.append((ways[i], batch.lengths[:, i]))
+        if batch.baselines is not None:
+            pose = torch.eye(4, device=target.device).repeat(len(target), 1, 1)
+            pose[:, 0, 3] = -batch.baselines
+            sources.append(Source(batch.frames[:, -1], pose))
+        return sources, travelled
+
+    def _supervised(
+        self, depth: Tensor, truth: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if truth is None:
+            raise DataError('A batch without depth cannot supervise.')
+        mask = truth.isfinite() & (truth > 0) & (truth <= self.config.max_depth)
+        loss = supervised_loss(depth, truth, mask, self.config.supervision)
+        return loss, {'known': mask.float().mean()}
+
+    def _distill(
+        self, depth: Tensor, lesson: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if lesson is None:
+            raise DataError("A batch without a teacher's word cannot be distilled from.")
+        match self.lesson:
+            case OutputKind.METRIC_DEPTH | OutputKind.CANONICAL_DEPTH:
+                return self._supervised(depth, lesson)
+            case OutputKind.RELATIVE_DEPTH:
+                said = depth
+            case OutputKind.RELATIVE_DISPARITY | OutputKind.SIGMOID_DISPARITY:
+                said = 1.0 / depth
+            case _:
+                assert_never(self.lesson)
+        mask = lesson.isfinite()
+        loss = affine_invariant_loss(said, lesson.nan_to_num(), mask)
+        return loss, {'known': mask.float().mean()}

@@ -1,0 +1,102 @@
+"""Several processes on one task, as torchrun starts them; or just this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+import os
+
+import torch
+from torch import distributed
+
+from depth_node.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """
+    Who takes part.
+
+    :param rank: of this process.
+    :param world: number of processes.
+    :param device: of this process.
+    """
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and talks."""
+        return self.rank == 0
+
+    def agree(self, value: float) -> float:
+        """
+        Take the first process's word.
+
+        :param value: that of this process.
+        :returns: that of the first.
+        """
+        if self.world == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64)
+        if distributed.get_backend() == 'nccl':
+            shared = shared.to(self.device)
+        distributed.broadcast(shared, 0)
+        return float(shared.item())
+
+    def worst(self, value: float) -> float:
+        """
+        Find the largest value of all processes.
+
+        :param value: that of this process.
+        :returns: the largest.
+        """
+        if self.world == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64)
+        if distributed.get_backend() == 'nccl':
+            shared = shared.to(self.device)
+        distributed.all_reduce(shared, distributed.ReduceOp.MAX)
+        return float(shared.item())
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Processes]:
+    """
+    Join the other processes, if torchrun started this one among several.
+
+    :param device: as in the configuration: auto, cpu, cuda, cuda:1.
+    :returns: who takes part, until the end of the context.
+    :raises ConfigError: a device that is not there.
+    """
+    world = int(os.environ.get('WORLD_SIZE', '1'))
+    rank = int(os.environ.get('RANK', '0'))
+    local = int(os.environ.get('LOCAL_RANK', '0'))
+    chosen = _device(device, local if world > 1 else None)
+    if world == 1:
+        yield Processes(0, 1, chosen)
+        return
+    distributed.init_process_group('nccl' if chosen.type == 'cuda' else 'gloo')
+    try:
+        yield Processes(rank, world, chosen)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _device(text: str, local: int | None) -> torch.device:
+    if text == 'auto':
+        text = 'cuda' if torch.cuda.is_available() else 'cpu'
+    try:
+        device = torch.device(text)
+    except RuntimeError:
+        raise ConfigError(f'device {text!r} is not one torch knows.') from None
+    if device.type == 'cuda':
+        if not torch.cuda.is_available():
+            raise ConfigError('device cuda: torch sees no GPU.', 'Use --device cpu.')
+        if local is not None:
+            device = torch.device('cuda', local)
+        torch.cuda.set_device(device)
+    return device

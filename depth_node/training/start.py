@@ -1,0 +1,47 @@
+"""Weights to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from depth_node.errors import ModelError
+from depth_node.training.checkpoint import fill_depth, FORMAT, read_checkpoint
+from depth_node.training.learner import Learner
+from depth_node.training.networks import load_imagenet, load_monodepth2
+from depth_node.training.networks.resnet import ResNetEncoder
+from depth_node.training.networks.weights import fill, read_state
+
+
+def start_from(learner: Learner, path: Path) -> str:
+    """
+    Fill the networks with weights, as far as the file has them.
+
+    :param learner: to be filled.
+    :param path: a checkpoint of ours, a folder with a Monodepth2 release, or torchvision's
+        weights of a ResNet.
+    :returns: what was found, in words.
+    :raises ModelError: unreadable, or of other networks.
+    """
+    if path.is_dir():
+        release = load_monodepth2(path)
+        fill_depth(learner.depth, release.network.state_dict(), path)
+        return f'a Monodepth2 release trained at {release.size}'
+    if read_state(path).get('format') == FORMAT:
+        checkpoint = read_checkpoint(path)
+        fill_depth(learner.depth, checkpoint.depth, path)
+        if learner.pose is not None and checkpoint.pose:
+            fill(learner.pose, checkpoint.pose, path)
+        return f'a checkpoint of step {checkpoint.progress.step}'
+    encoders = [learner.depth.encoder]
+    if not isinstance(learner.depth.encoder, ResNetEncoder):
+        raise ModelError(
+            f'{path}: is not a checkpoint of ours; other weights are for ResNets only.',
+            'Use --network resnet18 or resnet50.',
+        )
+    if learner.pose is not None:
+        same = isinstance(learner.pose.encoder, ResNetEncoder)
+        if same and learner.pose.encoder.layers == learner.depth.encoder.layers:
+            encoders.append(learner.pose.encoder)
+    for encoder in encoders:
+        load_imagenet(encoder, path)
+    return f'ImageNet weights for {len(encoders)} encoder{"s" * (len(encoders) > 1)}'
