@@ -6,6 +6,7 @@ import pytest
 from tiny import config, noise, recording
 import torch
 
+from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.training.data.augment import ColorChange, mirrored_camera
 from depth_node.training.data.batches import Loader, Order
@@ -46,14 +47,13 @@ def test_processes_and_parts_share_a_batch(tmp_path: Path) -> None:
     assert halves[0].numbers + halves[1].numbers == whole
 
 
-def test_flipping_mirrors_the_principal_point(tmp_path: Path) -> None:
+def test_flipping_mirrors_the_principal_point() -> None:
     """A mirrored point projects, with the mirrored camera, into the mirrored pixel."""
-    camera = np.array([50.0, 48.0, 28.3, 16.1])
-    fx, fy, cx, cy = camera
-    x, y, z = 0.4, -0.1, 2.0
-    u = fx * x / z + cx
-    gx, _, hx, _ = mirrored_camera(camera, 64)
-    assert gx * -x / z + hx == pytest.approx(63 - u)
+    camera = Camera(64, 32, 50.0, 48.0, 28.3, 16.1)
+    u, v = camera.project([0.4, -0.1, 2.0])
+    mirror = mirrored_camera(np.array([50.0, 48.0, 28.3, 16.1]), 64)
+    seen = Camera(64, 32, *mirror).project([-0.4, -0.1, 2.0])
+    np.testing.assert_allclose(seen, (63 - u, v))
 
 
 def test_a_flipped_sample_is_consistent(tmp_path: Path) -> None:

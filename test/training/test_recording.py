@@ -51,9 +51,14 @@ def test_depth_that_begins_late_is_missing_before(tmp_path: Path) -> None:
 
 def test_an_interrupted_writer_leaves_what_was_there(tmp_path: Path) -> None:
     recording(tmp_path / 'r', 3)
-    with pytest.raises(KeyboardInterrupt), Writer(tmp_path / 'r', 'new', SIZE, {}) as writer:
-        writer.add((1, 1, 1, 1), 1, noise(32, 64, 3))
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with Writer(tmp_path / 'r', 'new', SIZE, {}) as writer:
+            writer.add((1, 1, 1, 1), 1, noise(32, 64, 3))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert len(open_recording(tmp_path / 'r')) == 3
     assert [p.name for p in tmp_path.iterdir()] == ['r']
 
