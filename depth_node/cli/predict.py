@@ -1,0 +1,192 @@
+"""`depth-node predict`: images, folders, videos or bags to depth images and clouds."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+import itertools
+from pathlib import Path
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.align import relative_colors
+from depth_node.camera import Camera
+from depth_node.cli.options import (
+    add_camera_options,
+    add_json_option,
+    add_model_options,
+    calibration_from,
+    camera_of,
+    config_from,
+    estimator_from,
+    output_folder,
+    write_json,
+)
+from depth_node.cli.progress import progress
+from depth_node.cloud import CloudMaker
+from depth_node.color import colorize
+from depth_node.config import Config
+from depth_node.errors import ConfigError
+from depth_node.estimator import DepthEstimator, DepthFrame
+from depth_node.frames import Frame, FrameSource, open_source, RATE
+from depth_node.model import Size
+from depth_node.writers import write_cloud, write_millimetres, write_npy, write_picture
+
+_FILES = ('npy', 'png', 'color', 'ply')
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    parser.add_argument(
+        'inputs', nargs='+', metavar='INPUT',
+        help='image, folder of images, video, rosbag, camera device, or world[:SEED]',
+    )
+    parser.add_argument('--out', metavar='DIR', type=Path, required=True, help='where to write')
+    parser.add_argument(
+        '--write', metavar='LIST', default=','.join(_FILES),
+        help='what to write: npy (float32 m), png (16 bit mm), color (with a scale bar), ply',
+    )
+    parser.add_argument('--near', type=float, default=0.1, help='nearest depth kept (m)')
+    parser.add_argument('--far', type=float, default=20.0, help='farthest depth kept (m)')
+    parser.add_argument('--frames', type=int, default=0,
+                        help='only so many of each INPUT; 0: all')
+    parser.add_argument('--topic', default='', help='image topic of a rosbag; empty: its first')
+    parser.add_argument('--rate', type=float, default=RATE,
+                        help='frames per second of folders and of the world (Hz)')
+    add_model_options(parser)
+    add_camera_options(parser)
+    add_json_option(parser)
+
+
+@dataclass
+class _Run:
+    """What stays the same over all frames."""
+
+    args: argparse.Namespace
+    config: Config
+    files: frozenset[str]
+    out: Path
+    estimator: DepthEstimator | None = None
+    maker: tuple[Camera, CloudMaker] | None = None
+    told: set[str] = field(default_factory=set)
+
+    def tell(self, note: str) -> None:
+        """Say something once, not once per frame."""
+        if note and note not in self.told:
+            print(f'depth-node predict: {note}', file=sys.stderr)
+            self.told.add(note)
+
+
+def run(args: argparse.Namespace) -> None:
+    """
+    Predict every frame of every input and write the files.
+
+    :param args: of :func:`configure`.
+    :raises DepthNodeError: an input, the model or an option cannot be used.
+    """
+    files = frozenset(filter(None, args.write.split(',')))
+    if not files <= set(_FILES) or not files:
+        raise ConfigError(f'--write is {args.write!r}, expected some of {", ".join(_FILES)}.')
+    if args.frames < 0:
+        raise ConfigError(f'--frames is {args.frames}, expected 0 or more.')
+    if not args.rate > 0:
+        raise ConfigError(f'--rate is {args.rate:g} Hz, expected a positive number.')
+    config = config_from(args, {'depth.min_range': args.near, 'depth.max_range': args.far})
+    given = calibration_from(args)
+    sources = [open_source(text, given, rate=args.rate, topic=args.topic) for text in args.inputs]
+    for source in sources:
+        if source.count is None and not args.frames:
+            raise ConfigError(f'{source.name} has no end: say how many frames with --frames N.')
+    work = _Run(args, config, files, output_folder(args.out))
+    report = []
+    try:
+        for name, frame in progress(_frames(sources, args.frames), _total(sources, args.frames),
+                                    'frame'):
+            report.append(_predict(work, name, frame))
+    finally:
+        if work.estimator is not None:
+            work.estimator.close()
+    print(f'{len(report)} frames written to {args.out}')
+    write_json(args.json, {'frames': report})
+
+
+def _frames(sources: list[FrameSource], limit: int) -> Iterator[tuple[str, Frame]]:
+    """Name every frame; names of several inputs are kept apart."""
+    taken: set[str] = set()
+    for source in sources:
+        stem = Path(source.name).stem.replace(':', '_')
+        for frame in itertools.islice(source, limit or None):
+            name = frame.name
+            if name in taken:
+                name = f'{stem}_{frame.name}'
+            number = 2
+            while name in taken:
+                name = f'{stem}_{frame.name}_{number}'
+                number += 1
+            taken.add(name)
+            yield name, frame
+
+
+def _total(sources: list[FrameSource], limit: int) -> int | None:
+    total = 0
+    for source in sources:
+        if source.count is None and not limit:
+            return None
+        total += min(source.count or limit, limit or source.count or 0)
+    return total
+
+
+def _predict(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
+    """Predict and write one frame; return what is worth knowing of it."""
+    args, size = work.args, Size(frame.rgb.shape[1], frame.rgb.shape[0])
+    if work.estimator is None:
+        work.estimator = estimator_from(args, work.config, size)
+    camera = camera_of(args, frame.camera, size)
+    found = work.estimator.estimate(frame.rgb, camera)
+    work.tell(work.estimator.focal_note)
+    if found.depth is None:
+        work.tell(f'{found.note} Here: --scale and --shift, --camera or --hfov.')
+        _write_relative(work, name, found)
+        return {'name': name, 'stamp': frame.stamp, 'note': found.note}
+    return _write(work, name, frame, camera, found.depth)
+
+
+def _write(
+    work: _Run, name: str, frame: Frame, camera: Camera | None, depth: NDArray[np.float32]
+) -> dict[str, Any]:
+    path, args = work.out / name, work.args
+    if 'npy' in work.files:
+        write_npy(path.with_name(f'{name}_depth.npy'), depth)
+    if 'png' in work.files:
+        write_millimetres(path.with_name(f'{name}_depth.png'), depth)
+    if 'color' in work.files:
+        colors = colorize(depth, args.near, args.far, bar=True)
+        write_picture(path.with_name(f'{name}_color.png'), colors)
+    if 'ply' in work.files:
+        if camera is None:
+            work.tell('No cloud without a calibration: give --camera or --hfov.')
+        else:
+            if work.maker is None or work.maker[0] != camera:
+                work.maker = camera, CloudMaker(camera.rays())
+            write_cloud(path.with_name(f'{name}.ply'), depth, work.maker[1], frame.rgb)
+    finite = depth[np.isfinite(depth)]
+    near, middle, far = np.percentile(finite, (5, 50, 95)) if finite.size else [np.nan] * 3
+    return {
+        'name': name, 'stamp': frame.stamp, 'valid': finite.size / depth.size,
+        'depth_5': float(near), 'depth_median': float(middle), 'depth_95': float(far),
+    }
+
+
+def _write_relative(work: _Run, name: str, found: DepthFrame) -> None:
+    """Write what the network says where there are no metres."""
+    assert work.estimator is not None
+    values = found.prediction.values
+    if 'npy' in work.files:
+        write_npy(work.out / f'{name}_relative.npy', values)
+    if 'color' in work.files:
+        near, far = relative_colors(values, work.estimator.spec.kind)
+        write_picture(work.out / f'{name}_color.png', colorize(values, near, far))

@@ -1,0 +1,122 @@
+"""`depth-node predict`: what it writes, read back with other programs' eyes."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from depth_node.camera import Camera
+from depth_node.cli.main import main
+
+NETWORK = ['--kind', 'metric_depth', '--mean', '0,0,0', '--std', '1,1,1', '--engine',
+           'onnxruntime']
+CAMERA = Camera(64, 48, 60.0, 61.0, 30.0, 25.0)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Write a picture of noise and return its path."""
+    rgb = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    path = tmp_path / 'photo.png'
+    cv2.imwrite(str(path), rgb[..., ::-1])
+    return path, rgb
+
+
+def predict(tmp_path, *words):
+    """Run the verb; return the folder it wrote to."""
+    assert main(['predict', *map(str, words), '--out', str(tmp_path / 'out')]) == 0
+    return tmp_path / 'out'
+
+
+def read_ply(path):
+    """Read vertices as the header says."""
+    header, _, body = path.read_bytes().partition(b'end_header\n')
+    lines = header.decode('ascii').splitlines()
+    assert lines[1] == 'format binary_little_endian 1.0'
+    kinds = {'float': '<f4', 'uchar': 'u1'}
+    fields = [(line.split()[2], kinds[line.split()[1]]) for line in lines if 'property' in line]
+    vertices = np.frombuffer(body, fields)
+    assert f'element vertex {len(vertices)}' in lines
+    return vertices
+
+
+def test_one_picture(network, tmp_path, picture):
+    """Depth in metres and millimetres, colors with a bar, and a cloud that projects back."""
+    path, rgb = picture
+    CAMERA.to_yaml(tmp_path / 'camera.yaml')
+    out = predict(tmp_path, path, '--model', network(), *NETWORK, '--scale', '3', '--camera',
+                  tmp_path / 'camera.yaml', '--json', tmp_path / 'out.json')
+    assert {p.name for p in out.iterdir()} == {
+        'photo_depth.npy', 'photo_depth.png', 'photo_color.png', 'photo.ply',
+    }
+    depth = np.load(out / 'photo_depth.npy')
+    assert depth.dtype == np.float32
+    assert depth.shape == (48, 64)
+    assert 0.1 < depth.min() < depth.max() < 3
+    millimetres = cv2.imread(str(out / 'photo_depth.png'), cv2.IMREAD_UNCHANGED)
+    assert millimetres.dtype == np.uint16
+    np.testing.assert_allclose(millimetres / 1000, depth, atol=0.0006)
+    colors = cv2.imread(str(out / 'photo_color.png'))
+    assert colors.shape[1] == 64
+    assert colors.shape[0] > 48
+    vertices = read_ply(out / 'photo.ply')
+    points = np.column_stack([vertices[axis] for axis in 'xyz'])
+    column, row = np.rint(CAMERA.project(points)).astype(int).T
+    np.testing.assert_allclose(depth[row, column], points[:, 2], rtol=1e-5)
+    seen = np.column_stack([vertices[name] for name in ('red', 'green', 'blue')])
+    np.testing.assert_array_equal(rgb[row, column], seen)
+    assert len(vertices) == depth.size
+    [frame] = json.loads((tmp_path / 'out.json').read_text())['frames']
+    assert frame['valid'] == 1
+    assert frame['depth_median'] == pytest.approx(float(np.median(depth)), rel=1e-6)
+
+
+def test_range_and_missing_camera(network, tmp_path, picture, capsys):
+    """Beyond the range nothing is written; without a calibration there is no cloud."""
+    out = predict(tmp_path, picture[0], '--model', network(), *NETWORK, '--scale', '3',
+                  '--far', '1.5')
+    depth = np.load(out / 'photo_depth.npy')
+    assert np.isposinf(depth).any()
+    assert depth[np.isfinite(depth)].max() <= 1.5
+    millimetres = cv2.imread(str(out / 'photo_depth.png'), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(millimetres == 0, np.isinf(depth))
+    assert not list(out.glob('*.ply'))
+    assert capsys.readouterr().err.count('--hfov') == 1
+
+
+def test_no_metres_without_a_scale(network, tmp_path, picture, capsys):
+    """A relative network writes its own numbers, nothing that says metres."""
+    kind = ['--kind', 'relative_disparity', '--mean', '0,0,0', '--std', '1,1,1']
+    out = predict(tmp_path, picture[0], '--model', network(), *kind, '--hfov', '60')
+    assert {p.name for p in out.iterdir()} == {'photo_relative.npy', 'photo_color.png'}
+    assert 'no metres' in capsys.readouterr().err
+
+
+def test_several_inputs_keep_their_frames_apart(network, tmp_path, picture):
+    """Two worlds have frames of the same names."""
+    out = predict(tmp_path, 'world:1', 'world:2', picture[0], '--frames', '2', '--write', 'png',
+                  '--model', network(), *NETWORK)
+    assert {p.name for p in out.iterdir()} == {
+        '000000_depth.png', '000001_depth.png', 'world_2_000000_depth.png',
+        'world_2_000001_depth.png', 'photo_depth.png',
+    }
+
+
+@pytest.mark.parametrize(('words', 'message'), [
+    (['gone.png'], 'no such file'),
+    (['world'], '--frames'),
+    (['world', '--frames', '-1'], '--frames'),
+    (['world', '--frames', '1', '--write', 'xyz'], '--write'),
+    (['world', '--frames', '1', '--near', '5', '--far', '2'], 'min_range'),
+    (['world', '--frames', '1', '--rate', '0'], '--rate'),
+    (['world', '--frames', '1', '--camera', 'gone.yaml'], 'gone.yaml'),
+])
+def test_refusals(network, tmp_path, capsys, words, message):
+    """One line, exit 2, no traceback."""
+    words = ['predict', *words, '--out', str(tmp_path / 'out'), '--model', str(network()),
+             *NETWORK]
+    assert main(words) == 2
+    text = capsys.readouterr().err
+    assert message in text
+    assert text.count('\n') == 1
