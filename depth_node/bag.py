@@ -16,6 +16,7 @@ from depth_node.compressed import decode_rgb
 from depth_node.encodings import image_view, to_rgb
 from depth_node.errors import DataError
 from depth_node.frames import fitted, Frame, SECOND
+from depth_node.topics import info_topic
 
 RAW = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -92,19 +93,6 @@ class Bag:
         if not colored:
             raise DataError(f'{self.path}: holds no Image or CompressedImage.')
         return min(colored, key=lambda c: (c.msgtype != RAW, c.topic))
-
-
-def info_topic(image_topic: str) -> str:
-    """
-    Name the CameraInfo topic that belongs to an image topic.
-
-    :param image_topic: for example ``/camera/image_raw/compressed``.
-    :returns: for example ``/camera/camera_info``.
-    """
-    parts = image_topic.split('/')
-    if parts[-1] in ('compressed', 'raw'):
-        parts.pop()
-    return '/'.join([*parts[:-1], 'camera_info'])
 
 
 def camera_of(info: Any, image_topic: str) -> Camera | None:

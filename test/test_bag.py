@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 
-from depth_node.bag import info_topic
 from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.frames import open_source
@@ -128,13 +127,3 @@ def test_refusals(tmp_path):
     write(tmp_path / 'short', {'/image': (IMAGE, [(1, short)])})
     with pytest.raises(DataError, match=r'image 0 of /image.*50 bytes'):
         list(open_source(tmp_path / 'short'))
-
-
-@pytest.mark.parametrize(('image_topic', 'expected'), [
-    ('/camera/image_raw', '/camera/camera_info'),
-    ('/camera/color/image_rect/compressed', '/camera/color/camera_info'),
-    ('/image', '/camera_info'),
-])
-def test_info_topic(image_topic, expected):
-    """The sibling, also of a compressed topic."""
-    assert info_topic(image_topic) == expected

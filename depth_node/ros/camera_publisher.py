@@ -74,7 +74,7 @@ class CameraPublisher(Node):
 
     def _declared(self) -> CameraPublisherConfig:
         default = CameraPublisherConfig()
-        return CameraPublisherConfig.of({
+        values = {
             name: self.declare_parameter(
                 name,
                 getattr(default, name),
@@ -82,7 +82,10 @@ class CameraPublisher(Node):
                 ParameterDescriptor(description=spec.doc, dynamic_typing=True, read_only=True),
             ).value
             for name, spec in specs(default).items()
-        })
+        }
+        if type(values['source']) is int:  # the number of a device
+            values['source'] = str(values['source'])
+        return CameraPublisherConfig.of(values)
 
     def close(self) -> None:
         """Stop publishing."""

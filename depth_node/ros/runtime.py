@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
@@ -84,6 +85,7 @@ def run(
     if logs is not None:
         os.environ['ROS_LOG_DIR'] = logs
     with _signals() as stop:
+        tuning.end_with_launch()
         try:
             rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         except Exception as error:  # noqa: BLE001 - rclpy has a class for each wrong argument
@@ -92,7 +94,7 @@ def run(
         code = USAGE
         try:
             code = _spin(make, arguments, until, stop)
-        except DepthNodeError as error:
+        except (DepthNodeError, ParameterException) as error:
             get_logger('depth_node').fatal(str(error))
         finally:
             rclpy.try_shutdown()

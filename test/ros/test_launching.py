@@ -1,0 +1,113 @@
+"""What launch files decide, without launching anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from depth_node.config import Config
+from depth_node.errors import ConfigError
+from depth_node.ros import launching, tuning
+
+VALUES = {
+    'model': 'depth_anything_v2_metric_indoor_small', 'engine': 'auto',
+    'image_topic': '/camera/image_raw', 'camera_info_topic': '', 'image_transport': 'raw',
+    'params_file': '', 'namespace': '', 'source': 'none',
+}
+
+
+def camera(**changes):
+    return launching.camera_of({**VALUES, **changes}, frozenset(changes))
+
+
+def test_a_default_never_overrules_the_parameter_file():
+    assert camera().parameters == {}
+    assert not camera().source
+    assert camera(model='embedded').parameters == {'model.name': 'embedded'}
+    every = camera(model='a', engine='openvino', image_transport='compressed').parameters
+    assert every == {
+        'model.name': 'a', 'engine.name': 'openvino', 'input.transport': 'compressed',
+    }
+    assert set(every) <= set(Config().flat())
+
+
+@pytest.mark.parametrize(('image', 'info', 'expected'), [
+    ('/camera/image_raw', '', '/camera/camera_info'),
+    ('/front/color/image_rect', '', '/front/color/camera_info'),
+    ('/front/image_raw/compressed', '', '/front/camera_info'),
+    ('/front/image_raw', '/elsewhere/info', '/elsewhere/info'),
+])
+def test_camera_info_is_the_sibling(image, info, expected):
+    found = dict(launching.remappings(camera(image_topic=image, camera_info_topic=info)))
+    raw = image.removesuffix('/compressed')
+    assert found == {
+        'image': raw, 'image/compressed': f'{raw}/compressed', 'camera_info': expected,
+    }
+
+
+def test_the_source_publishes_where_the_node_listens():
+    here = camera(image_topic='/front/image_raw', source='world')
+    listens = dict(launching.remappings(here))
+    publishes = dict(launching.source_remappings(here))
+    assert publishes['camera/image_raw'] == listens['image']
+    assert publishes['camera/image_raw/compressed'] == listens['image/compressed']
+    assert publishes['camera/camera_info'] == listens['camera_info']
+    assert publishes['camera/depth_truth'] == '/front/depth_truth'
+
+
+def test_the_parameter_file_is_ours_unless_given(tmp_path):
+    assert '/**' in yaml.safe_load(Path(camera().params).read_text())
+    assert camera(params_file='/a/b.yaml').params == '/a/b.yaml'
+    assert camera(params_file='~/b.yaml').params == str(Path.home() / 'b.yaml')
+
+
+def written(tmp_path, content):
+    path = tmp_path / 'cameras.yaml'
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return str(path)
+
+
+def test_list_of_cameras(tmp_path):
+    front, rear = launching.cameras_of(written(tmp_path, {'cameras': [
+        {'namespace': '/front/', 'source': 0, 'parameters': {'points.stride': 4}},
+        {'namespace': 'rear', 'image_topic': '/rear/rgb', 'params_file': 'rear.yaml'},
+    ]}))
+    assert front == launching.Camera(
+        'front', '/front/image_raw', parameters={'points.stride': 4}, source='0'
+    )
+    assert front.info_topic == '/front/camera_info'
+    assert rear.info_topic == '/rear/camera_info'
+    assert rear.params == str(tmp_path / 'rear.yaml')
+
+
+@pytest.mark.parametrize(('content', 'words'), [
+    ('', 'expected a list `cameras:`'),
+    ('[1', 'cameras.yaml'),
+    ({'cameras': []}, 'expected a list'),
+    ({'cameras': ['front']}, 'camera 1: found front, expected'),
+    ({'cameras': [{'topic': 'a'}]}, 'camera 1: found topic, expected'),
+    ({'cameras': [{}]}, "namespace '' is no ROS name"),
+    ({'cameras': [{'namespace': '1st'}]}, 'no ROS name'),
+    ({'cameras': [{'namespace': 'a', 'image_topic': 3}]}, 'image_topic is 3, expected a text'),
+    ({'cameras': [{'namespace': 'a', 'parameters': [1]}]}, 'expected a mapping'),
+    ({'cameras': [{'namespace': 'a'}, {'namespace': '/a'}]}, 'namespace a is used twice'),
+])
+def test_a_wrong_list_is_refused(tmp_path, content, words):
+    with pytest.raises(ConfigError) as caught:
+        launching.cameras_of(written(tmp_path, content))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(('code', 'again'), [(0, False), (2, False), (70, True), (-9, True),
+                                             (-11, True), (1, True)])
+def test_who_is_started_again(code, again):
+    assert launching.restarts(code) is again
+
+
+def test_environment_of_the_user_stands(monkeypatch):
+    for name in (*tuning.PROFILE_VARIABLES, 'MALLOC_TRIM_THRESHOLD_'):
+        monkeypatch.setenv(name, 'mine')
+    assert launching.environment() == {tuning.LAUNCH_VARIABLE: str(os.getpid())}
