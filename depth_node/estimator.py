@@ -159,7 +159,7 @@ class DepthEstimator:
         config = self._config.depth
         to_metres(prediction, self._spec, scale, focal, self._depth)
         if prediction.sky is not None:
-            mark_sky(self._depth, prediction.sky, self._spec.sky_threshold, np.inf)
+            mark_sky(self._depth, prediction.sky, self._spec.sky_threshold, float(config.sky))
         self._stages.lap('metres')
         self._filters.apply(self._depth, prediction.confidence)
         clip_range(self._depth, config.min_range, config.max_range)

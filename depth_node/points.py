@@ -6,16 +6,16 @@ One object per camera does it all, with its rays, directions and buffers made on
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.cloud import CloudMaker, Color, Depth, Points, sampled
 from depth_node.config import Config, GroundConfig, PointsConfig
 from depth_node.ground import camera_over_ground, fit_ground, Ground, NOISE, Pose
+from depth_node.rigid import matrix_of
 from depth_node.scan import Scan, ScanMaker
 from depth_node.voxel import capped, one_per_voxel
 
@@ -73,12 +73,29 @@ class PointsPipeline:
         self._thin = np.ascontiguousarray(
             self._rays[::config.points.stride, ::config.points.stride]
         )
+        given = config.points.transform
+        self._given = matrix_of(given) if given else None
         self._placed: Frames | None = None
         self._base: Pose | None = None
         self._cloud = CloudMaker(self._thin)
         self._based: CloudMaker | None = None
         self._scan: ScanMaker | None = None
         self._scan_stride = -(-camera.height // _SCAN_ROWS)
+
+    def suits(self, camera: Camera, config: Config) -> bool:
+        """
+        Tell whether this object does for the next frame.
+
+        :param camera: of the frame.
+        :param config: in force.
+        :returns: False when another has to be made.
+        """
+        if camera is not self.camera and camera != self.camera:
+            return False
+        mine = self.config
+        return config is mine or (config.points, config.ground, config.scan) == (
+            mine.points, mine.ground, mine.scan
+        )
 
     def frames(self, *, points: bool, scan: bool) -> tuple[str, str, str]:
         """
@@ -91,8 +108,9 @@ class PointsPipeline:
         config = self.config
         measured = config.ground.camera_height > 0
         ground = scan or (points and config.points.content != 'all')
+        given = bool(config.points.transform)
         return (
-            config.points.frame if points else '',
+            config.points.frame if points and not given else '',
             config.ground.base_frame if ground and not measured else '',
             config.scan.output_frame if scan and not measured else '',
         )
@@ -119,6 +137,8 @@ class PointsPipeline:
         """
         frames = frames or Frames()
         config = self.config
+        if config.points.frame and config.points.transform:
+            frames = dataclasses.replace(frames, points=self._given)
         notes = self._place(frames, self.frames(points=points, scan=scan))
         ground: Ground | None = None
         if self._base is not None and (scan or config.points.content != 'all'):
@@ -216,13 +236,7 @@ def only(
 
 
 def _same(one: Frames, other: Frames) -> bool:
+    pairs = ((one.points, other.points), (one.base, other.base), (one.scan, other.scan))
     return all(
-        a is b or (a is not None and b is not None and np.array_equal(a, b))
-        for a, b in _pairs(one, other)
+        a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in pairs
     )
-
-
-def _pairs(one: Frames, other: Frames) -> list[tuple[NDArray[Any] | None, NDArray[Any] | None]]:
-    return [
-        (one.points, other.points), (one.base, other.base), (one.scan, other.scan)
-    ]

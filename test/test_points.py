@@ -7,7 +7,7 @@ import pytest
 
 from depth_node.camera import Camera
 from depth_node.config import Config
-from depth_node.errors import DataError
+from depth_node.errors import ConfigError, DataError
 from depth_node.ground import camera_over_ground
 from depth_node.points import Frames, PointsPipeline
 from depth_node.world import World
@@ -102,6 +102,18 @@ def test_target_frame(frame) -> None:
     moved[0, 3] += 1
     again = made.process(depth, rgb, Frames(points=moved)).points
     np.testing.assert_allclose(again[..., 0], inside[..., 0] + 1, atol=1e-5)
+
+
+def test_target_frame_by_numbers(frame) -> None:
+    rgb, depth = frame
+    optical_in_base = [0.1, 0.0, 0.6, -0.5, 0.5, -0.5, 0.5]  # the usual turn of an optical frame
+    made = pipeline(points__frame='base_link', points__transform=optical_in_base)
+    assert made.frames(points=True, scan=False) == ('', '', '')
+    points = made.process(depth, rgb).points[..., :3].copy()
+    x, y, z = np.moveaxis(pipeline().process(depth, rgb).points[..., :3], -1, 0)
+    np.testing.assert_allclose(points, np.stack([z + 0.1, -x, 0.6 - y], -1), atol=1e-5)
+    with pytest.raises(ConfigError, match='quaternion'):
+        pipeline(points__transform=[1.0, 2.0])
 
 
 def test_no_return_can_become_points_to_clear_with(frame) -> None:

@@ -103,6 +103,11 @@ class Config:
 
         :raises ConfigError: parameters that contradict each other.
         """
+        given = self.points.transform
+        if given and (len(given) != 7 or not any(given[3:])):
+            raise ConfigError(
+                f'points.transform is {given}, expected x y z (m) and a quaternion qx qy qz qw.'
+            )
         values = self.flat()
         for low, high in ORDERED:
             if values[low] >= values[high]:  # type: ignore[operator]  # both are float

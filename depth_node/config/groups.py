@@ -270,7 +270,12 @@ class PointsConfig:
         unit='m', low=0.0, high=10000.0,
     )
     frame: str = param(
-        '', "Transform the points into this frame (TF); empty: the camera's optical frame."
+        '', "Transform the points into this frame; empty: the camera's optical frame."
+    )
+    transform: list[float] = param(
+        [],
+        'Where the camera is in points.frame: x y z of its optical frame and the quaternion qx '
+        'qy qz qw; empty: TF tells.',
     )
 
 

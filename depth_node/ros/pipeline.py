@@ -238,7 +238,7 @@ class Pipeline:
         """Publish what planners listen to."""
         config = self._config()
         made = self._points
-        if made is None or made.camera != camera or made.config is not config:
+        if made is None or not made.suits(camera, config):
             made = self._points = PointsPipeline(camera, config)
         points, scan = 'depth/points' in wanted, 'depth/scan' in wanted
         names = made.frames(points=points, scan=scan)

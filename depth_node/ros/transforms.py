@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.time import Time
 
-Pose = NDArray[np.float64]
+from depth_node.rigid import Matrix, matrix_of
 
 
 class Transforms:
@@ -26,7 +25,7 @@ class Transforms:
         self.problem = ''
         """Why the last lookup found nothing, and what to do; empty when it found something."""
 
-    def lookup(self, target: str, source: str, stamp: Any = None) -> Pose | None:
+    def lookup(self, target: str, source: str, stamp: Any = None) -> Matrix | None:
         """
         Find where a frame is in another one.
 
@@ -67,19 +66,12 @@ class Transforms:
         return True
 
 
-def matrix(transform: Any) -> Pose:
+def matrix(transform: Any) -> Matrix:
     """
     Write a transform as a matrix.
 
     :param transform: geometry_msgs/Transform; its quaternion need not be normalized.
     :returns: float64 (4, 4).
     """
-    q = transform.rotation
-    x, y, z, w = np.array([q.x, q.y, q.z, q.w]) / np.linalg.norm([q.x, q.y, q.z, q.w])
-    move = transform.translation
-    return np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), move.x],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w), move.y],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y), move.z],
-        [0.0, 0.0, 0.0, 1.0],
-    ])
+    move, turn = transform.translation, transform.rotation
+    return matrix_of((move.x, move.y, move.z, turn.x, turn.y, turn.z, turn.w))

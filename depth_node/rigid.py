@@ -1,0 +1,38 @@
+"""Rigid transforms as matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.errors import DataError
+
+Matrix = NDArray[np.float64]
+
+
+def matrix_of(numbers: Sequence[float]) -> Matrix:
+    """
+    Make a matrix of what ROS calls a transform.
+
+    :param numbers: x, y, z (m) and the quaternion qx, qy, qz, qw, of any length but zero.
+    :returns: float64 (4, 4).
+    :raises DataError: not seven finite numbers, or a quaternion of zeros.
+    """
+    values = [float(n) for n in numbers]
+    length = math.sqrt(sum(v * v for v in values[3:]))
+    if len(values) != 7 or not all(map(math.isfinite, values)) or length < 1e-9:
+        raise DataError(
+            f'{values} is not a transform, expected x y z (m) and a quaternion qx qy qz qw.'
+        )
+    x, y, z, w = (v / length for v in values[3:])
+    matrix = np.eye(4)
+    matrix[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    matrix[:3, 3] = values[:3]
+    return matrix
