@@ -45,7 +45,7 @@ def read_plane(path: Path) -> NDArray[np.generic]:
         else:
             raw = np.fromfile(path, np.uint8)
             values = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if raw.size else None
-    except (OSError, ValueError, EOFError, cv2.error) as error:
+    except (OSError, ValueError, EOFError, MemoryError, cv2.error) as error:
         raise DataError(f'{path}: cannot be read ({" ".join(str(error).split())}).') from error
     if values is None:
         raise DataError(f'{path}: is not an image that can be decoded.')

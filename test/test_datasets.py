@@ -1,6 +1,10 @@
 """Layouts on disk, made here and real ones."""
 
+from contextlib import suppress
+
 import cv2
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -10,6 +14,7 @@ from depth_node.datasets import (
     kitti_object,
     kitti_sequence,
     prediction_pairs,
+    read_kitti_calibration,
     rgbd,
     splat,
 )
@@ -99,14 +104,47 @@ def test_depth_files(tmp_path):
     np.testing.assert_array_equal(read_plane(tmp_path / 'a.pfm'), [[1.5], [-2]])
 
 
+def header(shape):
+    """Return the start of a .npy file that promises a shape (NEP 1)."""
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".ljust(117) + '\n'
+    return b'\x93NUMPY\x01\x00v\x00' + text.encode()
+
+
 @pytest.mark.parametrize(('name', 'content'), [
-    ('a.npy', b''), ('a.npy', b'\x93NUMPY\x01\x00'), ('a.png', b''), ('a.png', b'text'),
+    ('a.npy', b''), ('a.npy', header((10**9, 10**9))), ('a.npy', header((4, 4)) + bytes(12)),
+    ('a.npy', b'\x93NUMPY\x01\x00'), ('a.png', b''), ('a.png', b'text'),
 ])
 def test_broken_depth_files(tmp_path, name, content):
     """Refused with the file's name."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=name):
         read_plane(tmp_path / name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(['.npy', '.png', '.pfm', '.pgm', '.tiff']), st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, suffix, content):
+    """Whatever a file holds, there is a plane or one clear error."""
+    starts = {'.npy': header((3, 3)), '.png': b'\x89PNG\r\n\x1a\n', '.pfm': b'Pf\n9 9\n-1\n',
+              '.pgm': b'P5 9 9 65535\n', '.tiff': b'II*\x00'}
+    path = tmp_path_factory.mktemp('any') / f'a{suffix}'
+    path.write_bytes(starts[suffix] + content)
+    with suppress(DataError):
+        assert read_plane(path).ndim == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=60))
+def test_any_text_of_poses_and_calibrations(tmp_path_factory, text):
+    """Read or refused with a clear error."""
+    folder = tmp_path_factory.mktemp('any')
+    (folder / 'color').mkdir()
+    cv2.imwrite(str(folder / 'color' / '1.png'), np.zeros((2, 2, 3), np.uint8))
+    (folder / 'pose.txt').write_text(text, encoding='utf-8')
+    (folder / 'calib.txt').write_text(text, encoding='utf-8')
+    for reader, path in ((rgbd, folder), (read_kitti_calibration, folder / 'calib.txt')):
+        with suppress(DataError):
+            reader(path)
 
 
 def test_pickles_and_pictures_are_no_planes(tmp_path):

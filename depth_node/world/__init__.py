@@ -1,7 +1,8 @@
 """
 The synthetic world: a furnished room with a camera driving through it, and its exact depth.
 
-It is the demo's camera, the tests' ground truth and the embedded network's training set.
+It is the demo's camera, the tests' ground truth and the embedded network's training set: after a
+change of its looks that network has to be trained again.
 """
 
 from __future__ import annotations
