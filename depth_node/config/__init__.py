@@ -24,6 +24,7 @@ from depth_node.config.groups import (
     PointsConfig,
     ScaleConfig,
     ScanConfig,
+    TemporalConfig,
 )
 from depth_node.errors import ConfigError
 
@@ -40,6 +41,7 @@ __all__ = [
     'PointsConfig',
     'ScaleConfig',
     'ScanConfig',
+    'TemporalConfig',
     'Value',
     'param',
     'parameters',
@@ -65,6 +67,7 @@ class Config:
     depth: DepthConfig = field(default_factory=DepthConfig)
     scale: ScaleConfig = field(default_factory=ScaleConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
+    temporal: TemporalConfig = field(default_factory=TemporalConfig)
     points: PointsConfig = field(default_factory=PointsConfig)
     ground: GroundConfig = field(default_factory=GroundConfig)
     scan: ScanConfig = field(default_factory=ScanConfig)

@@ -21,6 +21,17 @@ KINDS = (
     'sigmoid_disparity',
     'relative_disparity',
 )
+SCALE_SOURCES = (
+    'model',
+    'fixed',
+    'ground',
+    'points',
+    'scan',
+    'range',
+    'depth',
+    'disparity',
+    'odometry',
+)
 
 
 @dataclass(frozen=True)
@@ -202,15 +213,88 @@ class ScaleConfig:
 
     source: str = param(
         'model',
-        'model: the network is metric, or its sidecar names a scale; fixed: scale.value and '
-        'scale.shift.',
-        choices=('model', 'fixed'),
+        'model: the network is metric, or its sidecar names a scale. fixed: `value` and `shift`. '
+        'The others find it: ground from the height of the camera (`ground.*`), points, scan, '
+        'range, depth and disparity from a sensor that knows distances (topic of the same name '
+        'under `scale/`), odometry from the motion of the robot.',
+        choices=SCALE_SOURCES,
     )
     value: float = param(
         1.0, 'Scale of source fixed (see the table of output kinds).', low=1e-6, high=1e6
     )
     shift: float = param(
         0.0, 'Shift of source fixed, for kinds that have one.', low=-1e6, high=1e6
+    )
+    calibration_file: str = param(
+        '',
+        'YAML of a scale found before. Sources model and fixed take it as it is, the others '
+        'start from it; ~/save_calibration writes it.',
+        live=False,
+    )
+    rate: float = param(
+        10.0, 'The scale is measured at most this often.', unit='Hz', low=0.1, high=1000.0
+    )
+    drift: float = param(
+        0.01,
+        'How far the scale may wander, relative per root second; without measurements its '
+        'uncertainty grows by that.',
+        low=1e-5, high=1.0,
+    )
+    max_sigma: float = param(
+        0.1,
+        'Metres are published while their relative standard deviation is below this.',
+        low=0.001, high=1.0,
+    )
+    tilt_sigma_deg: float = param(
+        0.5,
+        'Source ground: standard deviation of pitch and roll, which the uncertainty contains.',
+        unit='deg', low=0.0, high=10.0,
+    )
+    estimate_tilt: bool = param(
+        False,
+        'Source ground, kinds without a shift: take the tilt from the frame instead; pitch and '
+        'roll then only say where to look.',
+    )
+    ground_far: float = param(
+        8.0,
+        'Source ground: how far ahead the ground is looked at, in camera heights.',
+        low=1.0, high=100.0,
+    )
+    ground_side: float = param(
+        3.0,
+        'Source ground: how far to either side, in camera heights.',
+        low=0.1, high=100.0,
+    )
+    extrinsic: list[float] = param(
+        [],
+        'Pose of the sensor (source odometry: of its child frame) in the optical frame of the '
+        'camera: x y z (m) and quaternion x y z w; empty: from TF.',
+        live=False,
+    )
+    time_tolerance: float = param(
+        0.05,
+        'A sensor message this far from the frame in time still belongs to it.',
+        unit='s', low=0.001, high=10.0,
+    )
+
+
+@dataclass(frozen=True)
+class TemporalConfig:
+    """Steadying what flickers from frame to frame."""
+
+    enabled: bool = param(
+        False, 'Align every prediction to the recent past in scale and shift.'
+    )
+    time_constant: float = param(
+        0.5, 'How long the past is remembered.', unit='s', low=0.01, high=60.0
+    )
+    max_gap: float = param(
+        1.0, 'A longer pause between frames forgets the past.', unit='s', low=0.01, high=60.0
+    )
+    smoothing: float = param(
+        0.0,
+        'Share of the past in every pixel that neither moves nor lies on an edge; 0: none.',
+        low=0.0, high=0.95,
     )
 
 

@@ -1,0 +1,181 @@
+"""A scale that was found, on disk: small, readable, and tied to the model it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+import math
+import os
+from pathlib import Path
+import tempfile
+from typing import Any
+
+import numpy as np
+import yaml
+
+from depth_node.errors import ConfigError
+from depth_node.model import ModelSpec, OutputKind
+from depth_node.scale.fit import Floats
+from depth_node.scale.measurement import relative_sigma
+
+FORMAT = 1
+"""Version of the file; another one is refused."""
+UNITS = {
+    OutputKind.METRIC_DEPTH: 'z [m] = scale * output [m]',
+    OutputKind.CANONICAL_DEPTH: 'z [m] = scale * focal / 300 * output',
+    OutputKind.SIGMOID_DISPARITY: 'z [m] = scale / (1/max + (1/min - 1/max) * output)',
+    OutputKind.RELATIVE_DEPTH: 'z [m] = scale [m] * output + shift [m]',
+    OutputKind.RELATIVE_DISPARITY: '1/z [1/m] = scale [1/m] * output + shift [1/m]',
+}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    A known scale.
+
+    :param model: name of the model.
+    :param sha256: of its ONNX file.
+    :param kind: what its output means.
+    :param scale: see `UNITS`.
+    :param shift: see `UNITS`; 0 for kinds without one.
+    :param covariance: rows of the covariance of (log scale, shift); 1x1 for kinds without one.
+    :param typical: the network's number at which `sigma` is told.
+    :param source: what found it.
+    :param date: when, ISO 8601 in UTC.
+    """
+
+    model: str
+    sha256: str
+    kind: OutputKind
+    scale: float
+    shift: float
+    covariance: tuple[tuple[float, ...], ...]
+    typical: float
+    source: str
+    date: str = ''
+
+    @property
+    def value(self) -> Floats:
+        """Log scale, and shift for kinds that have one."""
+        both = [math.log(self.scale), self.shift]
+        return np.array(both[: len(self.covariance)])
+
+    @property
+    def sigma(self) -> float:
+        """Relative standard deviation of metres at the typical distance."""
+        return relative_sigma(self.value, np.array(self.covariance), self.typical)
+
+    def check(self, spec: ModelSpec, sha256: str, where: str) -> None:
+        """
+        Refuse a calibration of another model.
+
+        :param spec: the model in use.
+        :param sha256: of its ONNX file.
+        :param where: the file, for the error.
+        :raises ConfigError: it was made for another one.
+        """
+        if self.sha256 != sha256 or self.kind is not spec.kind:
+            raise ConfigError(
+                f'{where}: made for {self.model} ({self.kind.value}, sha256 '
+                f'{self.sha256[:12]}...), but the model in use is {spec.name} '
+                f'({spec.kind.value}, sha256 {sha256[:12]}...).',
+                'Calibrate again with this model (doc/scale.md), or use the one it was made for.',
+            )
+
+
+def write_calibration(path: Path, calibration: Calibration) -> None:
+    """
+    Write a calibration, whole or not at all.
+
+    :param path: the YAML file; its folder is made when missing.
+    :param calibration: what to write; an empty date becomes now.
+    :raises ConfigError: the file cannot be written.
+    """
+    now = datetime.now(timezone.utc).isoformat(timespec='seconds')
+    fields: dict[str, Any] = {
+        'format': FORMAT,
+        'model': calibration.model,
+        'sha256': calibration.sha256,
+        'kind': calibration.kind.value,
+        'units': UNITS[calibration.kind],
+        'scale': calibration.scale,
+        'shift': calibration.shift,
+        'sigma': round(calibration.sigma, 6),
+        'covariance': [list(row) for row in calibration.covariance],
+        'typical': calibration.typical,
+        'source': calibration.source,
+        'date': calibration.date or now,
+    }
+    text = '# Scale of a depth network, made by depth_node; refused for any other model.\n'
+    text += yaml.safe_dump(fields, sort_keys=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    except OSError as error:
+        raise ConfigError(f'{path}: cannot be written ({error.strerror}).') from error
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise ConfigError(f'{path}: cannot be written ({error.strerror}).') from error
+
+
+def read_calibration(path: Path) -> Calibration:
+    """
+    Read a calibration.
+
+    :param path: the YAML file.
+    :returns: what is in it; whether it belongs to the model is for :meth:`Calibration.check`.
+    :raises ConfigError: unreadable, of another format, or holding something impossible.
+    """
+    try:
+        fields = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise ConfigError(f'{path}: cannot be read ({error.strerror}).') from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        line = str(error).splitlines()[0]
+        raise ConfigError(f'{path}: is not YAML ({line}).') from error
+    if not isinstance(fields, dict):
+        raise ConfigError(f'{path}: expected a scale calibration, found no mapping.')
+    if fields.get('format') != FORMAT:
+        raise ConfigError(
+            f'{path}: has format {fields.get("format")!r}; this version reads {FORMAT}.',
+            'Calibrate again, or update depth_node.',
+        )
+    try:
+        return _parsed(fields)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        what = f'{error.args[0]} is missing' if isinstance(error, KeyError) else str(error)
+        raise ConfigError(
+            f'{path}: not a scale calibration ({what}).', 'Calibrate again.'
+        ) from error
+
+
+def _parsed(fields: dict[str, Any]) -> Calibration:
+    kind = OutputKind(fields['kind'])
+    size = 2 if kind.has_shift else 1
+    covariance = np.array(fields['covariance'], np.float64)
+    numbers = [float(fields[key]) for key in ('scale', 'shift', 'typical')]
+    if covariance.shape != (size, size):
+        raise ValueError(f'covariance is not {size}x{size}')
+    if not np.isfinite(covariance).all() or not all(map(math.isfinite, numbers)):
+        raise ValueError('a number is not finite')
+    if (np.linalg.eigvalsh((covariance + covariance.T) / 2) < -1e-9).any():
+        raise ValueError('the covariance is not positive')
+    scale, shift, typical = numbers
+    if not scale > 0:
+        raise ValueError(f'scale is {scale}, expected a positive number')
+    texts = [fields[key] for key in ('model', 'sha256', 'source', 'date')]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError('model, sha256, source and date are text')
+    model, sha256, source, date = texts
+    return Calibration(
+        model, sha256, kind, scale, shift, tuple(map(tuple, covariance.tolist())), typical,
+        source, date,
+    )

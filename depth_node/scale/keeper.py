@@ -1,0 +1,352 @@
+"""The scale over time: from what arrives beside the frames to what makes metres of each."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+import math
+from typing import TypeAlias
+
+import numpy as np
+from typing_extensions import assert_never
+
+from depth_node.config import Config
+from depth_node.depth import Scale, scale_of
+from depth_node.errors import ConfigError
+from depth_node.model import ModelSpec
+from depth_node.scale.calibration import Calibration
+from depth_node.scale.fit import Floats
+from depth_node.scale.ground import from_ground, Ground, Region
+from depth_node.scale.measurement import Measurement, NotObservable, Outcome, ScaleFrame
+from depth_node.scale.odometry import OdometrySource
+from depth_node.scale.points import from_points, from_range
+from depth_node.scale.sync import blend_poses, StampedBuffer
+from depth_node.scale.tracker import Belief, ScaleTracker
+
+SPAN = 2.0
+"""How long sensor messages are kept (s)."""
+POSE_GAP = 0.5
+"""Longest time between two poses that is bridged (s)."""
+GIVEN = ('model', 'fixed')
+"""Sources that look at nothing."""
+
+
+@dataclass(frozen=True)
+class PointsSample:
+    """
+    Points a sensor saw.
+
+    :param points: float64 (N, 3), sensor frame (m).
+    :param optical_from_sensor: float64 (4, 4).
+    """
+
+    points: Floats
+    optical_from_sensor: Floats
+
+
+@dataclass(frozen=True)
+class RangeSample:
+    """
+    One range.
+
+    :param distance: (m).
+    :param field_of_view: full angle of the cone (rad).
+    :param optical_from_sensor: float64 (4, 4); the sensor looks along its x.
+    """
+
+    distance: float
+    field_of_view: float
+    optical_from_sensor: Floats
+
+
+@dataclass(frozen=True)
+class PoseSample:
+    """
+    Where the camera is.
+
+    :param world_from_optical: float64 (4, 4), in a frame that does not move (odom).
+    """
+
+    world_from_optical: Floats
+
+
+Sample: TypeAlias = 'PointsSample | RangeSample | PoseSample'
+
+
+@dataclass(frozen=True)
+class ScaleState:
+    """
+    What is known of the scale at a frame.
+
+    :param value: scale, in the unit of the kind; NaN while unknown.
+    :param shift: shift; 0 for kinds without one.
+    :param sigma: relative standard deviation of metres at the typical distance; 0 where the
+        scale is given, NaN while unknown.
+    :param source: what says so.
+    :param age: since the last measurement used (s); 0 where the scale is given.
+    :param inliers: pixels that agreed in it.
+    :param usable: whether metres may be published.
+    :param reason: why not, and what to do; or what keeps the source from measuring now.
+    """
+
+    value: float
+    shift: float
+    sigma: float
+    source: str
+    age: float = 0.0
+    inliers: int = 0
+    usable: bool = False
+    reason: str = ''
+
+    @property
+    def scale(self) -> Scale | None:
+        """What makes metres, or None while that is not allowed."""
+        return Scale(self.value, self.shift) if self.usable else None
+
+
+class ScaleKeeper:
+    """
+    Finds and keeps the scale of one network with one camera.
+
+    Not thread-safe: feed and ask it from one thread, or under one lock.
+
+    :param config: of which `scale` and `ground` are looked at.
+    :param spec: the network.
+    :param calibration: a scale found before, which belongs to this network; or None.
+    :raises ConfigError: a source that cannot serve this kind of network.
+    """
+
+    def __init__(
+        self, config: Config, spec: ModelSpec, calibration: Calibration | None = None
+    ) -> None:
+        if config.scale.source == 'range' and spec.kind.has_shift:
+            raise ConfigError(
+                f'scale.source is range, but {spec.name} gives {spec.kind.value}, and one range '
+                'cannot tell scale from shift.',
+                'Use ground, points, scan, depth, disparity or odometry.',
+            )
+        self._config = config.scale
+        self._mounting = config.ground
+        self._spec = spec
+        self._calibration = calibration
+        self._ground: Ground | None = None
+        self._ground_note = ''
+        self._samples: StampedBuffer[Sample] = StampedBuffer(SPAN)
+        self._tracker = ScaleTracker(config.scale.drift)
+        self._odometry = OdometrySource()
+        self._measured = -math.inf
+        self._sample_used = -math.inf
+        self._seen = -math.inf
+        self._reason = ''
+        self._stamp = 0.0
+        self._restart = True
+
+    def configure(self, config: Config) -> None:
+        """
+        Change what may change while running.
+
+        :param config: with the same source; another one needs another keeper.
+        """
+        self._config, self._mounting = config.scale, config.ground
+        self._tracker.drift = config.scale.drift
+
+    def reset(self) -> None:
+        """Forget what was measured, and the calibration the source started from."""
+        self._tracker.reset()
+        self._odometry.reset()
+        self._measured, self._restart = -math.inf, False
+        self._reason = 'the scale was reset'
+
+    def set_ground(self, ground: Ground | None, note: str = '') -> None:
+        """
+        Tell where the ground is (source ground), when the parameters do not.
+
+        :param ground: from TF; None while unknown.
+        :param note: why it is unknown and what to do.
+        """
+        self._ground, self._ground_note = ground, note
+
+    def add(self, stamp: float, sample: Sample) -> None:
+        """
+        Take in what a sensor says.
+
+        :param stamp: its time (s).
+        :param sample: of the kind the source looks at.
+        """
+        self._samples.add(stamp, sample)
+
+    def update(self, frame: ScaleFrame) -> ScaleState:
+        """
+        Look at a frame, and tell what is known of the scale then.
+
+        :param frame: the frame.
+        :returns: the state to make metres with.
+        """
+        if self._config.source in GIVEN:
+            return self._given()
+        if frame.stamp < self._stamp - SPAN:
+            # a bag that starts over: times before are not comparable
+            self._measured = self._sample_used = -math.inf
+            self._odometry.reset()
+            self._restart = True
+        self._stamp = frame.stamp
+        if self._restart:
+            self._tracker.reset()
+            if self._calibration is not None:
+                self._tracker.start(frame.stamp, _believed(self._calibration))
+            self._restart = False
+        due = frame.stamp - self._measured >= 0.999 / self._config.rate
+        if due or self._config.source == 'odometry':
+            outcome = self._measure(frame)
+            if isinstance(outcome, Measurement):
+                self._measured = frame.stamp
+                used = self._tracker.update(frame.stamp, outcome)
+                waiting = self._tracker.collecting
+                self._reason = (
+                    '' if used
+                    else f'{waiting} more measurements are needed' if waiting
+                    else 'the last measurement does not agree with those before and is not used'
+                )
+            elif outcome is not None:
+                self._reason = outcome.reason
+        return self._state(frame.stamp)
+
+    def found(self) -> Belief | None:
+        """Return what was found until now, for a calibration; None when nothing was."""
+        return self._tracker.belief(self._stamp)
+
+    def calibration(self, sha256: str) -> Calibration:
+        """
+        Describe what was found, for a file.
+
+        :param sha256: of the model's ONNX file.
+        :returns: the calibration.
+        :raises ConfigError: nothing was found, or it is too uncertain to keep.
+        """
+        if self._config.source in GIVEN:
+            raise ConfigError(
+                f'scale.source is {self._config.source}, which finds nothing to save.',
+                'Set it to ground, points, scan, range, depth, disparity or odometry.',
+            )
+        state = self._state(self._stamp)
+        belief = self.found()
+        if belief is None or not state.usable:
+            raise ConfigError(f'There is no scale to save yet: {state.reason}.')
+        return Calibration(
+            self._spec.name, sha256, self._spec.kind, state.value, state.shift,
+            tuple(map(tuple, belief.covariance.tolist())), belief.typical, self._config.source,
+        )
+
+    def _measure(self, frame: ScaleFrame) -> Outcome | None:
+        """Ask the source; None while it has nothing new to say."""
+        config = self._config
+        if config.source == 'ground':
+            ground = self._known_ground()
+            if ground is None:
+                return NotObservable(
+                    self._ground_note or 'set ground.camera_height and pitch, or publish TF'
+                )
+            region = Region(far=config.ground_far, side=config.ground_side)
+            return from_ground(frame, ground, region, estimate_tilt=config.estimate_tilt)
+        if config.source == 'odometry':
+            pose = self._pose(frame.stamp)
+            if pose is None:
+                self._odometry.reset()
+                return NotObservable(
+                    'no odometry around the time of the frame; is it published, with the same '
+                    'clock?'
+                )
+            return self._odometry.update(frame, pose)
+        match = self._samples.nearest(frame.stamp, config.time_tolerance)
+        if match is None:
+            return NotObservable(
+                f'no {config.source} message within {config.time_tolerance:g} s of the frame; '
+                'is it published, with the same clock? (scale.time_tolerance)'
+            )
+        stamp, sample = match
+        if stamp == self._sample_used:
+            return None
+        self._sample_used = stamp
+        match sample:
+            case PointsSample():
+                return from_points(frame, sample.points, sample.optical_from_sensor)
+            case RangeSample():
+                return from_range(
+                    frame, sample.distance, sample.field_of_view, sample.optical_from_sensor
+                )
+            case PoseSample():
+                raise AssertionError(f'{config.source} does not look at poses')
+            case _:
+                assert_never(sample)
+
+    def _known_ground(self) -> Ground | None:
+        mounting, sigma = self._mounting, math.radians(self._config.tilt_sigma_deg)
+        if mounting.camera_height > 0:
+            return Ground.from_angles(
+                mounting.camera_height,
+                math.radians(mounting.camera_pitch_deg),
+                math.radians(mounting.camera_roll_deg),
+                tilt_sigma=sigma,
+            )
+        known = self._ground
+        return None if known is None else dataclasses.replace(known, tilt_sigma=sigma)
+
+    def _pose(self, stamp: float) -> Floats | None:
+        def blend(first: Sample, second: Sample, share: float) -> Sample:
+            assert isinstance(first, PoseSample)
+            assert isinstance(second, PoseSample)
+            return PoseSample(
+                blend_poses(first.world_from_optical, second.world_from_optical, share)
+            )
+
+        sample = self._samples.between(
+            stamp, blend, POSE_GAP, beyond=self._config.time_tolerance
+        )
+        return sample.world_from_optical if isinstance(sample, PoseSample) else None
+
+    def _given(self) -> ScaleState:
+        """Tell the scale of a source that looks at nothing."""
+        config = self._config
+        if self._calibration is not None:
+            known = self._calibration
+            return ScaleState(
+                known.scale, known.shift, known.sigma, 'calibration', usable=True
+            )
+        if config.source == 'fixed':
+            return ScaleState(config.value, config.shift, 0.0, 'fixed', usable=True)
+        scale = scale_of(self._spec)
+        if scale is not None:
+            return ScaleState(scale.scale, scale.shift, 0.0, 'model', usable=True)
+        unknowns = 'scale and shift are' if self._spec.kind.has_shift else 'scale is'
+        return ScaleState(
+            math.nan, 0.0, math.nan, 'model',
+            reason=f'{self._spec.name} gives {self._spec.kind.value}, whose {unknowns} unknown; '
+            'set scale.source and what it needs (doc/scale.md), or take a metric model',
+        )
+
+    def _state(self, stamp: float) -> ScaleState:
+        belief, source = self._tracker.belief(stamp), self._config.source
+        if belief is None:
+            return ScaleState(
+                math.nan, 0.0, math.nan, source,
+                reason=f'the scale is not known yet: {self._reason or "no frame was seen"}',
+            )
+        value = math.exp(belief.value[0])
+        shift = float(belief.value[1]) if belief.value.size > 1 else 0.0
+        sigma, limit = belief.sigma, self._config.max_sigma
+        usable = sigma < limit
+        reason = self._reason
+        if not usable:
+            reason = (
+                f'the scale is uncertain by {100 * sigma:.1f} %, more than scale.max_sigma '
+                f'{100 * limit:g} %' + (f': {self._reason}' if self._reason else '')
+            )
+        return ScaleState(
+            value, shift, sigma, source, belief.age, belief.inliers, usable, reason
+        )
+
+
+def _believed(calibration: Calibration) -> Belief:
+    return Belief(
+        calibration.value, np.array(calibration.covariance), calibration.typical, 0.0, 0
+    )

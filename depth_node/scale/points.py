@@ -1,0 +1,254 @@
+"""
+The scale from a sensor that knows distances: lidar, radar, scan, stereo, time of flight.
+
+All of them become points in the camera's optical frame and are compared where they project.
+A sensor beside the camera sees behind edges, and a network blurs them, so points that a nearer
+one hides and points on the prediction's edges are left out before the robust fit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.camera import Camera
+from depth_node.scale.fit import Floats
+from depth_node.scale.measurement import (
+    measure,
+    Measurement,
+    NotObservable,
+    Outcome,
+    pixels_at,
+    ScaleFrame,
+)
+from depth_node.scale.unscaled import unscaled
+
+MAX_POINTS = 5000
+"""More would only cost time."""
+CELLS = 48
+"""Cells along the longer side of the image in which nearer points hide farther ones."""
+HIDDEN = 1.15
+"""A point farther by this factor than the near ones in its cell is taken for hidden."""
+MIN_IN_CONE = 4
+"""Fewer pixels than this in a range sensor's cone are none."""
+EDGE = 1.1
+"""Ratio of the network's numbers around a pixel from which it is on an edge."""
+
+
+def from_points(frame: ScaleFrame, points: Floats, optical_from_sensor: Floats) -> Outcome:
+    """
+    Measure the scale on points of known place.
+
+    :param frame: the frame.
+    :param points: float64 (N, 3), sensor frame (m); rows with NaN are ignored.
+    :param optical_from_sensor: float64 (4, 4), the extrinsic.
+    :returns: the measurement, or why there is none.
+    """
+    seen = in_view(frame.camera, transformed(optical_from_sensor, points))
+    if seen is None:
+        return NotObservable('no point of the sensor is in the view; is the extrinsic right?')
+    rows, columns, z = seen
+    flat = ~on_edge(frame, rows, columns)
+    rows, columns, z = rows[flat], columns[flat], z[flat]
+    if z.size > MAX_POINTS:
+        some = np.linspace(0, z.size - 1, MAX_POINTS).astype(np.int64)
+        rows, columns, z = rows[some], columns[some], z[some]
+    outcome = measure(frame.spec.kind, pixels_at(frame, rows, columns, z))
+    return outcome if isinstance(outcome, NotObservable) else outcome[0]
+
+
+def transformed(transform: Floats, points: Floats) -> Floats:
+    """
+    Express points in another frame.
+
+    :param transform: float64 (4, 4).
+    :param points: float (N, 3).
+    :returns: float64 (N, 3).
+    """
+    return np.asarray(points, np.float64) @ transform[:3, :3].T + transform[:3, 3]
+
+
+def in_view(
+    camera: Camera, points: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats] | None:
+    """
+    Find the pixels of points that the camera can see.
+
+    :param camera: the camera.
+    :param points: float64 (N, 3), optical frame (m).
+    :returns: rows, columns (pixels) and z-depth (m) of those in the image that no nearer one
+        in the neighborhood hides, or None where there is none.
+    """
+    points = points[np.isfinite(points).all(axis=1) & (points[:, 2] > 1e-3)]
+    pixel = camera.project(points)
+    with np.errstate(invalid='ignore'):
+        inside = (pixel > -0.5).all(axis=1)
+        inside &= (pixel[:, 0] < camera.width - 0.5) & (pixel[:, 1] < camera.height - 0.5)
+    if not inside.any():
+        return None
+    columns, rows = np.rint(pixel[inside]).astype(np.int64).T
+    z = points[inside, 2]
+    side = max(1, -(-max(camera.width, camera.height) // CELLS))
+    width = -(-camera.width // side)
+    cell = rows // side * width + columns // side
+    shown = z < HIDDEN * _near_side(cell, z)
+    return rows[shown], columns[shown], z[shown]
+
+
+def _near_side(cell: NDArray[np.int64], z: Floats) -> Floats:
+    """Return for each point the distance that the nearest 30 % of its cell lie within."""
+    order = np.lexsort((z, cell))
+    ordered = cell[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    counts = np.diff(np.r_[starts, cell.size])
+    # not the very nearest: one false near return would hide the whole cell
+    limits = z[order][starts + (0.3 * counts).astype(np.int64)]
+    out = np.empty_like(z)
+    out[order] = np.repeat(limits, counts)
+    return out
+
+
+def on_edge(
+    frame: ScaleFrame, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """
+    Tell which pixels lie on an edge of the prediction.
+
+    :param frame: the frame.
+    :param rows: int64 (N,).
+    :param columns: int64 (N,).
+    :returns: bool (N,).
+    """
+    height, width = frame.values.shape
+    reach = max(2, width // 200)
+    around = [
+        unscaled(
+            frame.values[
+                np.clip(rows + dy, 0, height - 1), np.clip(columns + dx, 0, width - 1)
+            ],
+            frame.spec,
+            frame.focal,
+        )
+        for dy, dx in ((0, reach), (0, -reach), (reach, 0), (-reach, 0))
+    ]
+    low, high = np.minimum.reduce(around), np.maximum.reduce(around)
+    if frame.spec.kind.has_shift:
+        # without the shift there are no ratios: an edge is a step larger than most
+        step = high - low
+        return np.asarray(step > 4 * np.median(step) + 0.02 * np.ptp(around[0]))
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return np.asarray(~(high < EDGE * low))
+
+
+def scan_points(
+    ranges: NDArray[np.float32],
+    angle_min: float,
+    angle_increment: float,
+    range_min: float,
+    range_max: float,
+) -> Floats:
+    """
+    Read a planar scan (sensor_msgs/LaserScan).
+
+    :param ranges: float32 (N,) (m).
+    :param angle_min: of the first range (rad).
+    :param angle_increment: from range to range (rad).
+    :param range_min: nearer ones are errors (m).
+    :param range_max: farther ones are no returns (m).
+    :returns: float64 (M, 3), scan frame: x forward, y left, z up (m).
+    """
+    distance = np.asarray(ranges, np.float64)
+    angle = angle_min + angle_increment * np.arange(distance.size)
+    with np.errstate(invalid='ignore'):
+        good = np.isfinite(distance) & (distance >= range_min) & (distance <= range_max)
+    distance, angle = distance[good], angle[good]
+    return np.column_stack(
+        [distance * np.cos(angle), distance * np.sin(angle), np.zeros(distance.size)]
+    )
+
+
+def depth_points(depth: NDArray[np.float32], camera: Camera) -> Floats:
+    """
+    Read another camera's depth image, at about `MAX_POINTS` of its pixels.
+
+    :param depth: float32 (H, W), z-depth (m); 0 and what is not finite is no measurement.
+    :param camera: of the depth image.
+    :returns: float64 (M, 3), that camera's optical frame (m).
+    """
+    height, width = depth.shape
+    step = max(1, int(np.sqrt(height * width / (2 * MAX_POINTS))))
+    z = np.asarray(depth[step // 2:: step, step // 2:: step], np.float64)
+    rows, columns = np.nonzero(np.isfinite(z) & (z > 0))
+    z = z[rows, columns]
+    rays = camera.rays()[step // 2:: step, step // 2:: step][rows, columns].astype(np.float64)
+    return np.column_stack([rays * z[:, None], z])
+
+
+def disparity_depth(
+    disparity: NDArray[np.float32], focal: float, baseline: float, low: float, high: float
+) -> NDArray[np.float32]:
+    """
+    Turn a disparity image (stereo_msgs/DisparityImage) into depth: z = f T / d.
+
+    :param disparity: float32 (H, W) (pixels).
+    :param focal: f (pixels).
+    :param baseline: T (m).
+    :param low: smallest disparity searched (pixels); those below, and 0, are no matches.
+    :param high: largest disparity searched (pixels).
+    :returns: float32 (H, W), z-depth (m), NaN where there was no match.
+    """
+    with np.errstate(divide='ignore', invalid='ignore'):
+        good = np.isfinite(disparity) & (disparity > 0)
+        good &= (disparity >= low) & ((disparity <= high) | (high <= low))
+        return np.where(good, np.float32(focal * baseline) / disparity, np.float32(np.nan))
+
+
+def from_range(
+    frame: ScaleFrame,
+    distance: float,
+    field_of_view: float,
+    optical_from_sensor: Floats,
+    *,
+    sigma: float = 0.01,
+) -> Outcome:
+    """
+    Measure the scale with one range (sensor_msgs/Range): the nearest thing in its cone.
+
+    :param frame: the frame, of a kind with one unknown.
+    :param distance: measured, from the sensor (m).
+    :param field_of_view: full angle of the cone (rad).
+    :param optical_from_sensor: float64 (4, 4), the extrinsic; the sensor looks along its x.
+    :param sigma: relative standard deviation of the measurement.
+    :returns: the measurement, or why there is none.
+    """
+    if frame.spec.kind.has_shift:
+        return NotObservable('one range cannot tell scale from shift; use another source')
+    sensor_from_optical = np.asarray(np.linalg.inv(optical_from_sensor), np.float64)
+    step = max(1, frame.values.shape[1] // 320)
+    rays = np.asarray(frame.rays[::step, ::step], np.float64).reshape(-1, 2)
+    u = unscaled(frame.values[::step, ::step], frame.spec, frame.focal).ravel()
+    with np.errstate(invalid='ignore'):
+        seen = np.isfinite(rays).all(axis=1) & (u > 0)
+    directions = np.column_stack([rays[seen], np.ones(np.count_nonzero(seen))])
+    cosine = np.cos(max(field_of_view, 0.02) / 2)
+    spot = transformed(optical_from_sensor, np.array([[distance, 0, 0]]))[0]
+    # what is in the cone depends on the scale, as the sensor is beside the camera: begin with
+    # what is around the spot it looks at, then go round
+    near = directions @ spot / np.linalg.norm(directions, axis=1) > cosine * np.linalg.norm(spot)
+    if not spot[2] > 0 or np.count_nonzero(near) < MIN_IN_CONE:
+        return NotObservable('the cone of the range sensor is not in the view')
+    points = directions * u[seen][:, None]
+    scale = float(np.linalg.norm(spot) / np.median(np.linalg.norm(points[near], axis=1)))
+    for _ in range(8):
+        placed = transformed(sensor_from_optical, scale * points)
+        reach = np.linalg.norm(placed, axis=1)
+        inside = placed[:, 0] > cosine * reach
+        count = int(np.count_nonzero(inside))
+        if count < MIN_IN_CONE:
+            return NotObservable('the cone of the range sensor is not in the view')
+        nearest = float(np.percentile(reach[inside], 0.5))
+        scale *= distance / nearest
+    typical = float(np.median(u[seen][inside]))
+    return Measurement(
+        np.array([np.log(scale)]), np.array([[sigma**2]]), np.zeros((1, 1)), typical, count, count
+    )

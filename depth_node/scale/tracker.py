@@ -1,0 +1,246 @@
+"""
+Keeping the scale: a Kalman filter on log scale (and shift) that doubts what it is told.
+
+The state walks randomly, by at most `drift` per root second; how much of that it really does,
+the measurements say: filters with several shares of it run side by side, and the one that
+foretells them best speaks (multiple models; Bar-Shalom, Estimation, 2001, section 11.6). A
+measurement counts with its own covariance, widened by what the scatter between frames shows
+beyond it; one that lies outside the gate is not used, and many in a row mean that the world
+changed: all start again.
+Errors that frames share (`bias` of a measurement) are carried beside the state and added to
+its uncertainty, never averaged away.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from depth_node.scale.fit import Floats
+from depth_node.scale.measurement import Measurement, relative_sigma
+
+FIRST = 5
+"""Measurements from which the filter starts; fewer cannot show an outlier among them."""
+GATE = 12.0
+"""Squared Mahalanobis distance per degree of freedom beyond which a measurement is refused."""
+REFUSALS = 10
+"""So many refused in a row mean that the filter is wrong, not they."""
+SCATTER = 21
+"""Measurements over which the scatter between frames is watched."""
+CHI2_MEDIAN = (0.455, 1.386)
+"""Median of the chi-squared distribution with one and two degrees of freedom."""
+FLOOR = 3e-5
+"""No frame is trusted beyond this (relative): nothing is known that well."""
+BIAS_MEMORY = 10.0
+"""Measurements over which the shared error is averaged."""
+SHARES = (1.0, 0.1, 0.01)
+"""Shares of the drift of the filters side by side."""
+FORGET = 0.95
+"""What a measurement ago counts less in judging them."""
+STEADY = 1.0
+"""Without measurements for longer than this, the whole drift is assumed (s)."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """
+    What the filter believes at some time.
+
+    :param value: float64 (k,), log scale, and shift where k is 2.
+    :param covariance: float64 (k, k), all of its uncertainty.
+    :param typical: the network's number at which the uncertainty of metres is told.
+    :param age: since the last measurement used (s).
+    :param inliers: pixels that agreed in it.
+    """
+
+    value: Floats
+    covariance: Floats
+    typical: float
+    age: float
+    inliers: int
+
+    @property
+    def sigma(self) -> float:
+        """Relative standard deviation of metres at the typical distance."""
+        return relative_sigma(self.value, self.covariance, self.typical)
+
+
+class _Filter:
+    """A Kalman filter on a random walk, for one share of the drift."""
+
+    def __init__(self, share: float, value: Floats, random: Floats) -> None:
+        self.share = share
+        self.value = value
+        self.random = random
+        self.merit = 0.0
+
+    def predict(self, walk: Floats) -> None:
+        self.random = self.random + self.share**2 * walk
+
+    def correct(self, value: Floats, noise: Floats) -> None:
+        innovation = value - self.value
+        spread = self.random + noise
+        distance = float(innovation @ np.linalg.solve(spread, innovation))
+        likelihood = -0.5 * (min(distance, GATE * value.size) + np.linalg.slogdet(spread)[1])
+        self.merit = FORGET * self.merit + float(likelihood)
+        gain = np.linalg.solve(spread, self.random).T
+        self.value = self.value + gain @ innovation
+        keep = np.eye(value.size) - gain
+        self.random = keep @ self.random @ keep.T + gain @ noise @ gain.T
+
+
+class ScaleTracker:
+    """
+    Filters measurements of the scale.
+
+    :param drift: how far the scale walks at most, relative per root second.
+    """
+
+    def __init__(self, drift: float) -> None:
+        self.drift = drift
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._filters: list[_Filter] = []
+        self._bias = np.zeros((0, 0))
+        self._typical = 1.0
+        self._inliers = 0
+        self._stamp = 0.0
+        self._used = 0.0
+        self._refused = 0
+        self._first: list[tuple[float, Measurement]] = []
+        self._last: Measurement | None = None
+        self._distances: deque[float] = deque(maxlen=SCATTER)
+
+    @property
+    def collecting(self) -> int:
+        """How many measurements are still missing before the filter starts; 0: it runs."""
+        return 0 if self._filters else FIRST - len(self._first)
+
+    def start(self, stamp: float, belief: Belief) -> None:
+        """
+        Start from something known, as a saved calibration.
+
+        :param stamp: now (s).
+        :param belief: what is known; its uncertainty grows from here.
+        """
+        self.reset()
+        self._filters = [_Filter(share, belief.value, belief.covariance) for share in SHARES]
+        self._bias = np.zeros_like(belief.covariance)
+        self._typical, self._inliers = belief.typical, belief.inliers
+        self._stamp = self._used = stamp
+
+    def update(self, stamp: float, found: Measurement) -> bool:
+        """
+        Take a measurement in.
+
+        :param stamp: its time (s).
+        :param found: the measurement.
+        :returns: whether it was used; False also while the first ones are collected.
+        """
+        self._watch_scatter(found)
+        if self._filters:
+            return self._correct(stamp, found)
+        self._first.append((stamp, found))
+        if len(self._first) < FIRST:
+            return False
+        self._start_from_first()
+        return True
+
+    def belief(self, stamp: float) -> Belief | None:
+        """
+        Tell what is believed at a time, with the uncertainty grown to then.
+
+        :param stamp: (s).
+        :returns: the belief, or None before the filter has started.
+        """
+        if not self._filters:
+            return None
+        best = self._best()
+        age = max(stamp - self._used, 0.0)
+        steady = min(max(stamp - self._stamp, 0.0), STEADY)
+        random = best.random + best.share**2 * self._walk(steady)
+        random = random + self._walk(max(age - STEADY, 0.0))
+        return Belief(
+            best.value.copy(), random + self._bias, self._typical, age, self._inliers
+        )
+
+    def _best(self) -> _Filter:
+        return max(self._filters, key=lambda one: one.merit)
+
+    def _walk(self, duration: float) -> Floats:
+        """Return the covariance of walking for a time by the whole drift."""
+        value = self._filters[0].value
+        step = [1.0, np.exp(value[0]) * self._typical][: value.size]
+        return np.diag(np.square(step)) * (self.drift**2 * duration)
+
+    def _correct(self, stamp: float, found: Measurement) -> bool:
+        noise = self._noise(found)
+        # a stamp from before the last one (a late sensor) does not shrink anything
+        walk = self._walk(max(stamp - self._stamp, 0.0))
+        for one in self._filters:
+            one.predict(walk)
+        self._stamp = max(stamp, self._stamp)
+        # judged by the filter that doubts most; the shared error moves with the view
+        widest = self._filters[0]
+        innovation = found.value - widest.value
+        doubt = widest.random + noise + self._bias + found.bias
+        distance = float(innovation @ np.linalg.solve(doubt, innovation))
+        if distance > GATE * innovation.size:
+            self._refused += 1
+            if self._refused >= REFUSALS:
+                self._filters, self._first, self._refused = [], [], 0
+            return False
+        for one in self._filters:
+            one.correct(found.value, noise)
+        self._bias = self._bias + (found.bias - self._bias) / BIAS_MEMORY
+        self._used, self._inliers, self._refused = stamp, found.inliers, 0
+        self._typical += (found.typical - self._typical) / BIAS_MEMORY
+        return True
+
+    def _start_from_first(self) -> None:
+        """Start from the measurement that the others agree with most."""
+        def disagreement(index: int) -> float:
+            _, one = self._first[index]
+            distances = [
+                float((one.value - other.value) @ np.linalg.solve(
+                    self._noise(one) + self._noise(other), one.value - other.value
+                ))
+                for _, other in self._first
+            ]
+            return float(np.median(distances))
+
+        best = min(range(len(self._first)), key=disagreement)
+        stamp, found = self._first.pop(best)
+        noise = self._noise(found)
+        self._filters = [_Filter(share, found.value, noise) for share in SHARES]
+        self._bias, self._typical = found.bias, found.typical
+        self._inliers, self._stamp, self._used = found.inliers, stamp, stamp
+        rest, self._first = self._first, []
+        for when, other in rest:
+            self._correct(when, other)
+
+    def _watch_scatter(self, found: Measurement) -> None:
+        """Compare with the measurement before: how far apart beyond what both claim."""
+        if self._last is not None:
+            change = found.value - self._last.value
+            claimed = _floored(found) + _floored(self._last)
+            self._distances.append(float(change @ np.linalg.solve(claimed, change)))
+        self._last = found
+
+    def _noise(self, found: Measurement) -> Floats:
+        """Return a measurement's covariance, widened by the scatter seen lately."""
+        widened = 1.0
+        if len(self._distances) >= FIRST - 1:
+            # the median: outliers among the measurements must not widen the good ones
+            usual = CHI2_MEDIAN[found.value.size - 1]
+            widened = max(1.0, float(np.median(self._distances)) / usual)
+        return _floored(found) * widened
+
+
+def _floored(found: Measurement) -> Floats:
+    size = [1.0, np.exp(found.value[0]) * found.typical][: found.value.size]
+    return found.covariance + np.diag(np.square(size)) * FLOOR**2

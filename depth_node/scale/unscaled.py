@@ -1,0 +1,29 @@
+"""A network's numbers, brought to where metres are scale times them, or a line of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.depth import Scale, to_metres
+from depth_node.model import ModelSpec
+from depth_node.prediction import Prediction
+
+
+def unscaled(
+    values: NDArray[np.float32], spec: ModelSpec, focal: float
+) -> NDArray[np.float64]:
+    """
+    Undo what of a kind's formula needs no scale.
+
+    :param values: float32, any shape, the network's own numbers.
+    :param spec: the network.
+    :param focal: the factor of ``depth.focal_correction``.
+    :returns: float64, same shape: metres at scale 1 for kinds with one unknown (NaN where there
+        are none), the numbers themselves for the others.
+    """
+    if spec.kind.has_shift:
+        return np.asarray(values, np.float64)
+    out = np.empty(values.shape, np.float32)
+    to_metres(Prediction(np.ascontiguousarray(values)), spec, Scale(), focal, out)
+    return out.astype(np.float64)
