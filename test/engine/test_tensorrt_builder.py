@@ -63,7 +63,7 @@ def test_builds_the_real_network(library, shared_data, precision):
 @pytest.mark.slow
 @pytest.mark.filterwarnings('ignore')  # torch's exporter
 def test_halves_of_a_depth_anything_say_the_same(depth_anything):
-    image = np.random.default_rng(0).normal(0, 1, (1, 3, 168, 224)).astype(np.float32)
+    image = np.random.default_rng(0).normal(0, 1, (1, 3, 112, 140)).astype(np.float32)
     results = [
         onnxruntime.InferenceSession(
             converted(onnx.load(depth_anything), precision).SerializeToString(),
@@ -99,7 +99,7 @@ def depth_anything(tmp_path_factory):
 
     path = tmp_path_factory.mktemp('vit') / 'vit.onnx'
     torch.onnx.export(
-        Depth().eval(), (torch.zeros(1, 3, 168, 224),), path, input_names=['image'],
+        Depth().eval(), (torch.zeros(1, 3, 112, 140),), path, input_names=['image'],
         output_names=['depth'], opset_version=18, dynamo=True, external_data=False,
         verbose=False,
     )
@@ -111,7 +111,7 @@ def depth_anything(tmp_path_factory):
 def test_builds_a_depth_anything(library, depth_anything):
     operators = {node.op_type for node in onnx.load(depth_anything).graph.node}
     assert 'LayerNormalization' in operators  # whole, as half precision needs it
-    size = Size(224, 168)
+    size = Size(140, 112)
     sizes = {
         precision: len(build(library, merged(depth_anything, VIT, size, precision), Settings()))
         for precision in (Precision.FP32, Precision.FP16)
