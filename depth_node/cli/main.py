@@ -19,6 +19,7 @@ VERBS = {
     'fetch': 'fetch models ahead of time; export those published as weights only',
     'predict': 'images, folders, videos or bags to depth images and clouds',
     'evaluate': 'compare predictions with ground truth',
+    'build': 'build, verify and keep an engine; list or prune those kept',
     'benchmark': 'measure engine and frame times on this machine',
 }
 

@@ -35,9 +35,9 @@ _ENGINE = {
 _SCALE = {'--scale': 'scale.value', '--shift': 'scale.shift'}
 
 
-def add_model_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def add_network_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """
-    Add what says which network runs where, and what its output means.
+    Add what says which network runs where.
 
     :param parser: of a verb.
     :param required: whether `--model` has to be given.
@@ -47,10 +47,20 @@ def add_model_options(parser: argparse.ArgumentParser, *, required: bool = True)
         '--model', metavar='M', required=required,
         help='catalogue name, or path to NAME.onnx with its sidecar NAME.json',
     )
-    _add(group, _MODEL)
-    _add(parser.add_argument_group('engine'), _ENGINE)
+    add_parameters(group, _MODEL)
+    add_parameters(parser.add_argument_group('engine'), _ENGINE)
+
+
+def add_model_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """
+    Add what says which network runs where, and what its output means.
+
+    :param parser: of a verb.
+    :param required: whether `--model` has to be given.
+    """
+    add_network_options(parser, required=required)
     scale = parser.add_argument_group('scale')
-    _add(scale, _SCALE)
+    add_parameters(scale, _SCALE)
     scale.add_argument(
         '--no-focal-correction', action='store_true',
         help="leave metres as they are at the network's training focal length",
@@ -78,7 +88,7 @@ def config_from(args: argparse.Namespace, changes: dict[str, object] | None = No
     """
     Turn options into a configuration.
 
-    :param args: with the options of :func:`add_model_options`.
+    :param args: with the options of :func:`add_model_options` or :func:`add_network_options`.
     :param changes: more parameters to set.
     :returns: the configuration.
     :raises ConfigError: a value out of bounds.
@@ -87,6 +97,8 @@ def config_from(args: argparse.Namespace, changes: dict[str, object] | None = No
         parameter: getattr(args, _attribute(option))
         for option, parameter in {**_MODEL, **_ENGINE}.items()
     }
+    if not hasattr(args, 'scale'):
+        return Config().replaced({**values, **(changes or {})})
     if args.scale is not None or args.shift is not None:
         values['scale.source'] = 'fixed'
         values |= {p: getattr(args, _attribute(o)) for o, p in _SCALE.items()
@@ -203,7 +215,13 @@ def output_folder(path: Path) -> Path:
     return path
 
 
-def _add(group: Any, options: dict[str, str]) -> None:
+def add_parameters(group: Any, options: dict[str, str]) -> None:
+    """
+    Add options that are parameters of the configuration, with their defaults and meaning.
+
+    :param group: a parser or a group of one.
+    :param options: option to dotted parameter.
+    """
     known = {name: (default, spec) for name, default, spec in parameters()}
     for option, parameter in options.items():
         default, spec = known[parameter]

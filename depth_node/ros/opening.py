@@ -146,6 +146,7 @@ class Opening:
                 on_progress=self._report,
                 cancelled=cancelled.is_set,
                 log=self._logger.info,
+                warn=self._logger.warning,
             )
         except CancelledError:
             self._progress, self._stage = None, 'cancelled'

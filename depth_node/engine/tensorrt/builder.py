@@ -192,7 +192,7 @@ def _monitor(trt: Any, on_progress: Progress, cancelled: Callable[[], bool]) -> 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.phases = _Phases()
-            self.failure: Exception | None = None
+            self.failure: BaseException | None = None
 
         def phase_start(self, phase_name: str, parent_phase: str, num_steps: int) -> None:
             self.phases.start(phase_name, parent_phase, num_steps)
@@ -202,7 +202,7 @@ def _monitor(trt: Any, on_progress: Progress, cancelled: Callable[[], bool]) -> 
             try:
                 on_progress(self.phases.share(), phase_name)
                 return not cancelled()
-            except Exception as error:  # noqa: BLE001  (TensorRT would only print it)
+            except BaseException as error:  # noqa: BLE001  (TensorRT would only print it)
                 self.failure = error
                 return False
 

@@ -153,11 +153,13 @@ class _Job:
             return None
         plan, metadata = found
         try:
-            return self._engine(plan, str(metadata.get('precision', self.key.precision)))
+            engine = self._engine(plan, str(metadata.get('precision', self.key.precision)))
         except EngineError as error:
             self.warn(f'The kept engine does not load and is built again: {error}')
             self.cache.set_aside(self.name, self.key)
             return None
+        engine.facts = metadata
+        return engine
 
     def _built(self) -> Engine:
         """Build from the fastest precision to the safest until one is right."""
@@ -220,7 +222,7 @@ class _Job:
             )
             engine.free()
             return None
-        self._keep(plan, precision, verdict, seconds)
+        engine.facts = self._keep(plan, precision, verdict, seconds)
         self.on_progress(1.0, 'ready')
         return engine
 
@@ -235,23 +237,25 @@ class _Job:
 
     def _keep(
         self, plan: bytes, precision: Precision, verdict: Verdict, seconds: float
-    ) -> None:
+    ) -> dict[str, Any]:
         self.log(
             f'Built {self.name} in {seconds:.0f} s, {precision.value}: relative error '
             f'{verdict.median:.2%} (median), {verdict.p99:.2%} (99th percentile).'
         )
+        facts = {
+            'model': self.model.spec.name,
+            'size': str(self.size),
+            'precision': precision.value,
+            'verification': self.attempts,
+            'created': dt.datetime.now(dt.timezone.utc).isoformat('T', 'seconds'),
+        }
         try:
-            path = self.cache.store(self.name, self.key, plan, {
-                'model': self.model.spec.name,
-                'size': str(self.size),
-                'precision': precision.value,
-                'verification': self.attempts,
-                'created': dt.datetime.now(dt.timezone.utc).isoformat('T', 'seconds'),
-            })
+            path = self.cache.store(self.name, self.key, plan, facts)
         except EngineError as error:
             self.warn(f'{error} The engine is not kept, so every start builds it.')
         else:
             self.log(f'Kept as {path}.')
+        return facts
 
     def _engine(self, plan: bytes, precision: str) -> TensorRtEngine:
         return TensorRtEngine(

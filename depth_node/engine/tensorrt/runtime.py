@@ -42,6 +42,8 @@ class TensorRtEngine:
     ) -> None:
         self.spec = spec
         self.network_size = size
+        self.facts: dict[str, Any] = {}
+        """What its metadata says, once it has been verified."""
         self.description = f'{library.name}, {cuda.gpu}, {precision}'
         self._library = library
         self._cuda = cuda

@@ -1,0 +1,198 @@
+"""`depth-node build`: compile an engine ahead of time, see that it is right, and keep it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+import contextlib
+import itertools
+import signal
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node import network
+from depth_node.cli.options import (
+    add_json_option,
+    add_network_options,
+    add_parameters,
+    config_from,
+    model_from,
+    write_json,
+)
+from depth_node.config import Config
+from depth_node.engine import Engine, open_engine
+from depth_node.engine.cache import cache_root, EngineCache
+from depth_node.errors import CancelledError, ConfigError, EngineError
+from depth_node.frames import open_source
+from depth_node.model import Model
+
+_SETTINGS = {
+    '--workspace-mb': 'engine.workspace_mb',
+    '--optimization-level': 'engine.optimization_level',
+    '--max-camera-size': 'engine.max_camera_size',
+    '--cache-dir': 'engine.cache_dir',
+}
+_FRAMES = 8
+"""Frames taken of each INPUT to verify on."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    add_network_options(parser, required=False)
+    add_parameters(parser.add_argument_group('building'), _SETTINGS)
+    parser.add_argument(
+        '--frames', nargs='+', metavar='INPUT', default=[],
+        help=f'verify on these too (the first {_FRAMES} of each): images, folders, videos, bags; '
+        'the synthetic world is always looked at',
+    )
+    parser.add_argument('--list', action='store_true', help='list the TensorRT engines kept')
+    parser.add_argument(
+        '--prune', action='store_true',
+        help='delete damaged and unfinished files, and what this TensorRT and GPU cannot use',
+    )
+    add_json_option(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """
+    Build one engine, or list or prune those kept.
+
+    :param args: of :func:`configure`.
+    :raises DepthNodeError: the model or the engine cannot be had.
+    """
+    config = config_from(
+        args, {parameter: getattr(args, option[2:].replace('-', '_'))
+               for option, parameter in _SETTINGS.items()}
+    )
+    cache = EngineCache(cache_root(config.engine.cache_dir) / 'tensorrt')
+    if args.prune:
+        _prune(cache)
+    if args.list:
+        write_json(args.json, {'engines': _list(cache)})
+    if args.prune or args.list:
+        return
+    if args.model is None:
+        raise ConfigError('Which model?', 'Give --model, or --list, or --prune.')
+    model = model_from(args, config)
+    frames = [
+        frame.rgb.copy()
+        for text in args.frames
+        for frame in itertools.islice(open_source(text), _FRAMES)
+    ]
+    write_json(args.json, _build(model, config, frames))
+
+
+def _build(model: Model, config: Config, frames: list[NDArray[np.uint8]]) -> dict[str, Any]:
+    """Open the engine with a bar; return what is known of it."""
+    size = network.choose_size(
+        model.spec, network.inspect(model.path), config.model.input_size
+    )
+    with _interruptible() as cancelled, _bar() as on_progress:
+        engine = open_engine(
+            model, config.engine, size, on_progress=on_progress, cancelled=cancelled,
+            log=_tell, warn=_tell, frames=frames,
+        )
+        try:
+            facts = getattr(engine, 'facts', None) or _verified(engine, model, frames)
+        finally:
+            engine.close()
+    verdict = facts['verification'][-1]
+    print(
+        f'{engine.description} at {size}: relative error {verdict["median"]:.2%} (median), '
+        f'{verdict["p99"]:.2%} (99th percentile) over {verdict["frames"]} frames'
+    )
+    return {'engine': engine.description, 'size': str(size), **facts}
+
+
+def _verified(
+    engine: Engine, model: Model, frames: list[NDArray[np.uint8]]
+) -> dict[str, Any]:
+    """Compare an engine that does not check itself with ONNX Runtime on the CPU."""
+    from depth_node.engine.onnxruntime import open_onnxruntime
+    from depth_node.engine.verify import compare, sample_frames
+
+    reference = open_onnxruntime(model, engine.network_size)
+    verdict = compare(engine, reference, sample_frames(frames))
+    reference.close()
+    if not verdict.good:
+        raise EngineError(
+            f'{engine.description} disagrees with ONNX Runtime: {verdict.reason}.',
+            'Try --precision fp32.',
+        )
+    return {'model': model.spec.name, 'verification': [verdict.as_facts()]}
+
+
+def _list(cache: EngineCache) -> list[dict[str, Any]]:
+    rows = []
+    for entry in cache.entries():
+        facts = entry.metadata
+        rows.append({**facts, 'path': str(entry.path)})
+        checked = (facts.get('verification') or [{}])[-1]
+        key = facts.get('key', {})
+        print(
+            f'{entry.path.name}\n  {facts.get("precision", "?")}, {key.get("runtime", "?")}, '
+            f'{key.get("gpu", "?")}, {facts.get("plan_bytes", 0) / 1e6:.0f} MB, relative error '
+            f'{checked.get("median", float("nan")):.2%} (median), '
+            f'{checked.get("p99", float("nan")):.2%} (99th percentile)'
+        )
+    if not rows:
+        print(f'No TensorRT engines in {cache.folder}.')
+    return rows
+
+
+def _prune(cache: EngineCache) -> None:
+    from depth_node.engine.tensorrt.cuda import Cuda, load_cuda
+    from depth_node.engine.tensorrt.library import load_library
+
+    try:
+        runtime = load_library().name
+        cuda = Cuda(load_cuda())
+    except EngineError as error:
+        _tell(f'{error} Engines of other versions and GPUs are left.')
+        deleted = cache.prune()
+    else:
+        deleted = cache.prune(runtime, cuda.gpu)
+        cuda.close()
+    for path in deleted:
+        print(f'deleted {path}')
+    print(f'{len(deleted)} files deleted')
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C cancel the build in good order instead of in the middle of foreign code."""
+    interrupted = []
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    try:
+        yield lambda: bool(interrupted)
+    except CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[float, str], None]]:
+    """Show how far a build is: after two seconds, and only on a terminal."""
+    with contextlib.ExitStack() as stack:
+        bar: Any = None
+        if sys.stderr.isatty():
+            with contextlib.suppress(ImportError):  # an extra; the work is the same without
+                from tqdm import tqdm
+
+                bar = stack.enter_context(tqdm(total=100, unit='%', delay=2.0, leave=False))
+
+        def show(share: float, stage: str) -> None:
+            if bar is not None:
+                bar.set_description(stage, refresh=False)
+                bar.n = round(100 * share)
+                bar.refresh()
+
+        yield show
+
+
+def _tell(line: str) -> None:
+    print(f'depth-node build: {line}', file=sys.stderr)
