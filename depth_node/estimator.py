@@ -121,24 +121,27 @@ class DepthEstimator:
         height, width = frame.shape[:2]
         if camera is not None and camera.size != (width, height):
             raise DataError(f'The frame is {width}x{height} and its camera {camera.size}.')
-        prediction = self.predict(frame)
-        return self.measure(prediction, camera)
+        self._prediction = self.predict(frame, self._prediction)
+        return self.measure(self._prediction, camera)
 
-    def predict(self, frame: NDArray[np.uint8]) -> Prediction:
+    def predict(self, frame: NDArray[np.uint8], out: Prediction | None = None) -> Prediction:
         """
         Run the network alone.
 
+        :meth:`measure` may run on another prediction in another thread meanwhile.
+
         :param frame: uint8 (H, W, 3) rgb.
-        :returns: the network's own answer, in buffers that the next call overwrites.
+        :param out: what an earlier call returned, to be filled again; used where it fits.
+        :returns: the network's own answer: `out`, or new buffers.
         :raises EngineError: the engine failed.
         """
         height, width = frame.shape[:2]
         engine = self._opened(Size(width, height))
-        if self._prediction is None or self._prediction.shape != (height, width):
-            self._prediction = engine.buffers(height, width)
-        engine.infer(frame, self._prediction)
+        if out is None or out.shape != (height, width):
+            out = engine.buffers(height, width)
+        engine.infer(frame, out)
         self._stages.lap('engine')
-        return self._prediction
+        return out
 
     def measure(self, prediction: Prediction, camera: Camera | None) -> DepthFrame:
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+import threading
 import time
 
 import numpy as np
@@ -45,16 +46,16 @@ class Stages:
     """
     A stopwatch with laps that have names; cheap enough to run always (0.2 us a lap).
 
-    Written by one thread; others may read the summary.
+    Every thread has laps of its own, under names of their own.
     """
 
     def __init__(self) -> None:
         self._laps: dict[str, deque[int]] = {}
-        self._last = time.perf_counter_ns()
+        self._last: dict[int, int] = {}
 
     def begin(self) -> None:
-        """Start the first lap of a frame."""
-        self._last = time.perf_counter_ns()
+        """Start this thread's first lap of a frame."""
+        self._last[threading.get_ident()] = time.perf_counter_ns()
 
     def lap(self, name: str) -> None:
         """
@@ -62,12 +63,12 @@ class Stages:
 
         :param name: of the lap that ends.
         """
-        now = time.perf_counter_ns()
+        now, thread = time.perf_counter_ns(), threading.get_ident()
         laps = self._laps.get(name)
         if laps is None:
             laps = self._laps[name] = deque(maxlen=KEPT)
-        laps.append(now - self._last)
-        self._last = now
+        laps.append(now - self._last.get(thread, now))
+        self._last[thread] = now
 
     def clear(self) -> None:
         """Forget everything."""

@@ -70,7 +70,6 @@ def output_values(health: Health) -> dict[str, object]:
         'frames published': health.frames_out,
         'latency p50 (ms)': 1e3 * health.latency.quantile(0.5),
         'latency p99 (ms)': 1e3 * health.latency.quantile(0.99),
-        'work per frame p50 (ms)': 1e3 * health.work.quantile(0.5),
         'invalid pixels (%)': 100 * health.invalid_share,
         **{f'{lap} p50 (ms)': q.median for lap, q in health.stages.summary().items()},
         'errors': health.errors,

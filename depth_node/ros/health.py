@@ -94,7 +94,6 @@ class Health:
         self.infos = Meter()
         self.published = Meter()
         self.latency = Meter()
-        self.work = Meter()
         self.stages = Stages()
         self.dropped: Counter[str] = Counter()
         self.frames_in = 0
@@ -151,6 +150,16 @@ class Health:
         """
         with self._lock:
             return dict(self._problems)
+
+    def sent(self, latency: float) -> None:
+        """
+        Count a frame that was published.
+
+        :param latency: from its reception to now (s).
+        """
+        self.published.add()
+        self.latency.add(latency)
+        self.frames_out += 1
 
     def drop(self, reason: str) -> None:
         """

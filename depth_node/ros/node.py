@@ -8,7 +8,6 @@ newest frame through the estimator and publishes what somebody listens to.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-import time
 import traceback
 from typing import Any
 
@@ -17,6 +16,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
+from depth_node.config import Config
 from depth_node.errors import DepthNodeError
 from depth_node.ros import runtime
 from depth_node.ros.calibration import Calibration
@@ -24,12 +24,14 @@ from depth_node.ros.diagnostics import DiagnosticsPublisher, statuses
 from depth_node.ros.health import Health
 from depth_node.ros.inputs import CameraTopics
 from depth_node.ros.lifecycle import guard_transitions
+from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.outputs import Outputs
 from depth_node.ros.parameters import Parameters
-from depth_node.ros.pipeline import Job, Pipeline
+from depth_node.ros.pipeline import Pipeline
+from depth_node.ros.reading import Reader
+from depth_node.ros.sending import Sender
 from depth_node.ros.transforms import Transforms
-from depth_node.ros.worker import LatestWorker
 
 WATCH_PERIOD_S = 0.25
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -50,6 +52,7 @@ class DepthNode(LifecycleNode):
         guard_transitions(self)
         self._configured = False
         self._health = Health()
+        self._notices = Notices(self._health, self.get_logger())
         self._settings = Parameters(self, lambda: self._configured)
         self._diagnostics = DiagnosticsPublisher(self)
         self._transforms = Transforms(self)
@@ -57,7 +60,7 @@ class DepthNode(LifecycleNode):
         self._opening: Opening | None = None
         self._outputs: Outputs | None = None
         self._topics: CameraTopics | None = None
-        self._worker: LatestWorker[Job] | None = None
+        self._pipeline: Pipeline | None = None
         autostart = self.declare_parameter(
             'autostart',
             True,
@@ -127,7 +130,7 @@ class DepthNode(LifecycleNode):
         self._calibration = Calibration(config.input)
         if self._calibration.assumed:
             text = f'the camera is calibrated by {self._calibration.assumed}, not by CameraInfo.'
-            self._warn('assumed', text)
+            self._notices.warn('assumed', text)
         self._opening = Opening(config, self.get_logger())
         self._outputs = Outputs(self)
 
@@ -135,23 +138,24 @@ class DepthNode(LifecycleNode):
         assert self._calibration is not None
         assert self._opening is not None
         assert self._outputs is not None
-        pipeline = Pipeline(
-            lambda: self._settings.config,
+        def config() -> Config:
+            return self._settings.config
+
+        def topic() -> str:
+            return self._topics.image_topic if self._topics is not None else ''
+
+        self._pipeline = Pipeline(
+            config,
             self._opening,
-            self._calibration,
-            self._outputs,
-            self._health,
-            self._transforms,
-            self.get_logger(),
-            lambda: self._topics.image_topic if self._topics else '',
+            Reader(config, self._calibration, topic, self._notices),
+            Sender(config, self._outputs, self._transforms, self._notices),
+            self._notices,
         )
         self._opening.resume()
         self._health.restart()
-        self._worker = LatestWorker(pipeline.handle, 'depth')
-        self._worker.start()
-        config = self._settings.config
+        self._pipeline.start()
         self._topics = CameraTopics(
-            self, config.input, self._health, self._on_image, self._on_info
+            self, config().input, self._health, self._on_image, self._on_info
         )
         self.get_logger().info(
             f'listening to {self._topics.image_topic} and {self._topics.info_topic}'
@@ -162,10 +166,10 @@ class DepthNode(LifecycleNode):
         if self._topics is not None:
             self._topics.destroy()
             self._topics = None
-        if self._worker is not None:
-            if not self._worker.stop(STOP_PATIENCE_S):
+        if self._pipeline is not None:
+            if not self._pipeline.stop(STOP_PATIENCE_S):
                 self.get_logger().warning('the frame in hand is not finished; left behind')
-            self._worker = None
+            self._pipeline = None
         if self._opening is not None:
             self._opening.cancel(STOP_PATIENCE_S)
 
@@ -189,8 +193,8 @@ class DepthNode(LifecycleNode):
     def _on_image(self, message: Any) -> None:
         self._health.received.add()
         self._health.frames_in += 1
-        if self._worker is not None and self._worker.offer(Job(message, time.monotonic())):
-            self._health.drop('older than the next')
+        if self._pipeline is not None:
+            self._pipeline.offer(message)
 
     def _on_info(self, info: CameraInfo) -> None:
         self._health.infos.add()
@@ -203,7 +207,7 @@ class DepthNode(LifecycleNode):
             self._topics.match()
             self._topics.check_silence()
         limit = self._settings.config.engine.timeout
-        if self._worker is not None and self._worker.busy_for() > limit:
+        if self._pipeline is not None and self._pipeline.busy_for() > limit:
             runtime.die(
                 self.get_logger(),
                 f'a frame has been in work for over {limit:g} s (engine.timeout): the engine '
@@ -218,10 +222,6 @@ class DepthNode(LifecycleNode):
 
     def _state(self) -> str:
         return 'active' if self._topics else 'inactive' if self._configured else 'unconfigured'
-
-    def _warn(self, key: str, text: str) -> None:
-        if self._health.set(key, text):
-            self.get_logger().warning(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,11 @@
-"""What the worker does with one frame: read it, estimate, publish."""
+"""
+What happens to a frame: read and predicted in one thread, measured and sent in another.
+
+The engine leaves most of the processor's attention to itself while it runs, and the making and
+sending of messages is one thread's work; done side by side they share the cores, instead of
+leaving all but one idle. Nothing queues: the second thread takes a frame only when it is idle,
+and the first then goes on with the newest one there is.
+"""
 
 from __future__ import annotations
 
@@ -8,37 +15,55 @@ import time
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage
-from std_msgs.msg import Header
 
-from depth_node.camera import Camera, UncalibratedError
-from depth_node.color import colorize
 from depth_node.config import Config
 from depth_node.errors import DepthNodeError, EngineError
 from depth_node.estimator import DepthEstimator, DepthFrame
 from depth_node.model import Size
-from depth_node.points import Frames, PointsPipeline
-from depth_node.ros import messages
-from depth_node.ros.calibration import Calibration
-from depth_node.ros.health import Health
+from depth_node.prediction import Prediction
+from depth_node.ros.messages import rgb_from_compressed
+from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
-from depth_node.ros.outputs import Outputs
-from depth_node.ros.transforms import Transforms
+from depth_node.ros.reading import Reader, Seen
+from depth_node.ros.sending import Sender
+from depth_node.ros.worker import Worker
 
-Frame = NDArray[np.uint8]
+ALL_NAN = (
+    'every pixel is invalid: the engine gives NaN, or a filter is too strict. Try '
+    'engine.precision fp32, and filter.* and depth.* at their defaults.'
+)
 
 
 @dataclass(frozen=True)
 class Job:
     """
-    A frame on its way to the worker.
+    A frame that has been received.
 
     :param message: Image or CompressedImage.
-    :param arrived: when it was received (s, monotonic clock).
+    :param arrived: when (s, monotonic clock).
     """
 
     message: Any
+    arrived: float
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """
+    A frame that has been through the network.
+
+    :param seen: the frame.
+    :param prediction: what the network says.
+    :param estimator: whose prediction it is.
+    :param wanted: topics somebody listened to when it was read.
+    :param arrived: when it was received (s, monotonic clock).
+    """
+
+    seen: Seen
+    prediction: Prediction
+    estimator: DepthEstimator
+    wanted: frozenset[str]
     arrived: float
 
 
@@ -48,228 +73,148 @@ class Pipeline:
 
     :param config: returns the configuration in force.
     :param opening: where the engine comes from.
-    :param calibration: where cameras come from.
-    :param outputs: the publishers.
-    :param health: told about everything.
-    :param transforms: where frames are looked up.
-    :param logger: an rclpy logger.
-    :param image_topic: returns the resolved image topic.
+    :param reader: reads messages.
+    :param sender: sends what came out, and knows who listens.
+    :param notices: told about everything.
     """
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         config: Callable[[], Config],
         opening: Opening,
-        calibration: Calibration,
-        outputs: Outputs,
-        health: Health,
-        transforms: Transforms,
-        logger: Any,
-        image_topic: Callable[[], str],
+        reader: Reader,
+        sender: Sender,
+        notices: Notices,
     ) -> None:
         self._config = config
         self._opening = opening
-        self._calibration = calibration
-        self._outputs = outputs
-        self._health = health
-        self._transforms = transforms
-        self._logger = logger
-        self._image_topic = image_topic
+        self._reader = reader
+        self._sender = sender
+        self._notices = notices
+        self._health = notices.health
         self._estimator: DepthEstimator | None = None
-        self._rgb: Frame | None = None
-        self._points: PointsPipeline | None = None
-        self._stages = health.stages
+        self._predictions: list[Prediction | None] = [None, None]
+        self._turn = 0
+        self._front: Worker[Job] = Worker(self._predict, 'predict')
+        self._back: Worker[Predicted] = Worker(self._finish, 'publish')
 
-    def handle(self, job: Job) -> None:
+    def start(self) -> None:
+        """Start both threads."""
+        self._back.start()
+        self._front.start()
+
+    def offer(self, message: Any) -> None:
         """
-        Take one frame all the way; never raises.
+        Take a message, instead of one that still waits.
 
-        :param job: the frame.
+        :param message: Image or CompressedImage.
         """
-        start = time.monotonic()
-        try:
-            if self._process(job):
-                self._health.published.add()
-                self._health.frames_out += 1
-                self._health.work.add(time.monotonic() - start)
-                self._health.latency.add(time.monotonic() - job.arrived)
-        except EngineError as error:
-            self._failed('engine', error)
-        except DepthNodeError as error:
-            self._failed('frame', error)
-        except Exception as error:  # noqa: BLE001  one bad frame must not end the node
-            text = f'{type(error).__name__}: {error}. This is a fault of depth_node; report it.'
-            self._failed('frame', DepthNodeError(text))
+        if self._front.offer(Job(message, time.monotonic())):
+            self._health.drop('older than the next')
 
-    def _process(self, job: Job) -> bool:
-        """Return whether something was published."""
-        message = job.message
-        estimator = self._ready(message)
-        wanted = self._outputs.wanted()
-        if not wanted or estimator is None:
-            self._health.drop('nobody listens' if not wanted else 'no engine yet')
-            return False
-        self._stages.begin()
-        frame = self._picture(message)
-        self._stages.lap('view')
-        header = self._header(message.header)
-        camera = self._camera(header, Size(frame.shape[1], frame.shape[0]))
-        result = estimator.estimate(frame, camera)
-        self._health.clear('frame', 'engine')
-        self._judge(result, estimator)
-        return self._publish(wanted, result, camera, frame, header)
+    def busy_for(self) -> float:
+        """
+        Tell how long the oldest frame in hand has been there.
+
+        :returns: seconds, 0.0 when idle.
+        """
+        return max(self._front.busy_for(), self._back.busy_for())
+
+    def stop(self, timeout: float) -> bool:
+        """
+        Finish the frames in hand and end both threads.
+
+        :param timeout: how long to wait for each (s).
+        :returns: whether they have ended.
+        """
+        # the back first: the front may be waiting for it
+        ended = self._back.stop(timeout)
+        return self._front.stop(timeout) and ended
+
+    def _predict(self, job: Job) -> None:
+        """Do the first half of a frame; never raises."""
+        with _Guard(self._notices):
+            estimator = self._ready(job.message)
+            wanted = self._sender.wanted()
+            if not wanted or estimator is None:
+                self._health.drop('no engine yet' if estimator is None else 'nobody listens')
+                return
+            stages = self._health.stages
+            stages.begin()
+            turn = self._turn
+            seen = self._reader.read(job.message, turn)
+            stages.lap('view')
+            prediction = self._predictions[turn] = estimator.predict(
+                seen.rgb, self._predictions[turn]
+            )
+            self._health.clear('engine', 'frame')
+            self._turn = 1 - turn
+            self._back.hand_over(Predicted(seen, prediction, estimator, wanted, job.arrived))
+
+    def _finish(self, predicted: Predicted) -> None:
+        """Do the second half of a frame; never raises."""
+        with _Guard(self._notices):
+            self._health.stages.begin()
+            predicted.estimator.configure(self._config())
+            result = predicted.estimator.measure(predicted.prediction, predicted.seen.camera)
+            self._judge(result, predicted.estimator)
+            if self._sender.send(predicted.wanted, result, predicted.seen):
+                self._health.sent(time.monotonic() - predicted.arrived)
+            else:
+                self._health.drop('no metres')
 
     def _ready(self, message: Any) -> DepthEstimator | None:
         """Return the estimator, or see to it that there will be one."""
-        config = self._config()
         if self._estimator is None:
             engine = self._opening.engine
             if engine is None:
-                self._opening.start(self._size_of(message))
+                self._opening.start(_size_of(message))
                 return None
-            self._estimator = DepthEstimator(engine, config, self._stages)
-        self._estimator.configure(config)
+            self._estimator = DepthEstimator(engine, self._config(), self._health.stages)
         return self._estimator
-
-    def _size_of(self, message: Any) -> Size:
-        if isinstance(message, CompressedImage):
-            height, width = self._picture(message).shape[:2]
-            return Size(width, height)
-        return Size(message.width, message.height)
-
-    def _picture(self, message: Any) -> Frame:
-        if isinstance(message, CompressedImage):
-            return messages.rgb_from_compressed(message)
-        size = (message.height, message.width, 3)
-        if (self._rgb is None or self._rgb.shape != size) and message.encoding != 'rgb8':
-            self._rgb = messages.rgb_from_msg(message)
-            return self._rgb
-        return messages.rgb_from_msg(message, self._rgb)
-
-    def _header(self, header: Header) -> Header:
-        """Return the input's header, with another frame_id where the parameters say so."""
-        wanted = self._config().output.frame_id
-        if wanted:
-            header.frame_id = wanted
-        if header.frame_id:
-            self._health.clear('frame_id')
-        else:
-            self._warn(
-                'frame_id',
-                f'{self._image_topic()} has an empty frame_id, so its outputs cannot be placed. '
-                'Set it in the camera driver, or set output.frame_id.',
-            )
-        return header
-
-    def _camera(self, header: Header, size: Size) -> Camera | None:
-        stamp = (header.stamp.sec, header.stamp.nanosec)
-        try:
-            camera = self._calibration.camera(stamp, size, self._image_topic())
-        except UncalibratedError as error:
-            self._warn('calibration', str(error), fatal=True)
-            return None
-        self._health.clear('calibration')
-        return camera
 
     def _judge(self, result: DepthFrame, estimator: DepthEstimator) -> None:
         """Turn what the estimator noticed into conditions."""
+        self._notices.set('focal', estimator.focal_note)
         if result.depth is None:
-            self._warn('scale', result.note, fatal=True)
+            self._notices.warn('scale', result.note, fatal=True)
+            return
+        self._health.clear('scale')
+        # a sixty-fourth of the pixels says as much and costs nothing
+        invalid = float(np.isnan(result.depth[::8, ::8]).mean())
+        self._health.invalid_share = invalid
+        if invalid == 1.0:
+            self._notices.warn('nan', ALL_NAN, fatal=True)
         else:
-            self._health.clear('scale')
-            # a sixty-fourth of the pixels says as much and costs nothing
-            self._health.invalid_share = float(np.isnan(result.depth[::8, ::8]).mean())
-            if self._health.invalid_share == 1.0:
-                self._warn(
-                    'nan',
-                    'every pixel is invalid: the engine gives NaN, or a filter is too strict. '
-                    'Try engine.precision fp32, and filter.* and depth.* at their defaults.',
-                    fatal=True,
-                )
-            else:
-                self._health.clear('nan')
-        if estimator.focal_note:
-            self._warn('focal', estimator.focal_note)
-        else:
-            self._health.clear('focal')
+            self._health.clear('nan')
 
-    def _publish(
-        self,
-        wanted: frozenset[str],
-        result: DepthFrame,
-        camera: Camera | None,
-        frame: Frame,
-        header: Header,
-    ) -> bool:
-        """Publish what is wanted and known; return whether anything was."""
-        publish = self._outputs.publish
-        if 'depth/image_relative' in wanted:
-            values = messages.image_to_msg(result.prediction.values, '32FC1', header)
-            publish('depth/image_relative', values)
-        depth = result.depth
-        if depth is None or camera is None:
-            return 'depth/image_relative' in wanted
-        output = self._config().output
-        if 'depth/image' in wanted:
-            message = messages.depth_to_msg(depth, output.encoding, header)
-            self._stages.lap('message')
-            publish('depth/image', message)
-            self._stages.lap('publish')
-        if 'depth/camera_info' in wanted:
-            publish('depth/camera_info', messages.camera_info_to_msg(camera, header))
-        if 'depth/points' in wanted or 'depth/scan' in wanted:
-            self._plan(wanted, depth, camera, frame, header)
-        if 'depth/image_color' in wanted:
-            picture = colorize(
-                depth, output.color_min, output.color_max, bar=output.color_bar
-            )
-            publish('depth/image_color', messages.image_to_msg(picture, 'bgr8', header))
-            self._stages.lap('color')
+
+class _Guard:
+    """Turns whatever a frame raises into a condition: one bad frame must not end the node."""
+
+    def __init__(self, notices: Notices) -> None:
+        self._notices = notices
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            return False
+        if isinstance(error, EngineError):
+            self._notices.failed('engine', error)
+        elif isinstance(error, DepthNodeError):
+            self._notices.failed('frame', error)
+        elif isinstance(error, Exception):
+            text = f'{type(error).__name__}: {error}. This is a fault of depth_node; report it.'
+            self._notices.failed('frame', DepthNodeError(text))
+        else:
+            return False
         return True
 
-    def _plan(
-        self,
-        wanted: frozenset[str],
-        depth: NDArray[np.float32],
-        camera: Camera,
-        frame: Frame,
-        header: Header,
-    ) -> None:
-        """Publish what planners listen to."""
-        config = self._config()
-        made = self._points
-        if made is None or not made.suits(camera, config):
-            made = self._points = PointsPipeline(camera, config)
-        points, scan = 'depth/points' in wanted, 'depth/scan' in wanted
-        names = made.frames(points=points, scan=scan)
-        optical, stamp = header.frame_id, header.stamp
-        found = [self._transforms.lookup(name, optical, stamp) if name else None for name in names]
-        planned = made.process(depth, frame, Frames(*found), points=points, scan=scan)
-        self._stages.lap('cloud')
-        if planned.note:
-            self._warn('planning', f'{planned.note} {self._transforms.problem}'.strip())
-        else:
-            self._health.clear('planning')
-        if planned.points is not None:
-            header_there = messages.header_of(stamp, config.points.frame or optical)
-            message = messages.cloud_to_msg(planned.points, header_there)
-            self._stages.lap('message')
-            self._outputs.publish('depth/points', message)
-            self._stages.lap('publish')
-        if planned.scan is not None:
-            header_there = messages.header_of(stamp, config.scan.output_frame)
-            scan_message = messages.scan_to_msg(
-                planned.scan.ranges, planned.scan.geometry, header_there
-            )
-            self._outputs.publish('depth/scan', scan_message)
 
-    def _warn(self, key: str, text: str, *, fatal: bool = False) -> None:
-        if self._health.set(key, text, fatal=fatal):
-            self._logger.warning(text)
-
-    def _failed(self, key: str, error: DepthNodeError) -> None:
-        """Count an error; log it once, not once a frame."""
-        self._health.drop('error')
-        if self._health.set(key, str(error), fatal=True):
-            self._health.error(str(error))
-            self._logger.error(str(error))
+def _size_of(message: Any) -> Size:
+    if isinstance(message, CompressedImage):
+        height, width = rgb_from_compressed(message).shape[:2]
+        return Size(width, height)
+    return Size(message.width, message.height)

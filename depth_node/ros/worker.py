@@ -1,4 +1,4 @@
-"""One thread, and a slot in which only the newest frame waits."""
+"""One thread, and one slot: for the newest item, or for the next."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Generic, TypeVar
 T = TypeVar('T')
 
 
-class LatestWorker(Generic[T]):
+class Worker(Generic[T]):
     """
-    Calls a function on the newest item offered, in a thread of its own.
+    Calls a function on items, one at a time, in a thread of its own.
 
-    An item offered while another waits replaces it: what a robot needs is the newest frame, and
-    a queue would only add its own age to it.
+    An item that is offered while another waits replaces it: what a robot needs is the newest
+    frame, and a queue would only add its own age to it. An item that is handed over waits for
+    the thread instead, because work has gone into it already.
 
     :param handle: called with one item at a time; must not raise.
     :param name: of the thread.
@@ -48,13 +49,24 @@ class LatestWorker(Generic[T]):
         with self._wake:
             dropped = self._item is not None
             self._item = item
-            self._wake.notify()
+            self._wake.notify_all()
         return dropped
 
-    def clear(self) -> None:
-        """Drop what waits; what is being handled is finished."""
+    def hand_over(self, item: T) -> bool:
+        """
+        Wait until the thread is idle, and give it an item.
+
+        :param item: what to handle next.
+        :returns: whether it was taken; not when the thread is stopped meanwhile.
+        """
         with self._wake:
-            self._item = None
+            while self._running and (self._item is not None or self._busy_since is not None):
+                self._wake.wait()
+            if not self._running:
+                return False
+            self._item = item
+            self._wake.notify_all()
+        return True
 
     def busy_for(self) -> float:
         """
@@ -78,7 +90,7 @@ class LatestWorker(Generic[T]):
         with self._wake:
             self._running = False
             self._item = None
-            self._wake.notify()
+            self._wake.notify_all()
         thread.join(timeout)
         if thread.is_alive():
             return False
@@ -93,10 +105,12 @@ class LatestWorker(Generic[T]):
                 if not self._running:
                     return
                 item, self._item = self._item, None
+                self._busy_since = time.monotonic()
             assert item is not None
-            self._busy_since = time.monotonic()
             try:
                 self._handle(item)
             finally:
-                self._busy_since = None
-            del item  # the message's memory is free before the next one comes
+                del item  # the message's memory is free before the next one comes
+                with self._wake:
+                    self._busy_since = None
+                    self._wake.notify_all()

@@ -8,7 +8,7 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depth_node.ros.worker import LatestWorker
+from depth_node.ros.worker import Worker
 
 
 def test_newest_item_wins_while_the_worker_is_busy() -> None:
@@ -21,7 +21,7 @@ def test_newest_item_wins_while_the_worker_is_busy() -> None:
         release.wait(5)
         handled.append(item)
 
-    worker = LatestWorker(handle, 'test')
+    worker = Worker(handle, 'test')
     worker.start()
     assert worker.offer(0) is False
     assert started.wait(5)
@@ -44,7 +44,7 @@ def test_stop_drops_what_waits_and_finishes_what_is_in_hand() -> None:
         release.wait(5)
         handled.append(item)
 
-    worker = LatestWorker(handle, 'test')
+    worker = Worker(handle, 'test')
     worker.start()
     worker.offer(1)
     assert started.wait(5)
@@ -61,7 +61,7 @@ def test_stop_drops_what_waits_and_finishes_what_is_in_hand() -> None:
 def test_it_starts_again_after_stop() -> None:
     """One worker serves through activate, deactivate, activate."""
     done = threading.Event()
-    worker: LatestWorker[int] = LatestWorker(lambda _: done.set(), 'test')
+    worker: Worker[int] = Worker(lambda _: done.set(), 'test')
     assert worker.stop(1)
     for _ in range(3):
         done.clear()
@@ -77,7 +77,7 @@ def test_it_starts_again_after_stop() -> None:
 def test_order_is_kept_and_the_last_is_always_handled(items: list[int]) -> None:
     """Whatever is dropped, what is handled is a subsequence that ends with the last item."""
     handled: list[tuple[int, int]] = []
-    worker: LatestWorker[tuple[int, int]] = LatestWorker(handled.append, 'test')
+    worker: Worker[tuple[int, int]] = Worker(handled.append, 'test')
     worker.start()
     for pair in enumerate(items):
         worker.offer(pair)
@@ -87,3 +87,39 @@ def test_order_is_kept_and_the_last_is_always_handled(items: list[int]) -> None:
     assert worker.stop(5)
     assert handled[-1] == (len(items) - 1, items[-1])
     assert handled == sorted(handled)
+
+
+def test_what_is_handed_over_is_never_dropped() -> None:
+    """The giver waits for an idle thread, and is released when the thread is stopped."""
+    handled: list[int] = []
+
+    def handle(item: int) -> None:
+        time.sleep(0.01)
+        handled.append(item)
+
+    worker = Worker(handle, 'test')
+    worker.start()
+    assert all(worker.hand_over(n) for n in range(10))
+    deadline = time.monotonic() + 5
+    while len(handled) < 10 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert handled == list(range(10))
+
+    block, inside = threading.Event(), threading.Event()
+
+    def hang(_: int) -> None:
+        inside.set()
+        block.wait(5)
+
+    worker = Worker(hang, 'hang')
+    worker.start()
+    assert worker.hand_over(1)
+    assert inside.wait(5)
+    taken: list[bool] = []
+    giver = threading.Thread(target=lambda: taken.append(worker.hand_over(2)))
+    giver.start()
+    assert worker.stop(0.05) is False
+    giver.join(5)
+    assert taken == [False]
+    block.set()
+    assert worker.stop(5)

@@ -1,0 +1,109 @@
+"""From a camera's message to a frame, its camera and its header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+
+from depth_node.camera import Camera, UncalibratedError
+from depth_node.config import Config
+from depth_node.model import Size
+from depth_node.ros import messages
+from depth_node.ros.calibration import Calibration
+from depth_node.ros.notices import Notices
+
+RGB = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """
+    One frame as it came.
+
+    :param rgb: uint8 (H, W, 3); a view on the message where its encoding is rgb8.
+    :param camera: that took it, or None where there is no calibration.
+    :param header: the message's, with the frame_id the parameters want.
+    """
+
+    rgb: RGB
+    camera: Camera | None
+    header: Header
+
+    @property
+    def size(self) -> Size:
+        """Width and height of the frame (pixels)."""
+        height, width = self.rgb.shape[:2]
+        return Size(width, height)
+
+
+class Reader:
+    """
+    Reads Image and CompressedImage into two buffers in turn, so that one may still be used.
+
+    :param config: returns the configuration in force.
+    :param calibration: where cameras come from.
+    :param topic: returns the resolved image topic.
+    :param notices: told about empty frame_ids and missing calibration.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        calibration: Calibration,
+        topic: Callable[[], str],
+        notices: Notices,
+    ) -> None:
+        self._config = config
+        self._calibration = calibration
+        self._topic = topic
+        self._notices = notices
+        self._buffers: list[RGB | None] = [None, None]
+
+    def read(self, message: Any, turn: int) -> Seen:
+        """
+        Read one message.
+
+        :param message: Image or CompressedImage.
+        :param turn: 0 or 1, which buffer to use.
+        :returns: the frame.
+        :raises DataError: the message contradicts itself, or its CameraInfo does.
+        """
+        rgb = self._picture(message, turn)
+        header = self._header(message.header)
+        camera = self._camera(header, Size(rgb.shape[1], rgb.shape[0]))
+        return Seen(rgb, camera, header)
+
+    def _picture(self, message: Any, turn: int) -> RGB:
+        if isinstance(message, CompressedImage):
+            return messages.rgb_from_compressed(message)
+        rgb = messages.rgb_from_msg(message, self._buffers[turn])
+        if message.encoding != 'rgb8':
+            self._buffers[turn] = rgb
+        return rgb
+
+    def _header(self, header: Header) -> Header:
+        wanted = self._config().output.frame_id
+        if wanted:
+            header.frame_id = wanted
+        missing = (
+            f'{self._topic()} has an empty frame_id, so its outputs cannot be placed. Set it in '
+            'the camera driver, or set output.frame_id.'
+        )
+        self._notices.set('frame_id', '' if header.frame_id else missing)
+        return header
+
+    def _camera(self, header: Header, size: Size) -> Camera | None:
+        stamp = (header.stamp.sec, header.stamp.nanosec)
+        try:
+            camera = self._calibration.camera(stamp, size, self._topic())
+        except UncalibratedError as error:
+            self._notices.warn('calibration', str(error), fatal=True)
+            return None
+        self._notices.health.clear('calibration')
+        return camera

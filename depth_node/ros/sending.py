@@ -1,0 +1,116 @@
+"""From metres to the messages somebody listens to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.camera import Camera
+from depth_node.color import colorize
+from depth_node.config import Config
+from depth_node.estimator import DepthFrame
+from depth_node.points import Frames, PointsPipeline
+from depth_node.ros import messages
+from depth_node.ros.notices import Notices
+from depth_node.ros.outputs import Outputs
+from depth_node.ros.reading import Seen
+from depth_node.ros.transforms import Transforms
+
+Wanted = frozenset[str]
+
+
+class Sender:
+    """
+    Makes and publishes the messages of a frame.
+
+    :param config: returns the configuration in force.
+    :param outputs: the publishers.
+    :param transforms: where frames are looked up.
+    :param notices: told when a planner's output cannot be made.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        outputs: Outputs,
+        transforms: Transforms,
+        notices: Notices,
+    ) -> None:
+        self._config = config
+        self._outputs = outputs
+        self._transforms = transforms
+        self._notices = notices
+        self._stages = notices.health.stages
+        self._points: PointsPipeline | None = None
+
+    def wanted(self) -> Wanted:
+        """
+        Tell what somebody listens to.
+
+        :returns: topics, as in ``outputs.TOPICS``.
+        """
+        return self._outputs.wanted()
+
+    def send(self, wanted: Wanted, result: DepthFrame, seen: Seen) -> bool:
+        """
+        Publish what is wanted and known.
+
+        :param wanted: topics with subscribers, as in ``outputs.TOPICS``.
+        :param result: what was estimated.
+        :param seen: the frame it was estimated from.
+        :returns: whether anything was published.
+        """
+        publish, header = self._outputs.publish, seen.header
+        if 'depth/image_relative' in wanted:
+            values = messages.image_to_msg(result.prediction.values, '32FC1', header)
+            publish('depth/image_relative', values)
+        depth, camera = result.depth, seen.camera
+        if depth is None or camera is None:
+            return 'depth/image_relative' in wanted
+        output = self._config().output
+        if 'depth/image' in wanted:
+            message = messages.depth_to_msg(depth, output.encoding, header)
+            self._stages.lap('message')
+            publish('depth/image', message)
+            self._stages.lap('publish')
+        if 'depth/camera_info' in wanted:
+            publish('depth/camera_info', messages.camera_info_to_msg(camera, header))
+        if 'depth/points' in wanted or 'depth/scan' in wanted:
+            self._plan(wanted, depth, camera, seen)
+        if 'depth/image_color' in wanted:
+            picture = colorize(
+                depth, output.color_min, output.color_max, bar=output.color_bar
+            )
+            publish('depth/image_color', messages.image_to_msg(picture, 'bgr8', header))
+            self._stages.lap('color')
+        return True
+
+    def _plan(
+        self, wanted: Wanted, depth: NDArray[np.float32], camera: Camera, seen: Seen
+    ) -> None:
+        """Publish what planners listen to: points and scan."""
+        config = self._config()
+        made = self._points
+        if made is None or made.camera != camera or made.config is not config:
+            made = self._points = PointsPipeline(camera, config)
+        points, scan = 'depth/points' in wanted, 'depth/scan' in wanted
+        optical, stamp = seen.header.frame_id, seen.header.stamp
+        names = made.frames(points=points, scan=scan)
+        found = [self._transforms.lookup(name, optical, stamp) if name else None for name in names]
+        planned = made.process(depth, seen.rgb, Frames(*found), points=points, scan=scan)
+        self._stages.lap('cloud')
+        why = f'{planned.note} {self._transforms.problem}' if planned.note else ''
+        self._notices.set('planning', why.strip())
+        if planned.points is not None:
+            header = messages.header_of(stamp, config.points.frame or optical)
+            message = messages.cloud_to_msg(planned.points, header)
+            self._stages.lap('message')
+            self._outputs.publish('depth/points', message)
+            self._stages.lap('publish')
+        if planned.scan is not None:
+            header = messages.header_of(stamp, config.scan.output_frame)
+            ranges, geometry = planned.scan.ranges, planned.scan.geometry
+            self._outputs.publish('depth/scan', messages.scan_to_msg(ranges, geometry, header))
+            self._stages.lap('scan')
