@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 from depth_node.depth import Scale
 from depth_node.errors import DataError
-from depth_node.model import OutputKind
+from depth_node.model import ModelSpec, OutputKind
+from depth_node.scale.fit import fit_affine, fit_scale
+from depth_node.scale.unscaled import unscaled
+
+_POINTS = 5000
 
 
 def least_squares(
@@ -46,6 +50,42 @@ def least_squares(
     middle = x.mean()
     slope = float(np.mean((x - middle) * y) / np.mean((x - middle) ** 2))
     return Scale(slope, float(y.mean() - slope * middle))
+
+
+def to_disparity(
+    values: NDArray[np.float32], disparity: NDArray[np.float32], spec: ModelSpec,
+    product: float = 1.0,
+) -> Scale:
+    """
+    Fit a prediction to a stereo disparity, robustly: up to 40 % of it may be wrong.
+
+    :param values: float32 (H, W), the network's output.
+    :param disparity: float32 (H, W) (pixels), NaN where unknown.
+    :param spec: the network.
+    :param product: focal length times baseline (pixels m); 1: depth comes out as one over the
+        disparity in pixels.
+    :returns: what turns the output into metres, without focal correction.
+    :raises DataError: disparity and prediction have nothing in common.
+    """
+    height, width = values.shape
+    step = max(1, round((height * width / _POINTS) ** 0.5))
+    grid = (slice(step // 2, None, step),) * 2
+    with np.errstate(invalid='ignore', divide='ignore'):
+        z = (product / disparity[grid]).astype(np.float64).ravel()
+        x = unscaled(values[grid].ravel(), spec, 1.0)
+        known = np.isfinite(x) & np.isfinite(z) & (z > 0)
+        known &= (x > 0) | spec.kind.has_shift
+    x, z = x[known], z[known]
+    y = 1 / z if spec.kind is OutputKind.RELATIVE_DISPARITY else z
+    fit = None
+    if x.size:
+        fit = fit_affine(x, y, y) if spec.kind.has_shift else fit_scale(x, y)
+    if fit is None:
+        raise DataError(
+            f'The prediction cannot be aligned: no rising line fits at {x.size} pixels.',
+            'Is this the disparity of this picture, seen from the same camera?',
+        )
+    return Scale(fit.scale, fit.shift)
 
 
 def relative_colors(values: NDArray[Any], kind: OutputKind) -> tuple[float, float]:

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from depth_node.align import least_squares, relative_colors
+from depth_node.align import least_squares, relative_colors, to_disparity
+from depth_node.depth import Scale, to_metres
 from depth_node.errors import DataError
-from depth_node.model import OutputKind
+from depth_node.model import ModelSpec, OutputKind
+from depth_node.prediction import Prediction
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.uniform(1, 10, (30, 40)).astype(np.float32)
@@ -41,3 +43,38 @@ def test_relative_colors_put_the_near_first():
     assert near > far
     near, far = relative_colors(TRUTH, OutputKind.RELATIVE_DEPTH)
     assert near < far
+
+
+@pytest.mark.parametrize('kind', list(OutputKind))
+def test_disparity_aligns_every_kind(kind):
+    """With 30 % of the disparity wrong, depth comes out right to half a percent."""
+    product = 60.0 * 0.12  # focal length (pixels) times baseline (m)
+    spec = ModelSpec('made', kind, min_depth=0.1, max_depth=100.0)
+    truth = RNG.uniform(1, 10, (120, 160)).astype(np.float32)
+    made = {
+        OutputKind.METRIC_DEPTH: truth / 1.7,
+        OutputKind.CANONICAL_DEPTH: truth / 1.7,
+        OutputKind.RELATIVE_DEPTH: (truth - 0.4) / 2.0,
+        OutputKind.SIGMOID_DISPARITY: (3.0 / truth - 0.01) / (10 - 0.01),
+        OutputKind.RELATIVE_DISPARITY: (1 / truth - 0.05) / 0.3,
+    }[kind].astype(np.float32)
+    disparity = product / truth * RNG.normal(1, 0.01, truth.shape).astype(np.float32)
+    wrong = RNG.random(truth.shape) < 0.3
+    disparity[wrong] *= RNG.uniform(1.2, 3, wrong.sum()).astype(np.float32)
+    disparity[RNG.random(truth.shape) < 0.4] = np.nan
+    scale = to_disparity(made, disparity, spec, product)
+    depth = to_metres(Prediction(made), spec, scale, 1.0, np.empty_like(made))
+    assert np.median(abs(depth / truth - 1)) < 0.005
+    in_pixels = to_disparity(made, disparity, spec)
+    assert isinstance(in_pixels, Scale)
+    inverse = to_metres(Prediction(made), spec, in_pixels, 1.0, np.empty_like(made))
+    assert np.median(abs(1 / inverse / (product / truth) - 1)) < 0.005
+
+
+def test_disparity_of_another_picture():
+    """Nothing in common, or nothing known, is refused."""
+    spec = ModelSpec('made', OutputKind.RELATIVE_DISPARITY)
+    with pytest.raises(DataError, match='aligned'):
+        to_disparity(TRUTH, np.full_like(TRUTH, np.nan), spec)
+    with pytest.raises(DataError, match='aligned'):
+        to_disparity(TRUTH, 1 / (TRUTH + 1), spec)

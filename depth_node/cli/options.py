@@ -32,6 +32,10 @@ _ENGINE = {
     '--precision': 'engine.precision',
     '--threads': 'engine.threads',
 }
+_FILTER = {
+    '--edge-threshold': 'filter.edge_threshold',
+    '--min-confidence': 'filter.min_confidence',
+}
 _SCALE = {'--scale': 'scale.value', '--shift': 'scale.shift'}
 
 
@@ -70,6 +74,15 @@ def add_model_options(parser: argparse.ArgumentParser, *, required: bool = True)
         parser.set_defaults(**{name: None})
 
 
+def add_filter_options(parser: argparse.ArgumentParser) -> None:
+    """
+    Add what says which pixels are too doubtful to be kept.
+
+    :param parser: of a verb.
+    """
+    add_parameters(parser.add_argument_group('filter'), _FILTER)
+
+
 def add_camera_options(parser: argparse.ArgumentParser) -> None:
     """
     Add what says which camera took the pictures.
@@ -95,7 +108,8 @@ def config_from(args: argparse.Namespace, changes: dict[str, object] | None = No
     """
     values: dict[str, object] = {
         parameter: getattr(args, _attribute(option))
-        for option, parameter in {**_MODEL, **_ENGINE}.items()
+        for option, parameter in {**_MODEL, **_ENGINE, **_FILTER}.items()
+        if hasattr(args, _attribute(option))
     }
     if not hasattr(args, 'scale'):
         return Config().replaced({**values, **(changes or {})})

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.align import relative_colors
+from depth_node.align import relative_colors, to_disparity
 from depth_node.camera import Camera
 from depth_node.cli.options import (
     add_camera_options,
+    add_filter_options,
     add_json_option,
     add_model_options,
     calibration_from,
@@ -30,8 +31,11 @@ from depth_node.cli.progress import progress
 from depth_node.cloud import CloudMaker
 from depth_node.color import colorize
 from depth_node.config import Config
-from depth_node.errors import ConfigError
+from depth_node.depth import clip_range, to_metres
+from depth_node.depth_files import read_disparity
+from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator, DepthFrame
+from depth_node.filters import Filters
 from depth_node.frames import Frame, FrameSource, open_source, RATE
 from depth_node.model import Size
 from depth_node.writers import write_cloud, write_millimetres, write_npy, write_picture
@@ -58,7 +62,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--rate', type=float, default=RATE,
                         help='frames per second of folders and of the world (Hz)')
     add_model_options(parser)
+    add_filter_options(parser)
     add_camera_options(parser)
+    group = parser.add_argument_group('alignment to a stereo disparity')
+    group.add_argument(
+        '--align-disparity', metavar='FILE', type=Path,
+        help='fit the scale (and shift) of every prediction to this disparity image (.npy or '
+             '.pfm in pixels, 16-bit PNG in 1/256 pixels as KITTI has it; 0: unknown), or to '
+             'the file of the same name in this folder',
+    )
+    group.add_argument(
+        '--baseline', type=float, default=0.0,
+        help='distance of the stereo cameras (m); 0: write aligned disparity, not metres',
+    )
     add_json_option(parser)
 
 
@@ -91,8 +107,9 @@ def run(args: argparse.Namespace) -> None:
     files = frozenset(filter(None, args.write.split(',')))
     if not files <= set(_FILES) or not files:
         raise ConfigError(f'--write is {args.write!r}, expected some of {", ".join(_FILES)}.')
-    if args.frames < 0:
-        raise ConfigError(f'--frames is {args.frames}, expected 0 or more.')
+    for name in ('frames', 'baseline'):
+        if getattr(args, name) < 0:
+            raise ConfigError(f'--{name} is {getattr(args, name)}, expected 0 or more.')
     if not args.rate > 0:
         raise ConfigError(f'--rate is {args.rate:g} Hz, expected a positive number.')
     config = config_from(args, {'depth.min_range': args.near, 'depth.max_range': args.far})
@@ -146,6 +163,8 @@ def _predict(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     if work.estimator is None:
         work.estimator = estimator_from(args, work.config, size)
     camera = camera_of(args, frame.camera, size)
+    if args.align_disparity is not None:
+        return _aligned(work, name, frame, camera)
     found = work.estimator.estimate(frame.rgb, camera)
     work.tell(work.estimator.focal_note)
     if found.depth is None:
@@ -190,3 +209,38 @@ def _write_relative(work: _Run, name: str, found: DepthFrame) -> None:
     if 'color' in work.files:
         near, far = relative_colors(values, work.estimator.spec.kind)
         write_picture(work.out / f'{name}_color.png', colorize(values, near, far))
+
+
+def _aligned(
+    work: _Run, name: str, frame: Frame, camera: Camera | None
+) -> dict[str, Any]:
+    """Scale the prediction to a stereo disparity and write metres, or disparity."""
+    args, estimator = work.args, work.estimator
+    assert estimator is not None
+    path = args.align_disparity
+    if path.is_dir():
+        path = next((p for p in sorted(path.iterdir()) if p.stem == frame.name), path / name)
+    disparity = read_disparity(path)
+    if disparity.shape != frame.rgb.shape[:2]:
+        raise DataError(
+            f'{path}: the disparity is {disparity.shape[1]}x{disparity.shape[0]}, the picture '
+            f'{frame.rgb.shape[1]}x{frame.rgb.shape[0]}.'
+        )
+    if args.baseline and camera is None:
+        raise ConfigError('--baseline needs the focal length: give --camera or --hfov.')
+    product = args.baseline * camera.fx if args.baseline and camera else 1.0
+    spec, prediction = estimator.spec, estimator.predict(frame.rgb)
+    scale = to_disparity(prediction.values, disparity, spec, product)
+    depth = to_metres(prediction, spec, scale, 1.0, np.empty(prediction.shape, np.float32))
+    facts = {'scale': scale.scale, 'shift': scale.shift}
+    if args.baseline:
+        Filters(work.config.filter).apply(depth, prediction.confidence)
+        clip_range(depth, args.near, args.far)
+        return _write(work, name, frame, camera, depth) | facts
+    pixels = np.reciprocal(depth)  # one over the inverse of pixels
+    write_npy(work.out / f'{name}_disparity.npy', pixels)
+    if 'color' in work.files:
+        known = pixels[np.isfinite(pixels)]
+        high = float(known.max()) if known.size else 1.0
+        write_picture(work.out / f'{name}_color.png', colorize(pixels, high, 0.0))
+    return {'name': name, 'stamp': frame.stamp, **facts}

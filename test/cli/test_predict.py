@@ -16,8 +16,9 @@ CAMERA = Camera(64, 48, 60.0, 61.0, 30.0, 25.0)
 
 @pytest.fixture
 def picture(tmp_path):
-    """Write a picture of noise and return its path."""
-    rgb = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    """Write a smooth picture and return its path and content."""
+    coarse = np.random.default_rng(0).integers(0, 255, (4, 5, 3), np.uint8)
+    rgb = cv2.resize(coarse, (64, 48), interpolation=cv2.INTER_CUBIC)
     path = tmp_path / 'photo.png'
     cv2.imwrite(str(path), rgb[..., ::-1])
     return path, rgb
@@ -46,7 +47,8 @@ def test_one_picture(network, tmp_path, picture):
     path, rgb = picture
     CAMERA.to_yaml(tmp_path / 'camera.yaml')
     out = predict(tmp_path, path, '--model', network(), *NETWORK, '--scale', '3', '--camera',
-                  tmp_path / 'camera.yaml', '--json', tmp_path / 'out.json')
+                  tmp_path / 'camera.yaml', '--json', tmp_path / 'out.json',
+                  '--edge-threshold', '0')
     assert {p.name for p in out.iterdir()} == {
         'photo_depth.npy', 'photo_depth.png', 'photo_color.png', 'photo.ply',
     }
@@ -75,14 +77,26 @@ def test_one_picture(network, tmp_path, picture):
 def test_range_and_missing_camera(network, tmp_path, picture, capsys):
     """Beyond the range nothing is written; without a calibration there is no cloud."""
     out = predict(tmp_path, picture[0], '--model', network(), *NETWORK, '--scale', '3',
-                  '--far', '1.5')
+                  '--far', '1.5', '--edge-threshold', '0')
     depth = np.load(out / 'photo_depth.npy')
     assert np.isposinf(depth).any()
     assert depth[np.isfinite(depth)].max() <= 1.5
     millimetres = cv2.imread(str(out / 'photo_depth.png'), cv2.IMREAD_UNCHANGED)
-    np.testing.assert_array_equal(millimetres == 0, np.isinf(depth))
+    np.testing.assert_array_equal(millimetres == 0, ~np.isfinite(depth))
     assert not list(out.glob('*.ply'))
     assert capsys.readouterr().err.count('--hfov') == 1
+
+
+def test_flying_pixels_are_no_points(network, tmp_path, picture):
+    """The edge filter is on, as in the node, and can be set."""
+    words = [picture[0], '--model', network(), *NETWORK, '--hfov', '60', '--write', 'npy,ply']
+    whole = predict(tmp_path, *words, '--edge-threshold', '0') / 'photo.ply'
+    count = len(read_ply(whole))
+    assert count == 48 * 64
+    out = predict(tmp_path, *words, '--edge-threshold', '0.01')
+    depth = np.load(out / 'photo_depth.npy')
+    assert np.isnan(depth).any()
+    assert len(read_ply(out / 'photo.ply')) == np.isfinite(depth).sum() < count
 
 
 def test_no_metres_without_a_scale(network, tmp_path, picture, capsys):
@@ -103,6 +117,37 @@ def test_several_inputs_keep_their_frames_apart(network, tmp_path, picture):
     }
 
 
+def write_pfm(path, values):
+    """Write a PFM as its description says: bottom row first."""
+    header = f'Pf\n{values.shape[1]} {values.shape[0]}\n-1.0\n'.encode()
+    path.write_bytes(header + values[::-1].astype('<f4').tobytes())
+
+
+@pytest.mark.parametrize('suffix', ['.npy', '.pfm', '.png'])
+def test_alignment_to_a_stereo_disparity(network, tmp_path, picture, suffix):
+    """A relative prediction takes the scale of a disparity: metres with a baseline."""
+    kind = ['--kind', 'relative_disparity', '--mean', '0,0,0', '--std', '1,1,1']
+    model = network()
+    out = predict(tmp_path, picture[0], '--model', model, *kind)
+    relative = np.load(out / 'photo_relative.npy')
+    disparity = (40 * relative + 5).astype(np.float32)
+    disparity[:, :8] = 0  # as stereo has it at the left edge
+    path = tmp_path / f'stereo{suffix}'
+    if suffix == '.npy':
+        np.save(path, disparity)
+    elif suffix == '.pfm':
+        write_pfm(path, disparity)
+    else:
+        cv2.imwrite(str(path), np.rint(disparity * 256).astype(np.uint16))
+    words = [picture[0], '--model', model, *kind, '--align-disparity', path]
+    found = np.load(predict(tmp_path, *words) / 'photo_disparity.npy')
+    np.testing.assert_allclose(found, 40 * relative + 5, rtol=0.01)
+    words += ['--baseline', '0.2', '--hfov', '60', '--edge-threshold', '0']
+    depth = np.load(predict(tmp_path, *words) / 'photo_depth.npy')
+    product = 0.2 * Camera.from_hfov(64, 48, 60).fx
+    np.testing.assert_allclose(depth, product / (40 * relative + 5), rtol=0.01)
+
+
 @pytest.mark.parametrize(('words', 'message'), [
     (['gone.png'], 'no such file'),
     (['world'], '--frames'),
@@ -110,6 +155,8 @@ def test_several_inputs_keep_their_frames_apart(network, tmp_path, picture):
     (['world', '--frames', '1', '--write', 'xyz'], '--write'),
     (['world', '--frames', '1', '--near', '5', '--far', '2'], 'min_range'),
     (['world', '--frames', '1', '--rate', '0'], '--rate'),
+    (['world', '--frames', '1', '--baseline', '-1'], '--baseline'),
+    (['world', '--frames', '1', '--align-disparity', 'gone.npy'], 'gone.npy'),
     (['world', '--frames', '1', '--camera', 'gone.yaml'], 'gone.yaml'),
 ])
 def test_refusals(network, tmp_path, capsys, words, message):
