@@ -6,8 +6,9 @@ for that commit. Where no hash is known to us the file is pinned on first use.
 
 Training focal lengths: the metric networks of V2 saw Hypersim (focal length 886.81 px at
 1024x768) and Virtual KITTI 2 (725.0 px at 1242x375) with the shorter side scaled to 518 px, so
-886.81 * 518 / 768 and 725.0 * 518 / 375 pixels at network size. Computed from the datasets, not
-measured.
+886.81 * 518 / 768 and 725.0 * 518 / 375 pixels at 518 rows. An export at another number of rows
+carries that value in proportion: what counts is taken to be the field of view, because the
+position embedding is stretched with the image. Computed from the datasets, not measured.
 
 The authors of version 3 shrink frames by area; every engine can do cubic, so that is used.
 """
@@ -15,7 +16,7 @@ The authors of version 3 shrink frames by area; every engine can do cubic, so th
 from __future__ import annotations
 
 from depth_node.catalogue.entry import Entry, Form, HubFile
-from depth_node.model.spec import Interpolation, ModelSpec, OutputKind, Size
+from depth_node.model.spec import Aspect, Interpolation, ModelSpec, OutputKind, Size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -156,8 +157,10 @@ ENTRIES = (
         (HubFile('TillBeemelmanns/Depth-Anything-V3-ONNX', 'DA3METRIC-LARGE.onnx'),),
         parameters=350.0,
         about=731.0,
-        note=f'Fixed at 504x280, so that frames of 16:9 fit best. {_UNTRIED}',
+        note='Fixed at 504x280: of frames of another aspect the middle is seen, because its '
+        f'metres hold for square pixels. {_UNTRIED}',
         input_size=Size(504, 280),
+        aspect=Aspect.CROP,
     ),
     _three(
         'mono_large',

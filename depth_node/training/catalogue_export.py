@@ -42,6 +42,10 @@ def export_entry(entry: Entry, weights: Path, size: Size, path: Path) -> float:
     part = path.with_name(f'{path.stem}.new.onnx')
     difference = write_onnx(module, size, part)
     spec = dataclasses.replace(entry.spec, input_size=size, sha256=hash_of(part))
+    if spec.train_focal is not None and spec.nominal_size is not None:
+        # the cameras of the training data, scaled to as many rows as this export has
+        focal = spec.train_focal * size.height / spec.nominal_size.height
+        spec = dataclasses.replace(spec, train_focal=round(focal, 1))
     write_text(path.with_suffix('.json'), spec.to_json())
     part.replace(path)
     return difference

@@ -165,7 +165,8 @@ def test_an_export_opens_by_its_name(
     model = open_model(real.name, input_size=str(SIZE), cache_dir=tmp_path, offline=True)
     assert model.path == path
     assert model.spec == dataclasses.replace(
-        real.spec, input_size=SIZE, sha256=model.spec.sha256
+        real.spec, input_size=SIZE, sha256=model.spec.sha256,
+        train_focal=80.8,  # 886.81 px at 768 rows, at 70
     )
     image = np.random.default_rng(0).normal(size=(1, 3, 70, 98)).astype(np.float32)
     use_authors_positions(network, SIZE)

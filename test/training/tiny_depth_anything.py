@@ -12,15 +12,24 @@ TINY = Encoder(48, 4, 3, (1, 2, 3, 4), (8, 8, 16, 16), 16, 8)
 
 
 def lively(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """Give a network random weights with which its output varies over the image."""
+    """Give a network random weights with which its output varies over the image, within reason."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if weight.dim() > 1:
-                spread = 0.5 if 'position' in name else (1.5 / weight[0].numel()) ** 0.5
+                spread = 0.5 if 'position' in name else (0.5 / weight[0].numel()) ** 0.5
                 weight.copy_(torch.randn(weight.shape, generator=generator) * spread)
-            elif name == 'head.conv3.bias':
-                weight.fill_(2.0)
+        # what goes into the last activation: as far from its ends as in a trained network
+        metric = network.config.depth_estimation_type == 'metric'
+        mean, spread = (0.0, 0.7) if metric else (3.0, 0.7)
+        last = network.head.conv3
+        seen: list[torch.Tensor] = []
+        hook = last.register_forward_hook(lambda _module, _input, output: seen.append(output))
+        network(pixel_values=torch.randn(1, 3, 140, 182, generator=generator))
+        hook.remove()
+        gain = spread / seen[0].std()
+        last.bias.copy_((last.bias - seen[0].mean()) * gain + mean)
+        last.weight.mul_(gain)
     return network
 
 
