@@ -50,7 +50,9 @@ class CameraTopics:
         self._topic = 'image/compressed' if compressed else 'image'
         self._reliability = ReliabilityPolicy.BEST_EFFORT
         self._image: Subscription = self._subscribe()
-        self._info = node.create_subscription(CameraInfo, 'camera_info', on_info, 1)
+        # small enough never to be lost, and so heard from either kind of publisher
+        small = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self._info = node.create_subscription(CameraInfo, 'camera_info', on_info, small)
         self.match()
 
     @property

@@ -63,6 +63,7 @@ class Report:
     :param camera_fps: rate of the camera's CameraInfo (Hz).
     :param streams: topic to what arrived on it.
     :param delivered: depth images for each frame of the camera (0 to 1).
+    :param delivered_points: clouds for each frame of the camera (0 to 1).
     :param points: points of the last cloud that are valid.
     :param accuracy: mean errors over the frames compared with the truth, or None.
     """
@@ -71,6 +72,7 @@ class Report:
     camera_fps: float
     streams: dict[str, StreamSummary]
     delivered: float
+    delivered_points: float
     points: int
     accuracy: DepthMetrics | None
 
@@ -123,7 +125,9 @@ class Observer(Node):
         self._true: dict[int, NDArray[np.float32]] = {}
         self._estimated: dict[int, NDArray[np.float32]] = {}
         self._comparing = False
-        self._listen(CameraInfo, 'camera_info', self.infos.note)
+        # of a camera that may offer no more than this
+        small = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self.create_subscription(CameraInfo, 'camera_info', self.infos.note, small)
         self._listen(Image, 'depth/image', self._on_depth)
         if cloud:
             self._listen(PointCloud2, 'depth/points', self._on_cloud)
@@ -212,11 +216,23 @@ def _report(node: Observer, seconds: float) -> Report:
     if node.cloud is not None:
         streams['depth/points'] = node.clouds.summary()
         points = int(np.isfinite(_points(node.cloud)[:, 2]).sum())
-    # a frame whose depth was still on its way when the time was up is not lost
-    last = max(node.depths.stamps, default=0)
-    taken = {stamp for stamp in node.infos.stamps if stamp <= last}
-    delivered = len(taken & set(node.depths.stamps)) / max(len(taken), 1)
-    return Report(seconds, node.infos.summary().rate, streams, delivered, points, None)
+    return Report(
+        seconds,
+        node.infos.summary().rate,
+        streams,
+        _delivered(node.infos, node.depths),
+        _delivered(node.infos, node.clouds),
+        points,
+        None,
+    )
+
+
+def _delivered(camera: Stream, output: Stream) -> float:
+    """Give the share of the camera's frames that an output has."""
+    # one whose output was on its way when the time began or was up is not lost
+    first, last = min(output.stamps, default=0), max(output.stamps, default=0)
+    taken = {stamp for stamp in camera.stamps if first <= stamp <= last}
+    return len(taken & set(output.stamps)) / max(len(taken), 1)
 
 
 def _with_accuracy(report: Report, node: Observer) -> Report:

@@ -43,6 +43,8 @@ class Drive:
     :param out: folder for pictures and the cloud, or None.
     :param truth: whether to compare with the world's exact depth.
     :param cloud: whether the observer listens to the cloud.
+    :param reliability: the camera offers: reliable or best_effort.
+    :param camera_profile: False: the camera runs over Fast DDS as it comes, as most drivers do.
     """
 
     parameters: Mapping[str, object]
@@ -54,6 +56,8 @@ class Drive:
     out: Path | None = None
     truth: bool = False
     cloud: bool = True
+    reliability: str = 'reliable'
+    camera_profile: bool = True
 
 
 class Processes:
@@ -69,19 +73,23 @@ class Processes:
         self._logs = logs
         self._all: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, module: str, *words: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str, module: str, *words: str, profile: bool = True
+    ) -> subprocess.Popen[bytes]:
         """
         Start a module of this package.
 
         :param name: of its log.
         :param module: below ``depth_node.ros``.
         :param words: its arguments.
+        :param profile: whether it may use the shared-memory profile.
         :returns: the process.
         """
+        environment = self._environment if profile else _without_profile(self._environment)
         with (self._logs / f'{name}.log').open('wb') as log:
             process = subprocess.Popen(  # noqa: S603  our own modules
                 [sys.executable, '-m', f'depth_node.ros.{module}', *words],
-                env=self._environment, stdout=log, stderr=subprocess.STDOUT,
+                env=environment, stdout=log, stderr=subprocess.STDOUT,
             )
         self._all[name] = process
         return process
@@ -103,6 +111,11 @@ class Processes:
                 process.kill()
                 process.wait()
         return {name: process.returncode for name, process in self._all.items()}
+
+
+def _without_profile(environment: Mapping[str, str]) -> dict[str, str]:
+    kept = {k: v for k, v in environment.items() if k not in tuning.PROFILE_VARIABLES}
+    return {**kept, 'FASTDDS_BUILTIN_TRANSPORTS': 'DEFAULT'}
 
 
 def as_words(parameters: Mapping[str, object]) -> list[str]:
@@ -129,7 +142,8 @@ def run(drive: Drive) -> dict[str, Any]:
     drive.logs.mkdir(parents=True, exist_ok=True)
     environment = {
         # a domain of its own, so that nothing here drives somebody's robot
-        'ROS_DOMAIN_ID': str(100 + os.getpid() % 100),
+        # (above 101 Linux may have given its ports away)
+        'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         **os.environ,
         **tuning.transport().environment,
@@ -141,14 +155,17 @@ def run(drive: Drive) -> dict[str, Any]:
         camera = {
             'source': f'world:{drive.seed}', 'width': drive.size.width,
             'height': drive.size.height, 'hfov_deg': HFOV_DEG, 'rate': drive.rate,
-            'preload': PRELOADED, 'wait': True,
+            'preload': PRELOADED, 'wait': True, 'reliability': drive.reliability,
         }
         watch = ['--seconds', str(drive.seconds), '--json', str(report)]
         watch += ['--truth'] if drive.truth else []
         watch += ['--out', str(drive.out)] if drive.out is not None else []
         watch += [] if drive.cloud else ['--no-cloud']
         try:
-            processes.start('camera', 'camera_publisher', '--ros-args', *as_words(camera))
+            processes.start(
+                'camera', 'camera_publisher', '--ros-args', *as_words(camera),
+                profile=drive.camera_profile,
+            )
             processes.start('node', 'node', '--ros-args', *topics, *as_words(drive.parameters))
             observer = processes.start(
                 'observer', 'observer', *watch, '--ros-args', *topics,
