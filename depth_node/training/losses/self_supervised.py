@@ -100,7 +100,9 @@ def dissimilarity(a: Tensor, b: Tensor) -> Tensor:
     a, b = (functional.pad(x, (1, 1, 1, 1), mode='reflect') for x in (a, b))
 
     def mean(x: Tensor) -> Tensor:
-        return functional.avg_pool2d(x, 3, 1)
+        # sums of shifted pictures: five times quicker than avg_pool2d on a CPU
+        rows = x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]
+        return (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]) / 9
 
     mean_a, mean_b = mean(a), mean(b)
     var_a = mean(a * a) - mean_a * mean_a
@@ -170,6 +172,8 @@ def reprojection_loss(
     depth: Tensor,
     intrinsics: Tensor,
     options: SelfSupervision,
+    *,
+    unmoved: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """
     Judge one depth map by how well it explains the sources (Godard, equations 1, 4 and 5).
@@ -183,6 +187,7 @@ def reprojection_loss(
     :param depth: float (B, 1, H, W) of the target (m).
     :param intrinsics: float (B, 3, 3) of the target (pixels).
     :param options: what is on.
+    :param unmoved: from :func:`unmoved_error`, where it is known already.
     :returns: the mean error, and the share of pixels that took part; two scalars.
     """
     errors, valid = [], []
@@ -199,14 +204,30 @@ def reprojection_loss(
         error = (error * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp(min=1)
     moved = any_valid
     if options.auto_mask:
-        still = torch.cat(
-            [photometric_error(s.image, target, options.alpha) for s in sources], 1
-        )
-        best = still.amin(1, keepdim=True) if options.minimum else still.mean(1, keepdim=True)
-        moved = moved & (error < best)
-        error = torch.where(moved, error, best.detach() * any_valid)
-    count = any_valid.sum().clamp(min=1)
-    return error.sum() / count, moved.float().mean()
+        if unmoved is None:
+            unmoved = unmoved_error(target, sources, options)
+        moved = moved & (error < unmoved)
+        error = torch.where(moved, error, unmoved * any_valid)
+    # image by image, so that a batch in parts or shared by processes comes to the same
+    mean = error.sum((1, 2, 3)) / any_valid.sum((1, 2, 3)).clamp(min=1)
+    return mean.mean(), moved.float().mean()
+
+
+def unmoved_error(
+    target: Tensor, sources: Sequence[Source], options: SelfSupervision
+) -> Tensor:
+    """
+    Judge the sources as they are, as if neither camera nor anything else had moved.
+
+    :param target: float (B, 3, H, W), rgb 0 to 1.
+    :param sources: at least one.
+    :param options: how sources are put together.
+    :returns: float (B, 1, H, W), without gradient.
+    """
+    with torch.no_grad():
+        errors = [photometric_error(s.image, target, options.alpha) for s in sources]
+        still = torch.cat(errors, 1)
+        return still.amin(1, keepdim=True) if options.minimum else still.mean(1, keepdim=True)
 
 
 def self_supervised_loss(
@@ -233,12 +254,13 @@ def self_supervised_loss(
     """
     zero = target.new_zeros(())
     photometric, slopes, kept = zero, zero, zero
+    unmoved = unmoved_error(target, sources, options) if options.auto_mask else None
     for scale, value in enumerate(values):
         size = target.shape[-2:] if options.full_resolution else value.shape[-2:]
         resized = functional.interpolate(value, size, mode='bilinear')
         if options.full_resolution or scale == 0:
             error, share = reprojection_loss(
-                target, sources, read_depth(resized), intrinsics, options
+                target, sources, read_depth(resized), intrinsics, options, unmoved=unmoved
             )
         else:
             error, share = reprojection_loss(
