@@ -20,6 +20,7 @@ VERBS = {
     'predict': 'images, folders, videos or bags to depth images and clouds',
     'evaluate': 'compare predictions with ground truth',
     'build': 'build, verify and keep an engine; list or prune those kept',
+    'train': 'train a network on recordings: by watching, by measured depth, by a teacher',
     'benchmark': 'measure engine and frame times on this machine',
 }
 

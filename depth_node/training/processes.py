@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 import os
 
 import torch
 from torch import distributed
 
 from depth_node.errors import ConfigError
+
+_PATIENCE = timedelta(hours=12)  # the first reads recordings while the others wait
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,15 @@ class Processes:
     def first(self) -> bool:
         """Whether this process writes files and talks."""
         return self.rank == 0
+
+    @contextmanager
+    def one_by_one(self) -> Iterator[None]:
+        """Let the first do something before the others, for whom it may be done then."""
+        if not self.first:
+            distributed.barrier()
+        yield
+        if self.first and self.world > 1:
+            distributed.barrier()
 
     def agree(self, value: float) -> float:
         """
@@ -79,7 +91,9 @@ def joined(device: str) -> Iterator[Processes]:
     if world == 1:
         yield Processes(0, 1, chosen)
         return
-    distributed.init_process_group('nccl' if chosen.type == 'cuda' else 'gloo')
+    distributed.init_process_group(
+        'nccl' if chosen.type == 'cuda' else 'gloo', timeout=_PATIENCE
+    )
     try:
         yield Processes(rank, world, chosen)
     finally:

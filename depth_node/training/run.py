@@ -10,15 +10,16 @@ from pathlib import Path
 
 import torch
 
+from depth_node.errors import ConfigError
+from depth_node.model import OutputKind
 from depth_node.training.checkpoint import Progress
 from depth_node.training.config import TrainConfig
 from depth_node.training.data.recording import Recording
 from depth_node.training.data.samples import Samples
 from depth_node.training.learner import Learner
-from depth_node.training.processes import joined
+from depth_node.training.processes import Processes
 from depth_node.training.report import write_report
 from depth_node.training.start import start_from
-from depth_node.training.teacher import Lessons, no_lessons
 from depth_node.training.trainer import Trainer
 from depth_node.training.validation import Validation
 from depth_node.training.watch import watching
@@ -60,10 +61,11 @@ def train(
     training: Sequence[Recording],
     validation: Sequence[Recording],
     out: Path,
+    processes: Processes,
     *,
     resume: bool = False,
     say: Callable[[str], None] = print,
-    lessons: Callable[[Sequence[Recording], TrainConfig], Lessons] = no_lessons,
+    lesson: OutputKind = OutputKind.METRIC_DEPTH,
 ) -> Result:
     """
     Train, and write `last.pt`, `best.pt`, `report.html`, `metrics.json` and TensorBoard's files.
@@ -72,10 +74,12 @@ def train(
     :param training: recordings to learn from.
     :param validation: recordings to judge by; empty: a tenth is held out.
     :param out: the folder for all results, made when it is not there.
+    :param processes: who takes part.
     :param resume: go on from `last.pt` where there is one.
     :param say: takes one line at a time.
-    :param lessons: asks the teacher, for distillation.
+    :param lesson: what the teacher's numbers mean, for distillation.
     :returns: the curves and the best figures.
+    :raises ConfigError: metres are promised that nothing fixes.
     :raises DataError: recordings without what the objective needs.
     :raises DivergedError: the loss is not a number.
     """
@@ -83,52 +87,54 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     learned, judged = split(training, validation)
-    with joined(config.device) as processes:
-        talk = say if processes.first else _silent
-        taught, examined = lessons(learned, config), lessons(judged, config)
-        samples = Samples(learned, config, taught.planes)
-        held_out = Samples(judged, config, examined.planes)
-        torch.manual_seed(config.seed)
-        focal = config.focal or samples.focal()
-        learner = Learner(config, focal, taught.kind)
-        talk(
-            f'{len(samples)} samples to learn from, {len(held_out)} to judge by; '
-            f'{config.network} at {config.size} on {processes.device}.'
+    talk = say if processes.first else _silent
+    samples, held_out = Samples(learned, config), Samples(judged, config)
+    torch.manual_seed(config.seed)
+    focal = config.focal or samples.focal()
+    learner = Learner(config, focal, lesson)
+    talk(
+        f'{len(samples)} samples to learn from, {len(held_out)} to judge by; '
+        f'{config.network} at {config.size} on {processes.device}.'
+    )
+    if config.weights:
+        found = start_from(learner, Path(config.weights))
+        talk(f'Starting from {found}.')
+    metric = is_metric(config, samples, lesson)
+    if OutputKind(config.kind).is_metric and not metric:
+        raise ConfigError(
+            f'kind {config.kind} promises metres, but nothing here says what a metre is.',
+            'Use --kind sigmoid_disparity, or --odometry with poses, or stereo pairs.',
         )
-        if config.weights:
-            found = start_from(learner, Path(config.weights))
-            talk(f'Starting from {found}.')
-        metric = is_metric(config, samples, taught)
-        trainer = Trainer(learner, samples, held_out, out, processes, metric=metric)
-        if resume and (out / 'last.pt').is_file():
-            trainer.resume(out / 'last.pt')
-            talk(f'Resuming at step {trainer.progress.step}.')
-        watch = None
-        if processes.first:
-            steps, every = config.steps, config.log_every
-            watch = watching(out / 'tensorboard', steps, trainer.progress.step, every)
-        try:
-            progress = trainer.run(watch=watch)
-        finally:
-            if watch is not None:
-                watch.close()
-        if processes.first:
-            _write(out, config, trainer, [*training, *validation])
+    trainer = Trainer(learner, samples, held_out, out, processes, metric=metric)
+    if resume and (out / 'last.pt').is_file():
+        trainer.resume(out / 'last.pt')
+        talk(f'Resuming at step {trainer.progress.step}.')
+    watch = None
+    if processes.first:
+        steps, every = config.steps, config.log_every
+        watch = watching(out / 'tensorboard', steps, trainer.progress.step, every)
+    try:
+        progress = trainer.run(watch=watch)
+    finally:
+        if watch is not None:
+            watch.close()
+    if processes.first:
+        _write(out, config, trainer, [*training, *validation])
     return Result(progress, best_figures(progress))
 
 
-def is_metric(config: TrainConfig, samples: Samples, taught: Lessons) -> bool:
+def is_metric(config: TrainConfig, samples: Samples, lesson: OutputKind) -> bool:
     """
     Tell whether what is learned is in metres.
 
     :param config: the objective, and whether odometry counts.
     :param samples: whether there are stereo partners.
-    :param taught: whether the teacher's numbers are metres.
+    :param lesson: what the teacher's numbers mean.
     :returns: whether something fixes the scale.
     """
     if config.objective == 'self_supervised':
         return config.odometry > 0 or samples.stereo
-    return config.objective == 'supervised' or taught.kind.is_metric
+    return config.objective == 'supervised' or lesson.is_metric
 
 
 def best_figures(progress: Progress) -> dict[str, float]:

@@ -77,6 +77,8 @@ class Recording:
     :param segments: int64 (N,), equal for frames without a cut between them.
     :param baseline: distance of the stereo partner along +x (m), 0 without one.
     :param counts: what became of the source's frames.
+    :param lesson: float32 (N, H, W), what a teacher says (m, or its own unit), NaN where it says
+        nothing, or None.
     """
 
     path: Path
@@ -90,6 +92,7 @@ class Recording:
     segments: NDArray[np.int64]
     baseline: float
     counts: Counts
+    lesson: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """Count the frames."""
@@ -112,6 +115,7 @@ class Recording:
             cameras=self.cameras[frames],
             poses=self.poses[frames],
             segments=self.segments[frames],
+            lesson=None if self.lesson is None else self.lesson[frames],
         )
 
     def with_neighbors(self, count: int) -> NDArray[np.int64]:

@@ -44,20 +44,12 @@ class Samples:
 
     :param recordings: of one size.
     :param config: what a sample has to have.
-    :param lessons: what the teacher said about each recording's frames, float32 (N, H, W), or
-        empty.
-    :raises DataError: no recording has what the objective needs.
+    :raises DataError: no recording has what the objective or the odometry needs.
     """
 
-    def __init__(
-        self,
-        recordings: Sequence[Recording],
-        config: TrainConfig,
-        lessons: Sequence[NDArray[np.float32]] = (),
-    ) -> None:
+    def __init__(self, recordings: Sequence[Recording], config: TrainConfig) -> None:
         self.recordings = recordings
         self._config = config
-        self._lessons = lessons
         warps = config.objective == 'self_supervised'
         self.stereo = (
             warps and config.stereo and all(r.stereo is not None for r in recordings)
@@ -73,6 +65,11 @@ class Samples:
                 'No frame in the recordings can be learned from.', _NEEDS[config.objective]
             )
         self.index = np.array(pairs, np.int64)
+        if config.odometry and not any(np.isfinite(r.poses).any() for r in recordings):
+            raise DataError(
+                'Odometry has a weight, but no recording knows its way.',
+                'Give poses=FILE or odometry=TOPIC with the source, or --odometry 0.',
+            )
 
     def __len__(self) -> int:
         """Count them."""
@@ -110,7 +107,7 @@ class Samples:
         camera = recording.cameras[frame]
         baseline = recording.baseline if self.stereo else 0.0
         depth = None if recording.depth is None else recording.depth[frame].astype(np.float32)
-        lesson = np.asarray(self._lessons[which][frame]) if self._lessons else None
+        lesson = None if recording.lesson is None else np.array(recording.lesson[frame])
         config = self._config
         if rng is not None and rng.random() < config.flip:
             frames = mirrored(frames, 2)
@@ -135,7 +132,7 @@ class Samples:
 _NEEDS = {
     'self_supervised': 'Self-supervision needs moving frames with neighbors.',
     'supervised': 'Supervision needs measured depth (an RGB-D or KITTI layout, the world).',
-    'distill': 'Distillation needs frames.',
+    'distill': 'Distillation needs a teacher that was asked about the frames.',
 }
 
 
@@ -143,5 +140,7 @@ def _usable(recording: Recording, objective: str, neighbors: int) -> NDArray[np.
     if objective == 'self_supervised':
         return recording.with_neighbors(neighbors)
     if objective == 'supervised' and recording.depth is None:
+        return np.arange(0)
+    if objective == 'distill' and recording.lesson is None:
         return np.arange(0)
     return np.arange(len(recording))
