@@ -105,6 +105,33 @@ def test_compressed_images(tmp_path):
     assert frame.camera == given
 
 
+def test_ros1(tmp_path):
+    """Bags of ROS 1, whose CameraInfo has capital letters."""
+    from rosbags.rosbag1 import Writer
+    from rosbags.typesys import get_typestore, Stores
+
+    store = get_typestore(Stores.ROS1_NOETIC)
+    types = store.types
+    stamp = types['builtin_interfaces/msg/Time'](3, 4)
+    header = types['std_msgs/msg/Header'](0, stamp, 'camera')
+    fields = info()
+    for name in ('d', 'k', 'r', 'p'):
+        fields[name.upper()] = fields.pop(name)
+    roi = types['sensor_msgs/msg/RegionOfInterest']
+    fields['roi'] = roi(0, 0, 0, 0, False)
+    path = tmp_path / 'old.bag'
+    with Writer(path) as writer:
+        for topic, kind, content in (('/cam/image_raw', IMAGE, image(RGB)),
+                                     ('/cam/camera_info', INFO, fields)):
+            connection = writer.add_connection(topic, kind, typestore=store)
+            message = types[kind](header, **content)
+            writer.write(connection, 5, store.serialize_ros1(message, kind))
+    [frame] = open_source(path)
+    np.testing.assert_array_equal(frame.rgb, RGB)
+    assert frame.stamp == 3_000_000_004
+    assert frame.camera == Camera(8, 6, 10, 11, 3.5, 2.5)
+
+
 def test_topics(tmp_path):
     """A topic may be named; one that is not there is refused with those that are."""
     write(tmp_path / 'bag', {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import importlib
+import os
 import sys
 
 from depth_node.errors import DepthNodeError
@@ -32,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: arguments without the program's name; None: those of the process.
     :returns: 0 on success, 2 on wrong usage or input, 130 after Ctrl-C.
     """
+    # before OpenCV is imported: what it cannot read, we say, in one line
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog='depth-node', description='Depth from one camera, for robots.'

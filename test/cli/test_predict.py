@@ -1,6 +1,9 @@
 """`depth-node predict`: what it writes, read back with other programs' eyes."""
 
 import json
+from pathlib import Path
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -40,6 +43,21 @@ def read_ply(path):
     vertices = np.frombuffer(body, fields)
     assert f'element vertex {len(vertices)}' in lines
     return vertices
+
+
+def test_a_broken_input_is_one_line_of_a_process(tmp_path):
+    """OpenCV and FFmpeg keep their own lines to themselves."""
+    (tmp_path / 'bad.mp4').write_text('hello')
+    (tmp_path / 'bad.png').write_bytes(b'\x89PNG\r\n\x1a\n' + bytes(40))
+    for name in ('bad.mp4', 'bad.png'):
+        words = ['predict', str(tmp_path / name), '--out', str(tmp_path), '--model', 'none.onnx']
+        done = subprocess.run(
+            [sys.executable, '-m', 'depth_node', *words], capture_output=True, text=True,
+            cwd=Path(__file__).parents[2], check=False,
+        )
+        assert done.returncode == 2
+        assert name in done.stderr
+        assert done.stderr.count('\n') == 1
 
 
 def test_one_picture(network, tmp_path, picture):
