@@ -45,10 +45,7 @@ class CloudMaker:
         matrix = np.eye(4) if transform is None else np.asarray(transform, np.float64)
         self._offset = [np.float32(v) for v in matrix[:3, 3]]
         self._directions = [
-            (x if row[0] == 1 and row[1] == row[2] == 0 else
-             y if row[1] == 1 and row[0] == row[2] == 0 else
-             np.asarray(x * row[0] + y * row[1] + row[2], np.float32))
-            for row in matrix[:3]
+            np.asarray(x * row[0] + y * row[1] + row[2], np.float32) for row in matrix[:3]
         ]
         rows = max(1, _STRIP // max(1, self.shape[1]))
         self._rows = min(rows, self.shape[0])
@@ -120,15 +117,8 @@ class CloudMaker:
             buffers that the next strip overwrites.
         :raises DataError: depth of another size than the rays.
         """
-        if depth.shape != self.shape:
-            raise DataError(f'The depth image is {depth.shape}, its rays are {self.shape}.')
-        for start in range(0, self.shape[0], self._rows):
-            rows = slice(start, min(start + self._rows, self.shape[0]))
-            x, y, z, far = self._planes[:, :rows.stop - start]
-            with np.errstate(invalid='ignore'):
-                # infinity times zero is NaN, so that only finite depth with a ray is left
-                np.multiply(depth[rows], self._hole[rows], out=far)
-            np.add(far, depth[rows], out=far)
+        for rows, far in self._strips(depth):
+            x, y, z = self._planes[:3, :len(far)]
             np.multiply(self._directions[0][rows], far, out=x)
             np.multiply(self._directions[1][rows], far, out=y)
             if self._optical:
@@ -138,6 +128,45 @@ class CloudMaker:
             for plane, offset in zip((x, y, z), self._offset, strict=True):
                 np.add(plane, offset, out=plane)
             yield rows, x, y, z
+
+    def over(
+        self, depth: Depth, slopes: tuple[float, float], offset: float
+    ) -> Iterator[tuple[slice, Depth]]:
+        """
+        Measure z - slopes x - offset of every point, which is quicker than its x, y and z.
+
+        :param depth: float32 (H, W), z-depth (m).
+        :param slopes: rise of a plane z = slopes[0] x + slopes[1] y + offset.
+        :param offset: of that plane (m).
+        :returns: the rows of a strip and the height of its points over the plane (m, along z),
+            float32 (rows, W), NaN where there is no point, overwritten by the next strip.
+        :raises DataError: depth of another size than the rays.
+        """
+        along_x, along_y = (np.float32(-slope) for slope in slopes)
+        rest = self._offset[2] + along_x * self._offset[0] + along_y * self._offset[1]
+        for rows, far in self._strips(depth):
+            height, scratch = self._planes[:2, :len(far)]
+            rise = self._directions[2][rows]
+            if slopes != (0.0, 0.0):
+                np.multiply(self._directions[0][rows], along_x, out=height)
+                np.add(height, rise, out=height)
+                np.multiply(self._directions[1][rows], along_y, out=scratch)
+                rise = np.add(height, scratch, out=height)
+            np.multiply(rise, far, out=height)
+            np.add(height, rest - np.float32(offset), out=height)
+            yield rows, height
+
+    def _strips(self, depth: Depth) -> Iterator[tuple[slice, Depth]]:
+        """Walk over the rows of a strip and its depth, NaN unless finite and with a ray."""
+        if depth.shape != self.shape:
+            raise DataError(f'The depth image is {depth.shape}, its rays are {self.shape}.')
+        for start in range(0, self.shape[0], self._rows):
+            rows = slice(start, min(start + self._rows, self.shape[0]))
+            far = self._planes[3, :rows.stop - start]
+            with np.errstate(invalid='ignore'):
+                # infinity times zero is NaN
+                np.multiply(depth[rows], self._hole[rows], out=far)
+            yield rows, np.add(far, depth[rows], out=far)
 
     def _packed(self, rgb: Color) -> Depth:
         """Pack a strip's colors as PCL does, 0x00RRGGBB."""

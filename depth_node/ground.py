@@ -39,25 +39,6 @@ class Ground:
     slope_y: float = 0.0
     offset: float = 0.0
 
-    def heights(self, x: Values, y: Values, z: Values, out: Values) -> Values:
-        """
-        Measure how high points are over the ground.
-
-        :param x: float32, any shape (m, base frame).
-        :param y: the same shape.
-        :param z: the same shape.
-        :param out: float32, the same shape, overwritten; none of the others.
-        :returns: `out` (m).
-        """
-        if self == Ground():
-            np.copyto(out, z)
-            return out
-        np.multiply(x, np.float32(-self.slope_x), out=out)
-        np.add(out, z, out=out)
-        np.subtract(out, y * np.float32(self.slope_y), out=out)
-        np.subtract(out, np.float32(self.offset), out=out)
-        return out
-
 
 def camera_over_ground(height: float, pitch_deg: float, roll_deg: float) -> Pose:
     """
@@ -109,7 +90,7 @@ def fit_ground(points: Values, config: GroundConfig, camera_height: float) -> Gr
     # a few points' worth of belief in flat ground keeps a sliver of floor from tilting it
     prior = _PRIOR * np.median(1 / np.square(spread)) * np.eye(3)
     plane = np.zeros(3)
-    for width in (6.0, 4.0, 3.0, 2.0, 1.5, 1.0, 1.0, 1.0):
+    for width in (6.0, 3.0, 2.0, 1.5, 1.0, 1.0):
         off = (z - columns @ plane) / (width * spread)
         off *= np.where(off > 0, _ABOVE, 1.0)
         weight = np.square(np.clip(1 - off * off, 0, None)) / np.square(spread)

@@ -24,7 +24,7 @@ NO_GROUND = (
     'or ground. Set ground.camera_height, or publish TF from {} to the camera.'
 )
 NO_FRAME = 'There is no transform from the camera to {}, the frame set by {}.'
-_GROUND_POINTS = 3000
+_GROUND_POINTS = 1500
 _SCAN_ROWS = 240
 
 
@@ -223,14 +223,14 @@ def only(
     :returns: float32 (H, W), a new image, NaN for the rest.
     """
     kept = np.full_like(depth, np.nan)
-    for rows, x, y, z in based.planes(depth):
-        height = ground.heights(x, y, z, np.empty_like(z))
+    for rows, height in based.over(depth, (ground.slope_x, ground.slope_y), ground.offset):
         reach = depth[rows] * np.float32(NOISE)
         reach += np.float32(limits.tolerance)
         if points.content == 'ground':
             wanted = np.abs(height) <= reach
         else:
-            wanted = (height > reach) & (height <= np.float32(limits.max_height))
+            wanted = height > reach
+            wanted &= height <= np.float32(limits.max_height)
         np.copyto(kept[rows], depth[rows], where=wanted)
     return kept
 

@@ -18,6 +18,7 @@ from depth_node.config import GroundConfig, ScanConfig
 from depth_node.ground import Ground, NOISE, Pose
 
 _SEEN_STRIDE = 8
+_BLOCK = 8
 
 
 @dataclass(frozen=True)
@@ -139,21 +140,29 @@ class ScanMaker:
     def _band(
         self, depth: Depth, ground: Ground
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Find the points in the band of heights; x and y in the scan's frame."""
+        """
+        Find the nearest points in the band of heights; x and y in the scan's frame.
+
+        Of a few pixels below each other, which look the same way but for a fraction of a beam,
+        only the nearest can be in the scan, and the others are not looked at further.
+        """
         config = self._config
-        found: list[NDArray[np.float32]] = []
-        for rows, x, y, z in self._maker.planes(depth):
-            height = ground.heights(x, y, z, np.empty_like(z))
+        band = np.full((-(-len(depth) // _BLOCK) * _BLOCK, depth.shape[1]), np.inf, np.float32)
+        slopes = (ground.slope_x, ground.slope_y)
+        for rows, height in self._maker.over(depth, slopes, ground.offset):
             low = depth[rows] * np.float32(NOISE)
             low += np.float32(self._tolerance)
             np.maximum(low, np.float32(config.min_height), out=low)
-            band = np.flatnonzero((height > low) & (height <= np.float32(config.max_height)))
-            found.append(np.stack([plane.ravel()[band] for plane in (x, y, z)]))
-        points = np.concatenate(found, 1)
-        turn = self._from_base[:2, :3].astype(np.float32)
-        if np.array_equal(self._from_base, np.eye(4)):
-            return points[0], points[1]
-        moved = turn @ points + self._from_base[:2, 3:].astype(np.float32)
+            inside = height > low
+            inside &= height <= np.float32(config.max_height)
+            np.copyto(band[rows], depth[rows], where=inside)
+        blocks = band.reshape(-1, _BLOCK, depth.shape[1])
+        nearest = blocks.min(1)
+        nearest[np.isposinf(nearest)] = np.nan  # nothing there; equal to nothing
+        indices = np.flatnonzero(blocks == nearest[:, None])
+        points = self._maker.picked(indices, depth)
+        moved = self._from_base[:2, :3].astype(np.float32) @ points.T
+        moved += self._from_base[:2, 3:].astype(np.float32)
         return moved[0], moved[1]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,31 +20,38 @@ def one_per_voxel(maker: CloudMaker, depth: Depth, size: float) -> Indices:
     """
     Choose one pixel for every cube of space that has any.
 
-    Pixels that share their cube with the neighbor to the left or above go first: each cube keeps
-    the corner of its patch in the image, and little is left for the exact second step.
+    Pixels that share their cube with the neighbor to the left or above go first: of each patch
+    in the image a few corners are left, and the exact second step has little to do.
 
     :param maker: of the frame whose axes the cubes have.
     :param depth: float32 (H, W), z-depth (m), not finite where there is no point.
-    :param size: edge of the cubes (m); cubes beyond 32767 edges from the origin are one.
+    :param size: edge of the cubes (m); 32767 of them reach as far as points may be.
     :returns: (N,) flat pixel indices, in no particular order, for ``CloudMaker.picked``.
     """
     width = maker.shape[1]
+    per_metre = np.float32(1.0 / size)
     chosen: list[Indices] = []
     keys: list[NDArray[np.int64]] = []
     for rows, *planes in maker.planes(depth):
-        # rounding to int16 also saturates, and NaN is not looked at
-        cells = [cv2.multiply(plane, 1.0 / size, dtype=cv2.CV_16S) for plane in planes]
-        key = cv2.merge([*cells, np.zeros_like(cells[0])]).view(np.int64)[..., 0]
-        first = np.isfinite(planes[2])
-        differs = first.copy()
-        np.not_equal(key[:, 1:], key[:, :-1], out=differs[:, 1:])
-        np.logical_or(differs[:, 1:], ~first[:, :-1], out=differs[:, 1:])
-        corner = differs & first
-        np.not_equal(key[1:], key[:-1], out=differs[1:])
-        np.logical_or(differs[1:], ~first[:-1], out=differs[1:])
-        corner[1:] &= differs[1:]
+        there = np.isfinite(planes[2]).ravel()
+        cells = []
+        for plane in planes:
+            np.multiply(plane, per_metre, out=plane)
+            np.floor(plane, out=plane)
+            with np.errstate(invalid='ignore'):
+                cells.append(plane.ravel().astype(np.int16))
+        corner = there.copy()
+        for back in (1, width):  # the pixel before, and the one above
+            if back < corner.size:
+                differs = there[back:] != there[:-back]
+                for cell in cells:
+                    differs |= cell[back:] != cell[:-back]
+                corner[back:] &= differs
         picked = np.flatnonzero(corner)
-        keys.append(key.reshape(-1)[picked])
+        key = np.zeros(picked.size, np.int64)
+        for cell in cells:
+            key = key << 16 | cell[picked].view(np.uint16)
+        keys.append(key)
         chosen.append(picked + rows.start * width)
     every = np.concatenate(chosen)
     return every[one_of_each(np.concatenate(keys))]
@@ -63,7 +69,7 @@ def one_of_each(keys: NDArray[np.int64]) -> NDArray[Any]:
     :returns: (M,) places in `keys`, one for each of its M different values.
     """
     bits = max(8, (4 * keys.size).bit_length())
-    table = np.zeros(1 << bits, np.int32)
+    table = np.empty(1 << bits, np.int32)
     left = np.arange(keys.size, dtype=np.int32)
     factor = 0x9E3779B97F4A7C15
     kept = [left[:0]]

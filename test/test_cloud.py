@@ -45,6 +45,17 @@ def test_organized_cloud_is_depth_times_ray(transform, color) -> None:
             np.testing.assert_array_equal(packed >> shift & 255, rgb[..., channel])
 
 
+@pytest.mark.parametrize('slopes', [(0.0, 0.0), (0.1, -0.2)])
+def test_height_over_a_plane(slopes) -> None:
+    depth, _ = scene()
+    x, y, z = np.moveaxis(plain(depth, TURN), -1, 0)
+    strips = [height.copy() for _, height in CloudMaker(CAMERA.rays(), TURN).over(
+        depth, slopes, 0.3
+    )]
+    expected = z - slopes[0] * x - slopes[1] * y - 0.3
+    np.testing.assert_allclose(np.concatenate(strips), expected, atol=1e-5)
+
+
 def test_the_bytes_are_what_a_reader_of_pointcloud2_expects() -> None:
     depth, rgb = scene()
     raw = CloudMaker(CAMERA.rays()).organized(depth, rgb).tobytes()

@@ -66,10 +66,3 @@ def test_sliver_of_floor_does_not_tilt_the_ground() -> None:
     near = near[near[:, 0] < 1.0]
     plane = fit_ground(near, CONFIG, 0.6)
     assert abs(5 * plane.slope_x + plane.offset) < 0.15
-
-
-def test_heights_are_over_the_plane() -> None:
-    x, y, z = (np.array([v], np.float32) for v in (2.0, 1.0, 1.0))
-    height = Ground(0.1, -0.2, 0.05).heights(x, y, z, np.empty_like(z))
-    assert height[0] == pytest.approx(1 - 0.2 + 0.2 - 0.05)
-    assert Ground().heights(x, y, z, np.empty_like(z))[0] == 1.0
