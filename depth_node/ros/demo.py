@@ -122,7 +122,8 @@ def table(report: dict[str, Any]) -> str:
     for topic, stream in report['streams'].items():
         lines.append(
             f'{topic:14}  {stream["rate"]:6.1f} a second, latency from the stamp '
-            f'{stream["p50"]:.1f} ms median, {stream["p99"]:.1f} ms p99'
+            f'{stream["latency_ms"]["median"]:.1f} ms median, '
+            f'{stream["latency_ms"]["p99"]:.1f} ms p99'
         )
     lines.append(f'delivered       {100 * report["delivered"]:6.1f} % of the frames as depth')
     lines.append(f'points          {report["points"]:6d} valid in the last cloud')

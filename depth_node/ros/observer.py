@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 import cv2
+from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from numpy.typing import NDArray
 import rclpy
@@ -28,9 +29,12 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from depth_node.metrics import DepthMetrics, score
 from depth_node.ros import messages, tuning
+from depth_node.stages import Quantiles
 
 TRUTH_FRAMES = 10
 """Frames compared with the truth."""
+STAGE = ' p50 (ms)'
+"""How the diagnostics name the median of a stage."""
 PATIENCE_S = 60.0
 """How long to wait for the first depth image."""
 
@@ -42,16 +46,12 @@ class StreamSummary:
 
     :param messages: how many.
     :param rate: of them (Hz).
-    :param p50: median of reception minus stamp (ms).
-    :param p95: likewise.
-    :param p99: likewise.
+    :param latency_ms: reception minus stamp (ms).
     """
 
     messages: int
     rate: float
-    p50: float
-    p95: float
-    p99: float
+    latency_ms: Quantiles
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Report:
     :param delivered_points: clouds for each frame of the camera (0 to 1).
     :param points: points of the last cloud that are valid.
     :param accuracy: mean errors over the frames compared with the truth, or None.
+    :param stages_ms: median time of each stage of the node, from its diagnostics (ms).
     """
 
     seconds: float
@@ -75,6 +76,7 @@ class Report:
     delivered_points: float
     points: int
     accuracy: DepthMetrics | None
+    stages_ms: dict[str, float]
 
 
 @dataclass
@@ -97,12 +99,11 @@ class Stream:
     def summary(self) -> StreamSummary:
         """Summarise; zeros where nothing came."""
         count = len(self.received)
-        if count < 2:
-            return StreamSummary(count, 0.0, 0.0, 0.0, 0.0)
-        rate = 1e9 * (count - 1) / (self.received[-1] - self.received[0])
         latencies = (np.array(self.received) - np.array(self.stamps)) / 1e6
-        p50, p95, p99 = np.percentile(latencies, (50, 95, 99))
-        return StreamSummary(count, rate, float(p50), float(p95), float(p99))
+        rate = 0.0
+        if count > 1:
+            rate = 1e9 * (count - 1) / (self.received[-1] - self.received[0])
+        return StreamSummary(count, rate, Quantiles.of(latencies))
 
 
 class Observer(Node):
@@ -118,6 +119,7 @@ class Observer(Node):
             depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
         )
         self.infos, self.depths, self.clouds = Stream(), Stream(), Stream()
+        self.stages: dict[str, float] = {}
         self.cloud: PointCloud2 | None = None
         self.depth: Image | None = None
         self.color: Image | None = None
@@ -129,6 +131,7 @@ class Observer(Node):
         small = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
         self.create_subscription(CameraInfo, 'camera_info', self.infos.note, small)
         self._listen(Image, 'depth/image', self._on_depth)
+        self._listen(DiagnosticArray, '/diagnostics', self._on_diagnostics)
         if cloud:
             self._listen(PointCloud2, 'depth/points', self._on_cloud)
 
@@ -150,6 +153,13 @@ class Observer(Node):
         """
         both = sorted(self._true.keys() & self._estimated.keys())
         return [(self._estimated[stamp], self._true[stamp]) for stamp in both]
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            for item in status.values:
+                stage, of, _ = item.key.partition(STAGE)
+                if of and item.value != 'unknown':
+                    self.stages[stage] = float(item.value)
 
     def _on_depth(self, message: Image) -> None:
         self.depths.note(message)
@@ -224,6 +234,7 @@ def _report(node: Observer, seconds: float) -> Report:
         _delivered(node.infos, node.clouds),
         points,
         None,
+        dict(node.stages),
     )
 
 

@@ -136,7 +136,8 @@ def run(drive: Drive) -> dict[str, Any]:
     Run the three processes.
 
     :param drive: what to run.
-    :returns: the observer's report, and `exit_codes` by process.
+    :returns: the observer's report, `exit_codes` by process, and of the node's process
+        `node_memory_mb` (resident, MiB) and `node_cpu` (processor time over wall time).
     :raises DataError: no depth came.
     """
     drive.logs.mkdir(parents=True, exist_ok=True)
@@ -166,15 +167,35 @@ def run(drive: Drive) -> dict[str, Any]:
                 'camera', 'camera_publisher', '--ros-args', *as_words(camera),
                 profile=drive.camera_profile,
             )
-            processes.start('node', 'node', '--ros-args', *topics, *as_words(drive.parameters))
+            node = processes.start(
+                'node', 'node', '--ros-args', *topics, *as_words(drive.parameters)
+            )
             observer = processes.start(
                 'observer', 'observer', *watch, '--ros-args', *topics,
                 '-r', 'depth_truth:=camera/depth_truth',
             )
             observer.wait()
+            used = _used(node.pid)
             if observer.returncode:
                 raise DataError(f'no depth came. What the processes said is in {drive.logs}.')
             found: dict[str, Any] = json.loads(report.read_text(encoding='utf-8'))
         finally:
             codes = processes.end()
-    return {**found, 'exit_codes': codes}
+    return {**found, **used, 'exit_codes': codes}
+
+
+def _used(pid: int) -> dict[str, float]:
+    """Read what a running process has used (proc(5)); nothing where it has ended."""
+    try:
+        status = Path(f'/proc/{pid}/status').read_text(encoding='ascii', errors='replace')
+        words = Path(f'/proc/{pid}/stat').read_text(encoding='ascii').rpartition(')')[2].split()
+        uptime = float(Path('/proc/uptime').read_text(encoding='ascii').split()[0])
+    except OSError:
+        return {}
+    ticks = os.sysconf('SC_CLK_TCK')
+    resident = next(line for line in status.splitlines() if line.startswith('VmRSS'))
+    age = uptime - int(words[19]) / ticks
+    return {
+        'node_memory_mb': int(resident.split()[1]) / 1024,
+        'node_cpu': (int(words[11]) + int(words[12])) / ticks / age,
+    }
