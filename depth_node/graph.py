@@ -11,15 +11,15 @@ network, resize back, pad what the network did not see.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from typing_extensions import assert_never
 
 from depth_node.errors import ModelError
-from depth_node.model import Aspect, Interpolation, ModelSpec, Size
+from depth_node.model import Aspect, ModelSpec, Size
 from depth_node.network import NetworkInfo
+from depth_node.onnx_parts import add_resize, LINEAR, Parts
 from depth_node.prepare import affine
 
 FRAME = 'frame'
@@ -65,15 +65,14 @@ def merged(model: Any, info: NetworkInfo, spec: ModelSpec, size: Size) -> Any:
     :param size: the network's size (pixels).
     :returns: a new ``onnx.ModelProto``: ``frame`` uint8 [height, width, 3] to ``depth`` (and
         ``confidence``, ``sky``) float32 [height, width].
-    :raises ModelError: the network's operators are too old and cannot be converted, or the
-        interpolation has no counterpart in ONNX.
+    :raises ModelError: the network's operators are too old and cannot be converted.
     """
     from onnx import compose, helper, TensorProto
 
     model = with_size(_modern(model, info), info, size)
     # the prefix keeps the network's names away from ours, whatever they are
     model = compose.add_prefix(model, 'network/')
-    parts = _Parts()
+    parts = Parts()
     _prepare(parts, spec, size, f'network/{info.input}')
     parts.nodes.extend(model.graph.node)
     names = {DEPTH: info.depth, 'confidence': info.confidence, 'sky': info.sky}
@@ -97,51 +96,10 @@ def merged(model: Any, info: NetworkInfo, spec: ModelSpec, size: Size) -> Any:
     return whole
 
 
-@dataclass
-class _Parts:
-    """Nodes and constants of a graph as it grows; every name starts with ``camera/``."""
-
-    nodes: list[Any] = field(default_factory=list)
-    constants: list[Any] = field(default_factory=list)
-
-    def constant(self, value: Any, dtype: type = np.int64) -> str:
-        from onnx import numpy_helper
-
-        name = f'camera/constant_{len(self.constants)}'
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
-        return name
-
-    def add(self, operator: str, *inputs: str, into: str = '', **attributes: Any) -> str:
-        from onnx import helper
-
-        name = f'camera/{operator.lower()}_{len(self.nodes)}'
-        output = into or name
-        self.nodes.append(helper.make_node(operator, inputs, [output], name, **attributes))
-        return output
-
-
-_RESIZE: dict[Interpolation, dict[str, Any]] = {
-    Interpolation.LINEAR: {'mode': 'linear', 'coordinate_transformation_mode': 'half_pixel'},
-    Interpolation.CUBIC: {
-        'mode': 'cubic',
-        'coordinate_transformation_mode': 'half_pixel',
-        'cubic_coeff_a': -0.75,
-    },
-}
-
-INTERPOLATIONS = (Interpolation.LINEAR, Interpolation.CUBIC)
-"""The ways of resizing a graph has in common with OpenCV."""
-
-
-def _prepare(parts: _Parts, spec: ModelSpec, size: Size, target: str) -> None:
+def _prepare(parts: Parts, spec: ModelSpec, size: Size, target: str) -> None:
     """Add what stands before the network; `target` is the network's input."""
     from onnx import TensorProto
 
-    if spec.interpolation not in INTERPOLATIONS:
-        raise ModelError(
-            f'{spec.name}: no graph can resize with {spec.interpolation.value}.',
-            f'Take one of {", ".join(kind.value for kind in INTERPOLATIONS)}, or a CPU engine.',
-        )
     # TensorRT takes bytes only where a Cast is their first and only reader
     pixels = parts.add('Cast', FRAME, into='camera/pixels', to=TensorProto.FLOAT)
     _camera_size(parts, spec.aspect, size)
@@ -155,21 +113,15 @@ def _prepare(parts: _Parts, spec: ModelSpec, size: Size, target: str) -> None:
             batch = parts.add('Slice', batch, 'camera/corner', ends, parts.constant([2, 3]))
         case _ as unreachable:
             assert_never(unreachable)
-    sizes = parts.constant([1, 3, size.height, size.width])
-    image = parts.add('Resize', batch, '', '', sizes, **_RESIZE[spec.interpolation])
-    # OpenCV resizes bytes to bytes: rounded, half up, and saturated where cubic overshoots
-    image = parts.add('Floor', parts.add('Add', image, parts.constant(0.5, np.float32)))
-    if spec.interpolation is Interpolation.CUBIC:
-        image = parts.add(
-            'Clip', image, parts.constant(0, np.float32), parts.constant(255, np.float32)
-        )
+    sides = 'camera/whole' if spec.aspect is Aspect.SQUASH else 'camera/seen'
+    image = add_resize(parts, batch, sides, size, spec.interpolation)
     if spec.bgr:
         image = parts.add('Gather', image, parts.constant([2, 1, 0]), axis=1)
     gain, offset = (parts.constant(v.reshape(1, 3, 1, 1), np.float32) for v in affine(spec))
     parts.add('Add', parts.add('Mul', image, gain), offset, into=target)
 
 
-def _camera_size(parts: _Parts, aspect: Aspect, size: Size) -> None:
+def _camera_size(parts: Parts, aspect: Aspect, size: Size) -> None:
     """Compute camera/whole, camera/seen and camera/corner, int64 [2], rows before columns."""
     shape = parts.add('Shape', 'camera/pixels')
     whole = parts.add(
@@ -195,13 +147,13 @@ def _camera_size(parts: _Parts, aspect: Aspect, size: Size) -> None:
             assert_never(unreachable)
 
 
-def _bring_back(parts: _Parts, inner: str, name: str, aspect: Aspect, size: Size) -> None:
+def _bring_back(parts: Parts, inner: str, name: str, aspect: Aspect, size: Size) -> None:
     """Add what stands behind one output of the network."""
     # whether it has 3 or 4 dimensions; any other count of numbers fails when the graph is built
     plane = parts.add('Reshape', inner, parts.constant([1, 1, size.height, size.width]))
     seen = 'camera/whole' if aspect is Aspect.SQUASH else 'camera/seen'
     sizes = parts.add('Concat', parts.constant([1, 1]), seen, axis=0)
-    plane = parts.add('Resize', plane, '', '', sizes, **_RESIZE[Interpolation.LINEAR])
+    plane = parts.add('Resize', plane, '', '', sizes, **LINEAR)
     if aspect is Aspect.SQUASH:
         parts.add('Reshape', plane, 'camera/whole', into=name)
         return

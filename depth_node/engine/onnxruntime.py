@@ -65,6 +65,7 @@ def open_merged(
     :raises EngineError: ONNX Runtime or the provider is not there, or does not take the network.
     :raises ModelError: the file is not a network this package can run.
     """
+    _check_provider(provider)  # before the work, which may be for nothing
     info = networks.inspect(model.path)
     network = graphs.with_size(networks.load(model.path), info, size)
     whole = graphs.merged(converted(network, precision), info, model.spec, size)
@@ -213,7 +214,7 @@ def _runtime() -> Any:
     return onnxruntime
 
 
-def _session(network: bytes | str, name: str, threads: int, provider: str) -> Any:
+def _check_provider(provider: str) -> Any:
     runtime = _runtime()
     available = runtime.get_available_providers()
     if provider not in available:
@@ -221,6 +222,11 @@ def _session(network: bytes | str, name: str, threads: int, provider: str) -> An
             f'This ONNX Runtime has no {provider} (it has {", ".join(available)}).',
             'On an NVIDIA GPU: pip install onnxruntime-gpu.',
         )
+    return runtime
+
+
+def _session(network: bytes | str, name: str, threads: int, provider: str) -> Any:
+    runtime = _check_provider(provider)
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads

@@ -53,7 +53,7 @@ def test_all_agree_on_a_real_frame_with_the_real_network(real):
     assert np.median(relative(values['merged'], values['openvino'])) < 1e-3
 
 
-@pytest.mark.parametrize('interpolation', ['linear', 'cubic'])
+@pytest.mark.parametrize('interpolation', ['linear', 'cubic', 'area', 'lanczos'])
 def test_close_to_the_authors_preparation(real, opener, interpolation):
     """Monodepth2 resizes with Pillow's LANCZOS; the answer may differ by 3 % (median)."""
     path, frame = real

@@ -120,7 +120,7 @@ def test_builds_a_depth_anything(library, depth_anything):
     assert 24_000_000 * 2 < sizes[Precision.FP16] < 24_000_000 * 3
 
 
-@pytest.mark.parametrize('interpolation', list(graph.INTERPOLATIONS))
+@pytest.mark.parametrize('interpolation', list(Interpolation))
 @pytest.mark.parametrize('aspect', list(Aspect))
 def test_takes_every_preparation_and_every_output(library, network, interpolation, aspect):
     spec = ModelSpec(
