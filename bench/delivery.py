@@ -61,11 +61,14 @@ def main() -> None:
                 print(f'{name:18} {error}')
                 continue
             reports[name] = report
-            depth, cloud = (report['streams'][t] for t in ('depth/image', 'depth/points'))
+            depth, cloud = (
+                report['streams'][topic]['latency_ms'] for topic in ('depth/image', 'depth/points')
+            )
             print(
                 f'{name:18} {report["camera_fps"]:9.1f} {100 * report["delivered"]:6.1f}% '
                 f'{100 * report["delivered_points"]:5.1f}%   '
-                f'{depth["latency_ms"]["median"]:.1f}/{depth["latency_ms"]["p99"]:.1f}, {cloud["latency_ms"]["median"]:.1f}/{cloud["latency_ms"]["p99"]:.1f}',
+                f'{depth["median"]:.1f}/{depth["p99"]:.1f}, '
+                f'{cloud["median"]:.1f}/{cloud["p99"]:.1f}',
                 flush=True,
             )
     if args.json is not None:
