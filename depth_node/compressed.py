@@ -56,11 +56,11 @@ def decode_rgb(data: Buffer, encoding: str = '') -> NDArray[np.uint8]:
     size = compressed_size(data)
     if (
         not (0 < size.width <= MAX_SIDE and 0 < size.height <= MAX_SIDE)
-        or size.width * size.height > MAX_PIXELS
+        or not 2 <= size.width * size.height <= MAX_PIXELS
     ):
         raise DataError(
             f'compressed image size is {size.width}x{size.height}, expected 1 to {MAX_SIDE} a '
-            f'side and at most {MAX_PIXELS} pixels.'
+            f'side and 2 to {MAX_PIXELS} pixels.'
         )
     mosaic = encoding.startswith('bayer_') and encoding.endswith('8')
     flags = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR

@@ -245,8 +245,9 @@ def _encoding(name: str) -> _Encoding:
 
 def _check_size(encoding: str, packing: _Packing, height: int, width: int) -> None:
     """Refuse sizes before any memory is touched."""
-    if width <= 0 or height <= 0:
-        raise DataError(f'image size is {width}x{height}, expected at least 1x1.')
+    # OpenCV 4.5, which Humble has, cannot take a single pixel
+    if width <= 0 or height <= 0 or width * height < 2:
+        raise DataError(f'image size is {width}x{height}, expected at least two pixels.')
     if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
         raise DataError(
             f'image size is {width}x{height}, expected at most {MAX_SIDE} a side and '

@@ -122,6 +122,8 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
         raise DataError(f'{path}: cannot be decoded ({error.err}).') from error
     if bgr is None:
         raise DataError(f'{path}: is not an image that can be decoded.')
+    if bgr.size == 3:
+        raise DataError(f'{path}: is a single pixel, expected a picture.')
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
 
 

@@ -127,9 +127,16 @@ def test_plane_seen_through_a_distorted_lens_is_flat(distortion, coefficients) -
     u, v = np.meshgrid(np.arange(320.0), np.arange(240.0))
     pixels = np.stack([u, v], -1).reshape(-1, 1, 2)
     fisheye = distortion is Distortion.EQUIDISTANT
-    undistort = cv2.fisheye.undistortPoints if fisheye else cv2.undistortPoints
     precise = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-12)
-    looks = undistort(pixels, k, np.array(coefficients), criteria=precise).reshape(240, 320, 2)
+    d = np.array(coefficients)
+    if not fisheye and hasattr(cv2, 'undistortPointsIter'):  # OpenCV 4.5, which Humble has
+        looks = cv2.undistortPointsIter(pixels, k, d, None, None, precise)
+    elif fisheye and cv2.__version__.startswith('4.5'):
+        looks = cv2.fisheye.undistortPoints(pixels, k, d)
+    else:
+        undistort = cv2.fisheye.undistortPoints if fisheye else cv2.undistortPoints
+        looks = undistort(pixels, k, d, criteria=precise)
+    looks = looks.reshape(240, 320, 2)
     depth = -5.0 / (np.concatenate([looks, np.ones((240, 320, 1))], -1) @ normal)
     depth[np.hypot(looks[..., 0], looks[..., 1]) > 1.2] = np.nan  # OpenCV's converges to there
     points = CloudMaker(camera.rays()).organized(depth.astype(np.float32))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -33,6 +33,8 @@ seeds = st.integers(0, 2**32 - 1)
 
 def with_padding(rows: np.ndarray, pad: int, *, last: bool = True) -> tuple[bytes, int]:
     """Lay rows of bytes out with `pad` bytes of rubbish after each; the step as second."""
+    if rows.shape[:2] == (1, 1):
+        assume(False)  # refused, see below
     flat = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
     padded = np.full((len(rows), flat.shape[1] + pad), 0xAB, np.uint8)
     padded[:, :flat.shape[1]] = flat
@@ -197,7 +199,8 @@ def test_buffer_is_filled_where_it_fits(encoding):
 @pytest.mark.parametrize(('encoding', 'height', 'width', 'step', 'size', 'words'), [
     ('rgb7', 2, 2, 6, 12, "'rgb7' is not known, expected one of rgb8"),
     ('', 2, 2, 6, 12, "'' is not known"),
-    ('rgb8', 0, 2, 6, 12, 'size is 2x0, expected at least 1x1'),
+    ('rgb8', 0, 2, 6, 12, 'size is 2x0, expected at least two pixels'),
+    ('rgb8', 1, 1, 3, 3, 'size is 1x1, expected at least two pixels'),
     ('rgb8', 2, -1, 6, 12, 'size is -1x2'),
     ('rgb8', 100_000, 100_000, 300_000, 12, f'expected at most {MAX_SIDE} a side'),
     ('mono8', MAX_SIDE, MAX_SIDE, MAX_SIDE, 12, 'pixels'),
