@@ -283,7 +283,9 @@ class TemporalConfig:
     """Steadying what flickers from frame to frame."""
 
     enabled: bool = param(
-        False, 'Align every prediction to the recent past in scale and shift.'
+        True,
+        'Align every prediction to the recent past in scale and shift, where it jumps. Only '
+        'stamped frames have a past.'
     )
     time_constant: float = param(
         0.5, 'How long the past is remembered.', unit='s', low=0.01, high=60.0
