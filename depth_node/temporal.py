@@ -92,7 +92,8 @@ class Steadier:
         height, width = values.shape
         step = max(1, math.isqrt(height * width // SAMPLES))
         grid = (slice(step // 2, None, step), slice(step // 2, None, step))
-        color = (image[grid] if image.ndim == 2 else image[(*grid, 1)]).astype(np.int16)
+        green = image if image.ndim == 2 else image[..., 1]
+        color = green[grid].astype(np.int16)
         sampled = values[grid].astype(np.float64) + self._offset
         elapsed = stamp - self._stamp
         calm = self._unchanged(color, elapsed)
