@@ -12,7 +12,7 @@ CPU = ['openvino>=2024.4', 'onnxruntime>=1.18']
 ROS = ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6']
 FRAMES = ['rosbags>=0.10']
 FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.60', 'filelock>=3.12']
-TENSORRT = ['cuda-python>=12.6', 'onnxruntime>=1.18']
+TENSORRT = ['cuda-python>=12.6.1', 'onnxruntime>=1.18']
 TRAINING = ['torch>=2.5', 'onnxscript>=0.3', 'tensorboard>=2.14', 'tqdm>=4.60']
 EXPORT = ['torch>=2.5', 'onnxscript>=0.3', 'transformers>=4.45', 'safetensors>=0.4']
 # NVIDIA's parser and builder, which run without a GPU; proprietary, so never a dependency of use

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-import contextlib
 import itertools
-import signal
 import sys
 from typing import Any
 
@@ -22,10 +19,11 @@ from depth_node.cli.options import (
     model_from,
     write_json,
 )
+from depth_node.cli.progress import build_bar, interruptible
 from depth_node.config import Config
 from depth_node.engine import Engine, open_engine
 from depth_node.engine.cache import cache_root, EngineCache
-from depth_node.errors import CancelledError, ConfigError, EngineError
+from depth_node.errors import ConfigError, EngineError
 from depth_node.frames import open_source
 from depth_node.model import Model
 
@@ -90,7 +88,7 @@ def _build(model: Model, config: Config, frames: list[NDArray[np.uint8]]) -> dic
     size = network.choose_size(
         model.spec, network.inspect(model.path), config.model.input_size
     )
-    with _interruptible() as cancelled, _bar() as on_progress:
+    with interruptible() as cancelled, build_bar() as on_progress:
         engine = open_engine(
             model, config.engine, size, on_progress=on_progress, cancelled=cancelled,
             log=_tell, warn=_tell, frames=frames,
@@ -159,39 +157,6 @@ def _prune(cache: EngineCache) -> None:
     for path in deleted:
         print(f'deleted {path}')
     print(f'{len(deleted)} files deleted')
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C cancel the build in good order instead of in the middle of foreign code."""
-    interrupted = []
-    before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
-    try:
-        yield lambda: bool(interrupted)
-    except CancelledError:
-        raise KeyboardInterrupt from None
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[[float, str], None]]:
-    """Show how far a build is: after two seconds, and only on a terminal."""
-    with contextlib.ExitStack() as stack:
-        bar: Any = None
-        if sys.stderr.isatty():
-            with contextlib.suppress(ImportError):  # an extra; the work is the same without
-                from tqdm import tqdm
-
-                bar = stack.enter_context(tqdm(total=100, unit='%', delay=2.0, leave=False))
-
-        def show(share: float, stage: str) -> None:
-            if bar is not None:
-                bar.set_description(stage, refresh=False)
-                bar.n = round(100 * share)
-                bar.refresh()
-
-        yield show
 
 
 def _tell(line: str) -> None:

@@ -7,8 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from depth_node import network
 from depth_node.camera import Camera
+from depth_node.cli.progress import build_bar, interruptible
 from depth_node.config import Config, parameters
+from depth_node.engine import open_engine
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator
 from depth_node.files import replacing
@@ -151,8 +154,20 @@ def estimator_from(
     :param frame: size of the pictures (pixels).
     :returns: the estimator; close it.
     :raises ModelError: the model cannot be had.
+    :raises EngineError: no engine works.
     """
-    return DepthEstimator(model_from(args, config, frame), config)
+    model = model_from(args, config, frame)
+    if frame is None:
+        return DepthEstimator(model, config)
+    # opened here and not at the first frame, because a build takes minutes and wants a bar
+    size = network.choose_size(
+        model.spec, network.inspect(model.path), config.model.input_size, frame
+    )
+    with interruptible() as cancelled, build_bar() as on_progress:
+        engine = open_engine(
+            model, config.engine, size, on_progress=on_progress, cancelled=cancelled
+        )
+    return DepthEstimator(engine, config)
 
 
 def calibration_from(args: argparse.Namespace) -> Camera | None:

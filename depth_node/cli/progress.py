@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+import contextlib
+import signal
 import sys
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from depth_node.errors import CancelledError
 
 _Item = TypeVar('_Item')
 
@@ -26,3 +30,45 @@ def progress(items: Iterable[_Item], total: int | None, unit: str) -> Iterator[_
         else:
             items = tqdm(items, total=total, unit=unit, delay=2.0, leave=False)
     yield from items
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """
+    Let Ctrl-C cancel a build in good order instead of in the middle of foreign code.
+
+    :returns: what to ask whether Ctrl-C was pressed.
+    :raises KeyboardInterrupt: the work was cancelled for it.
+    """
+    interrupted = []
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    try:
+        yield lambda: bool(interrupted)
+    except CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def build_bar() -> Iterator[Callable[[float, str], None]]:
+    """
+    Show how far the build of an engine is: after two seconds, and only on a terminal.
+
+    :returns: what to call with a share from 0 to 1 and the stage.
+    """
+    with contextlib.ExitStack() as stack:
+        bar: Any = None
+        if sys.stderr.isatty():
+            with contextlib.suppress(ImportError):  # an extra; the work is the same without
+                from tqdm import tqdm
+
+                bar = stack.enter_context(tqdm(total=100, unit='%', delay=2.0, leave=False))
+
+        def show(share: float, stage: str) -> None:
+            if bar is not None:
+                bar.set_description(stage, refresh=False)
+                bar.n = round(100 * share)
+                bar.refresh()
+
+        yield show
