@@ -41,18 +41,19 @@ class Result:
 
 
 def split(
-    training: Sequence[Recording], validation: Sequence[Recording]
+    training: Sequence[Recording], validation: Sequence[Recording], least: int = 1
 ) -> tuple[list[Recording], list[Recording]]:
     """
     Hold out the last tenth of every recording, if nothing is given to validate on.
 
     :param training: recordings.
     :param validation: recordings, or none.
+    :param least: frames held out of a recording too short for a tenth to be of use.
     :returns: what to train on and what to validate on.
     """
     if validation:
         return list(training), list(validation)
-    cuts = [(r, round(len(r) * (1 - HELD_OUT))) for r in training]
+    cuts = [(r, len(r) - max(round(len(r) * HELD_OUT), least)) for r in training]
     return [r.part(0, cut) for r, cut in cuts], [r.part(cut, len(r)) for r, cut in cuts]
 
 
@@ -86,7 +87,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     if config.threads:
         torch.set_num_threads(config.threads)
-    learned, judged = split(training, validation)
+    learned, judged = split(training, validation, 2 * config.neighbors + 1)
     talk = say if processes.first else _silent
     samples, held_out = Samples(learned, config), Samples(judged, config)
     torch.manual_seed(config.seed)
