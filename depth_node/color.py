@@ -40,13 +40,10 @@ def colorize(
     :param out: uint8 (H, W, 3) to overwrite, or None for a new one.
     :returns: uint8 (H, W, 3), blue, green, red; with a bar :func:`bar_height` rows more.
     """
-    levels = np.subtract(np.float32(farthest), depth, dtype=np.float32)
-    levels *= np.float32(_LEVELS / (farthest - nearest))
-    np.clip(levels, 0, _LEVELS, out=levels)
-    levels += np.float32(1.5)
-    np.fmax(levels, np.float32(0), out=levels)  # NaN becomes the color kept for it
-    with np.errstate(invalid='ignore'):
-        indices = levels.astype(np.uint8)
+    per_metre = _LEVELS / (farthest - nearest)
+    within = np.clip(depth, np.float32(nearest), np.float32(farthest))
+    # 1 for the farthest to 255 for the nearest; NaN becomes 0, the color kept for it
+    indices = cv2.convertScaleAbs(within, alpha=-per_metre, beta=1 + farthest * per_metre)
     picture: Color = cv2.applyColorMap(indices, _table(), dst=out)
     if not bar:
         return picture

@@ -226,9 +226,8 @@ def to_millimetres(
     with np.errstate(over='ignore'):
         millimetres = np.multiply(metres, np.float32(1000))
     np.rint(millimetres, out=millimetres)
-    # comparisons with NaN are false, so that one test leaves only what fits
-    valid = (millimetres >= 1) & (millimetres <= 65535)
-    millimetres[~valid] = 0
+    cv2.threshold(millimetres, 65535, 0, cv2.THRESH_TOZERO_INV, dst=millimetres)
+    np.fmax(millimetres, np.float32(0), out=millimetres)  # NaN becomes 0 too
     np.copyto(out, millimetres, casting='unsafe')
     return out
 

@@ -25,7 +25,7 @@ NO_GROUND = (
 )
 NO_FRAME = 'There is no transform from the camera to {}, the frame set by {}.'
 _GROUND_POINTS = 1500
-_SCAN_ROWS = 240
+_SCAN_ROWS = 160
 
 
 @dataclass(frozen=True)
