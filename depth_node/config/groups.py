@@ -306,8 +306,8 @@ class FilterConfig:
 
     edge_threshold: float = param(
         0.08,
-        'Flying pixels between two surfaces become NaN: a step in inverse depth over 5 pixels '
-        'that exceeds the slope of the surface around by this share. 0: off.',
+        'Flying pixels between two surfaces become NaN: a step in inverse depth over some 1 % of '
+        'the width that exceeds the slope of the surface around by this share. 0: off.',
         low=0.0, high=10.0,
     )
     min_confidence: float = param(
