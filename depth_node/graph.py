@@ -43,9 +43,8 @@ def with_size(model: Any, info: NetworkInfo, size: Size) -> Any:
     """
     for value in model.graph.input:
         if value.name == info.input:
-            for dim, side in zip(  # noqa: B905
-                value.type.tensor_type.shape.dim, (1, 3, size.height, size.width)
-            ):
+            dims = value.type.tensor_type.shape.dim
+            for dim, side in zip(dims, (1, 3, size.height, size.width), strict=True):
                 dim.dim_value = side
     if info.size is None:
         # what exporters wrote about shapes names the sides that are numbers now

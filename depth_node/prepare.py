@@ -107,7 +107,7 @@ class Preparation:
         self._small = np.empty((size.height, size.width, 3), np.uint8)
         self._planes = [np.empty((size.height, size.width), np.uint8) for _ in range(3)]
         gain, offset = affine(spec)
-        self._affine = [(float(g), float(o)) for g, o in zip(gain, offset)]  # noqa: B905
+        self._affine = [(float(g), float(o)) for g, o in zip(gain, offset, strict=True)]
 
     def forward(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """
@@ -126,7 +126,8 @@ class Preparation:
         # uint8 planes first: splitting bytes is cheaper than splitting floats
         cv2.split(part, self._planes)
         planes = reversed(self._planes) if self._spec.bgr else self._planes
-        for plane, target, (gain, offset) in zip(planes, self.tensor[0], self._affine):  # noqa: B905
+        targets = zip(planes, self.tensor[0], self._affine, strict=True)
+        for plane, target, (gain, offset) in targets:
             # plane * gain + plane * 0 + offset, converted to float32 in the same pass
             cv2.addWeighted(plane, gain, plane, 0.0, offset, dst=target, dtype=cv2.CV_32F)
         return self.tensor

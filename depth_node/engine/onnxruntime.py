@@ -131,7 +131,7 @@ class OnnxRuntimeNetwork:
         self._binding.bind_ortvalue_input(
             info.input, runtime.OrtValue.ortvalue_from_numpy(tensor)
         )
-        for name, array in zip(info.outputs, first):  # noqa: B905
+        for name, array in zip(info.outputs, first, strict=True):
             networks.check_plane(info, name, array.shape, size)
             arrays[name] = array
             self._binding.bind_ortvalue_output(
