@@ -22,6 +22,7 @@ VERBS = {
     'evaluate': 'compare predictions with ground truth',
     'build': 'build, verify and keep an engine; list or prune those kept',
     'train': 'train a network on recordings: by watching, by measured depth, by a teacher',
+    'export': 'trained weights to an ONNX file the node runs',
     'benchmark': 'measure engine and frame times on this machine',
 }
 
