@@ -1,0 +1,1 @@
+"""The embedded network: what it sees, how it learns, and the command that makes it."""

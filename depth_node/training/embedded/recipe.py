@@ -1,0 +1,260 @@
+"""Train the embedded network: the small network on synthetic rooms, supervised, one recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+import time
+
+import numpy as np
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from depth_node.model import OutputKind
+from depth_node.training.embedded.frames import Frames
+from depth_node.training.losses import Penalty, supervised_loss, Supervision
+from depth_node.training.muon import Muon
+from depth_node.training.networks import Architecture, DepthNetwork, NetworkConfig
+
+CONFIG = NetworkConfig(
+    Architecture.SMALL, OutputKind.CANONICAL_DEPTH, scales=1, min_depth=0.1, max_depth=80.0
+)
+LOSS = Supervision(Penalty.LOG_L1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    All that decides what comes out, apart from the frames.
+
+    :param seed: of weights, order and augmentation.
+    :param steps: of the optimizers.
+    :param small_steps: how many of them, at the start, see frames of half the size: most of
+        what there is to learn shows there, for a third of the time.
+    :param decay_steps: how many, at the end, let the learning rate fall to zero.
+    :param batch: frames in a step.
+    :param learning_rate: highest of Muon; AdamW, for what is no hidden layer, has a third.
+    :param weight_decay: of both.
+    :param warmup: steps in which the learning rate rises.
+    :param average: how much of itself the averaged network keeps in a step.
+    :param validate_every: steps between two looks at the validation frames and saves.
+    """
+
+    seed: int = 0
+    steps: int = 9000
+    small_steps: int = 6000
+    decay_steps: int = 1500
+    batch: int = 24
+    learning_rate: float = 6e-3
+    weight_decay: float = 1e-2
+    warmup: int = 200
+    average: float = 0.99
+    validate_every: int = 250
+
+    def rate(self, step: int) -> float:
+        """
+        Return the learning rate of a step: up, level, and down in a straight line.
+
+        The level part does not depend on `steps`, so a run can be made longer by resuming it.
+
+        :param step: from 0.
+        :returns: the rate.
+        """
+        left = (self.steps - step) / self.decay_steps
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup, left)
+
+
+def batches(
+    frames: Frames, recipe: Recipe, steps: range
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """
+    Draw augmented batches; what a step gets depends on the seed and its number alone.
+
+    :param frames: to draw from.
+    :param recipe: seed and batch size.
+    :param steps: which.
+    :returns: per step rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W).
+    """
+    for step in steps:
+        rng = np.random.default_rng((recipe.seed, step))
+        chosen = np.sort(rng.choice(len(frames), recipe.batch, replace=False))
+        yield augmented(*tensors(frames, chosen), rng)
+
+
+def tensors(frames: Frames, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
+    """
+    Read frames.
+
+    :param frames: to read from.
+    :param chosen: int (B,), which.
+    :returns: rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W).
+    """
+    images = torch.from_numpy(frames.images[chosen]).permute(0, 3, 1, 2).float() / 255
+    depths = torch.from_numpy(frames.depths[chosen].astype(np.float32))[:, None]
+    return images, depths
+
+
+def augmented(
+    images: Tensor, depths: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """
+    Mirror, zoom into and recolor a batch.
+
+    :param images: float (B, 3, H, W), rgb 0 to 1.
+    :param depths: float (B, 1, H, W), canonical.
+    :param rng: where the randomness comes from.
+    :returns: the same shapes; zooming in makes canonical depths smaller, as a longer lens does.
+    """
+    count, _, height, width = images.shape
+    mirrored = torch.from_numpy(rng.random(count) < 0.5)[:, None, None, None]
+    images = torch.where(mirrored, images.flip(3), images)
+    depths = torch.where(mirrored, depths.flip(3), depths)
+    if rng.random() < 0.5:
+        share = 1 / rng.uniform(1.0, 1.3)
+        rows, columns = round(height * share), round(width * share)
+        y, x = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
+        window = (..., slice(y, y + rows), slice(x, x + columns))
+        images = functional.interpolate(images[window], (height, width), mode='bilinear')
+        depths = functional.interpolate(depths[window], (height, width), mode='nearest-exact')
+        depths = depths * (columns / width)
+
+    def drawn(low: float, high: float, channels: int = 1) -> Tensor:
+        return torch.from_numpy(rng.uniform(low, high, (count, channels, 1, 1))).float()
+
+    middle = images.mean((1, 2, 3), keepdim=True)
+    images = (images - middle) * drawn(0.75, 1.25) + middle
+    images = images * drawn(0.75, 1.25) * drawn(0.85, 1.15, 3)
+    return images.clamp(0, 1), depths
+
+
+@torch.no_grad()
+def absolute_relative_error(network: nn.Module, frames: Frames, batch: int = 32) -> float:
+    """
+    Measure on frames kept aside: mean of |prediction - truth| / truth, frame by frame.
+
+    :param network: gives canonical depth; put into evaluation mode.
+    :param frames: the frames.
+    :param batch: how many at once.
+    :returns: abs_rel, without any scaling.
+    """
+    network.eval()
+    errors: list[float] = []
+    for start in range(0, len(frames), batch):
+        chosen = np.arange(start, min(start + batch, len(frames)))
+        images, truth = tensors(frames, chosen)
+        found = network(images.to(memory_format=torch.channels_last))[0]
+        known = truth.isfinite()
+        relative = ((found - truth).abs() / truth).masked_fill(~known, 0)
+        errors += (relative.sum((1, 2, 3)) / known.sum((1, 2, 3)).clamp(min=1)).tolist()
+    return float(np.mean(errors))
+
+
+class Run:
+    """
+    A run that can be stopped at any time and goes on from its last save.
+
+    :param recipe: how to train.
+    :param folder: holds ``checkpoint.pt`` and ``curve.csv``; read when they are there.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.network = DepthNetwork(CONFIG).to(memory_format=torch.channels_last)
+        self.averaged = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True
+        )
+        # the first layer sees colors, the last gives one number: neither is a hidden layer
+        hidden = [
+            p for p in self.network.parameters()
+            if p.ndim == 4 and p.shape[0] > 1 and p.shape[1] > 3
+        ]
+        known = {id(p) for p in hidden}
+        rest = [p for p in self.network.parameters() if id(p) not in known]
+        decay = recipe.weight_decay
+        self.muon = Muon(hidden, recipe.learning_rate, weight_decay=decay)
+        self.adam = torch.optim.AdamW(rest, recipe.learning_rate / 3, weight_decay=decay)
+        self.step, self.seconds = 0, 0.0
+        self._saved, self._curve = folder / 'checkpoint.pt', folder / 'curve.csv'
+        self._parts = {
+            'network': self.network, 'averaged': self.averaged, 'muon': self.muon,
+            'adam': self.adam,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._saved.is_file():
+            state = torch.load(self._saved, weights_only=True)
+            for name, part in self._parts.items():
+                part.load_state_dict(state[name])
+            self.step, self.seconds = state['step'], state['seconds']
+        else:
+            self._curve.write_text('step,minutes,loss,abs_rel\n', encoding='utf-8')
+
+    def train(self, frames: Frames, validation: Frames, last: int) -> None:
+        """
+        Go on to a step.
+
+        :param frames: to learn from.
+        :param validation: to measure on, of the same size; never learned from.
+        :param last: the step to stop after.
+        """
+        losses: list[float] = []
+        started = time.monotonic() - self.seconds
+        for images, truth in batches(frames, self.recipe, range(self.step, last)):
+            losses.append(self._learn(images, truth))
+            self.step += 1
+            if self.step % self.recipe.validate_every == 0 or self.step == last:
+                self.seconds = time.monotonic() - started
+                self._note(losses, absolute_relative_error(self.averaged, validation))
+                losses = []
+
+    def _learn(self, images: Tensor, truth: Tensor) -> float:
+        self.muon.param_groups[0]['lr'] = self.recipe.rate(self.step)
+        self.adam.param_groups[0]['lr'] = self.recipe.rate(self.step) / 3
+        self.network.train()
+        with torch.autocast('cpu', torch.bfloat16):
+            found = self.network(images.to(memory_format=torch.channels_last))[0]
+        loss = supervised_loss(found, truth, truth.isfinite(), LOSS)
+        self.muon.zero_grad()
+        self.adam.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.muon.step()
+        self.adam.step()
+        self.averaged.update_parameters(self.network)
+        return loss.item()
+
+    def _note(self, losses: list[float], error: float) -> None:
+        with self._curve.open('a', encoding='utf-8', newline='') as file:
+            csv.writer(file).writerow([
+                self.step, f'{self.seconds / 60:.1f}', f'{np.mean(losses):.4f}', f'{error:.4f}'
+            ])
+        state = {name: part.state_dict() for name, part in self._parts.items()}
+        part = self._saved.with_suffix('.part')
+        torch.save({**state, 'step': self.step, 'seconds': self.seconds}, part)
+        part.replace(self._saved)
+
+
+def train(
+    frames: Frames, validation: Frames, recipe: Recipe, folder: Path, threads: int = 1
+) -> DepthNetwork:
+    """
+    Train, or go on where a run in the same folder stopped.
+
+    :param frames: to learn from.
+    :param validation: to measure on; never learned from.
+    :param recipe: how.
+    :param folder: gets ``checkpoint.pt`` and ``curve.csv``.
+    :param threads: of torch.
+    :returns: the averaged network.
+    """
+    torch.set_num_threads(threads)
+    run = Run(recipe, folder)
+    if run.step < recipe.small_steps:
+        run.train(frames.halved(), validation.halved(), recipe.small_steps)
+    run.train(frames, validation, recipe.steps)
+    trained: DepthNetwork = run.averaged.module.eval()
+    return trained
