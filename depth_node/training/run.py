@@ -158,11 +158,14 @@ def _write(
         out / 'report.html', config, progress, last.pictures if last else [],
         [(r.name, str(r.counts)) for r in recordings],
     )
+    last_step = progress.curve[-1] if progress.curve else {}
     facts = {
         'best': best_figures(progress),
         'best_step': progress.best_step,
         'steps': progress.step,
         'seconds': progress.seconds,
+        'images_per_s': last_step.get('images_per_s'),
+        'waiting': last_step.get('waiting'),
         'validations': progress.validations,
         'config': dataclasses.asdict(config),
     }

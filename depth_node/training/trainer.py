@@ -132,6 +132,8 @@ class Trainer:
         watch = watch or Nobody()
         end = min(self.config.steps, until or self.config.steps)
         model = self._distributed()
+        if self.config.weights and not self.progress.step:
+            self._validate(watch)  # what is there to improve on
         self.learner.train()
         waited, began = self._loader.waited, time.perf_counter()
         first = self.progress.step
@@ -229,8 +231,7 @@ class Trainer:
         config, progress = self.config, self.progress
         over = False
         if progress.step % config.validate_every == 0 or progress.step == config.steps:
-            if self.processes.first:
-                self._validate(watch)
+            self._validate(watch)
             over = bool(config.patience) and progress.worse >= config.patience
             over = bool(self.processes.agree(float(over)))
         if progress.step % config.save_every == 0 and not over:
@@ -238,6 +239,8 @@ class Trainer:
         return over
 
     def _validate(self, watch: Watch) -> None:
+        if not self.processes.first:
+            return
         progress = self.progress
         self.validation = validate(
             self.learner, self._validation_samples, self.processes.device

@@ -80,6 +80,14 @@ def test_it_learns(drive: Recording, tmp_path: Path) -> None:
     assert last['abs_rel'] < 0.6 * first['abs_rel']
 
 
+def test_fine_tuning_first_judges_where_it_starts(drive: Recording, tmp_path: Path) -> None:
+    trainer(drive, config(), tmp_path / 'a').run(until=2)
+    chosen = config(weights=str(tmp_path / 'a' / 'last.pt'))
+    run = trainer(drive, chosen, tmp_path / 'b')
+    run.run()
+    assert [row['step'] for row in run.progress.validations] == [0, 3, 6]
+
+
 def test_best_is_the_best_by_validation_and_patience_ends(
     drive: Recording, tmp_path: Path
 ) -> None:
