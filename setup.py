@@ -48,7 +48,7 @@ setup(
     ],
     install_requires=[
         'numpy>=1.21',
-        'onnx>=1.14',
+        'onnx>=1.16',
         'opencv-python-headless>=4.5',
         'PyYAML>=5.4',
         'typing_extensions>=4.1',

@@ -56,8 +56,12 @@ def test_a_broken_input_is_one_line_of_a_process(tmp_path):
             cwd=Path(__file__).parents[2], check=False,
         )
         assert done.returncode == 2
-        assert name in done.stderr
-        assert done.stderr.count('\n') == 1
+        ours = [line for line in done.stderr.splitlines() if line.startswith('depth-node')]
+        assert len(ours) == 1
+        assert name in ours[0]
+        assert 'Traceback' not in done.stderr
+        if not cv2.__version__.startswith('4.5'):  # Humble's lets FFmpeg talk
+            assert done.stderr.count('\n') == 1
 
 
 def test_one_picture(network, tmp_path, picture):
