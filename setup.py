@@ -11,6 +11,7 @@ CPU = ['openvino>=2024.4', 'onnxruntime>=1.18']
 # The wheels are Jazzy's for Linux x86-64; on a robot ROS comes from the distribution instead.
 ROS = ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6']
 FRAMES = ['rosbags>=0.10']
+INT8 = ['openvino>=2024.4', 'nncf>=2.14']
 FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.60', 'filelock>=3.12']
 TENSORRT = ['cuda-python>=12.6.1', 'onnxruntime>=1.18']
 TRAINING = ['torch>=2.5', 'onnxscript>=0.3', 'tensorboard>=2.14', 'tqdm>=4.60']
@@ -23,7 +24,7 @@ BUILDER = [
 ]
 TEST = [
     'pytest>=8', 'pytest-timeout', 'hypothesis', 'psutil', 'scipy', 'pillow', 'cuda-bindings',
-    *BUILDER,
+    'nncf>=2.14', *BUILDER,
 ]
 LINT = ['ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML']
 
@@ -58,6 +59,7 @@ setup(
         'ros': ROS,
         'frames': FRAMES,
         'fetch': FETCH,
+        'int8': INT8,
         'tensorrt': TENSORRT,
         'training': TRAINING,
         'export': EXPORT,

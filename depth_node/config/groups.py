@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from depth_node.config.fields import param
 
 ENGINES = ('auto', 'tensorrt', 'openvino', 'onnxruntime')
-PRECISIONS = ('auto', 'fp32', 'fp16', 'bf16')
+PRECISIONS = ('auto', 'fp32', 'fp16', 'bf16', 'int8')
 KINDS = (
     '',
     'metric_depth',
@@ -110,8 +110,16 @@ class EngineConfig:
         'auto',
         'Arithmetic of the network. auto: fp16 with tensorrt, checked against fp32 after the '
         'build; fp32 elsewhere. fp16: tensorrt and onnxruntime with CUDA. bf16: openvino, on '
-        'processors that have it (about 0.2 % off, up to three times as fast).',
+        'processors that have it (about 0.2 % off, up to three times as fast). int8: openvino; '
+        'quantized once with NNCF (see engine.calibration_dir), checked against fp32, which is '
+        'used instead when it is more than 3 % off.',
         choices=PRECISIONS,
+        live=False,
+    )
+    calibration_dir: str = param(
+        '',
+        'Folder of pictures from the robot, for int8: the network is quantized for what it '
+        "will see. Empty: the synthetic world's, which is worse.",
         live=False,
     )
     threads: int = param(

@@ -60,10 +60,20 @@ def open_engine(
             log=log, warn=warn, frames=frames,
         )
 
+    def openvino() -> Engine:
+        if config.precision != 'int8':
+            return _openvino(model, config, network_size, log)
+        from depth_node.engine.int8 import open_int8
+
+        return open_int8(
+            model, config, network_size, on_progress=on_progress, cancelled=cancelled,
+            log=log, warn=warn, frames=frames,
+        )
+
     openers: dict[str, Callable[[], Engine]] = {
         'tensorrt': tensorrt,
         'onnxruntime with CUDA': lambda: _onnxruntime_cuda(model, config, network_size),
-        'openvino': lambda: _openvino(model, config, network_size, log),
+        'openvino': openvino,
         'onnxruntime': lambda: _onnxruntime(model, config, network_size),
     }
     names = {
@@ -92,8 +102,8 @@ def _onnxruntime_cuda(model: Model, config: EngineConfig, size: Size) -> Engine:
     from depth_node.engine import onnxruntime, verify
     from depth_node.engine.precision import Precision
 
-    if config.precision == 'bf16':
-        raise EngineError('ONNX Runtime with CUDA is not run in bf16.')
+    if config.precision in ('bf16', 'int8'):
+        raise EngineError(f'ONNX Runtime with CUDA is not run in {config.precision}.')
     if config.precision != 'fp16':
         return onnxruntime.open_merged(model, size, threads=config.threads)
     engine = onnxruntime.open_merged(

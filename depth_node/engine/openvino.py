@@ -38,11 +38,85 @@ def open_openvino(
     :raises ModelError: the file is not a network this package can run.
     """
     info = networks.inspect(model.path)
-    preparation = Preparation(model.spec, size)
-    network = OpenVinoNetwork(
-        info, size, preparation.tensor, precision=precision, threads=threads, cache=cache
+    core = new_core()
+    options = _options(core, precision, threads, cache)
+    compiled = compiled_network(core, read(core, info, size), info, options)
+    return host_engine(
+        model, info, size, compiled, 'bf16' if precision == 'bf16' else 'fp32'
     )
+
+
+def host_engine(
+    model: Model, info: NetworkInfo, size: Size, compiled: Any, precision: str
+) -> HostEngine:
+    """
+    Put the preparation around a compiled network.
+
+    :param model: the network.
+    :param info: its ends.
+    :param size: the size it was compiled for (pixels).
+    :param compiled: OpenVINO's compiled model.
+    :param precision: of it, for the description.
+    :returns: the engine.
+    :raises ModelError: an output has another size than the input.
+    """
+    preparation = Preparation(model.spec, size)
+    network = OpenVinoNetwork(info, size, preparation.tensor, compiled, precision)
     return HostEngine(model.spec, size, preparation, network)
+
+
+def new_core() -> Any:
+    """
+    Start OpenVINO.
+
+    :returns: its core.
+    :raises EngineError: it is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise EngineError(
+            f'OpenVINO cannot be imported ({error}).', 'Install it: pip install openvino.'
+        ) from error
+    return openvino.Core()
+
+
+def read(core: Any, info: NetworkInfo, size: Size) -> Any:
+    """
+    Read a network and fix its size.
+
+    :param core: of OpenVINO.
+    :param info: the network's ends.
+    :param size: the size to run at (pixels).
+    :returns: OpenVINO's model.
+    :raises EngineError: OpenVINO does not take it.
+    """
+    try:
+        network = core.read_model(info.path)
+        if info.size is None:
+            network.reshape({info.input: [1, 3, size.height, size.width]})
+    except RuntimeError as error:
+        raise _refused(info, error) from error
+    return network
+
+
+def compiled_network(
+    core: Any, network: Any, info: NetworkInfo, options: dict[str, str | int]
+) -> Any:
+    """
+    Compile a network for the CPU.
+
+    :param core: of OpenVINO.
+    :param network: OpenVINO's model.
+    :param info: the network's ends.
+    :param options: OpenVINO's properties.
+    :returns: OpenVINO's compiled model.
+    :raises EngineError: OpenVINO does not take it.
+    """
+    try:
+        return core.compile_model(network, 'CPU', options)
+    except RuntimeError as error:
+        raise _refused(info, error) from error
 
 
 class OpenVinoNetwork:
@@ -52,10 +126,8 @@ class OpenVinoNetwork:
     :param info: the network's ends.
     :param size: the size to run at (pixels).
     :param tensor: float32 (1, 3, h, w), read by every run.
-    :param precision: auto, fp32 or bf16, as ``engine.precision`` has it.
-    :param threads: CPU threads; 0: one per physical core.
-    :param cache: folder for compiled networks, or None for none.
-    :raises EngineError: OpenVINO is not installed or does not take the network.
+    :param compiled: OpenVINO's compiled model.
+    :param precision: of it, for the description.
     :raises ModelError: an output has another size than the input.
     """
 
@@ -64,28 +136,11 @@ class OpenVinoNetwork:
         info: NetworkInfo,
         size: Size,
         tensor: NDArray[np.float32],
-        *,
-        precision: str = 'auto',
-        threads: int = 0,
-        cache: Path | None = None,
+        compiled: Any,
+        precision: str,
     ) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise EngineError(
-                f'OpenVINO cannot be imported ({error}).', 'Install it: pip install openvino.'
-            ) from error
-        try:
-            core = openvino.Core()
-            options = _options(core, precision, threads, cache)
-            network = core.read_model(info.path)
-            if info.size is None:
-                network.reshape({info.input: [1, 3, size.height, size.width]})
-            compiled = core.compile_model(network, 'CPU', options)
-        except RuntimeError as error:
-            raise EngineError(
-                f'OpenVINO does not take {info.path.name}: {_last_line(error)}'
-            ) from error
+        import openvino
+
         arrays = {}
         self._request: Any = compiled.create_infer_request()
         for name in info.outputs:
@@ -98,8 +153,7 @@ class OpenVinoNetwork:
         self._arrays = (tensor, arrays)
         self.planes = named_planes(info, arrays, size)
         version = str(openvino.__version__).partition('-')[0]
-        written = 'bf16' if precision == 'bf16' else 'fp32'
-        self.description = f'OpenVINO {version}, CPU, {written}'
+        self.description = f'OpenVINO {version}, CPU, {precision}'
 
     def run(self) -> None:
         """Fill the planes from the input array; the GIL is free meanwhile."""
@@ -141,6 +195,10 @@ def _options(
     if cache is not None:
         options['CACHE_DIR'] = str(cache)
     return options
+
+
+def _refused(info: NetworkInfo, error: Exception) -> EngineError:
+    return EngineError(f'OpenVINO does not take {info.path.name}: {_last_line(error)}')
 
 
 def _last_line(error: Exception) -> str:

@@ -58,7 +58,12 @@ class Verdict:
 
 
 def compare(
-    engine: Engine, reference: Engine, frames: Iterable[NDArray[np.uint8]]
+    engine: Engine,
+    reference: Engine,
+    frames: Iterable[NDArray[np.uint8]],
+    *,
+    median_bound: float = MEDIAN_BOUND,
+    tail_bound: float = TAIL_BOUND,
 ) -> Verdict:
     """
     Run frames through two engines.
@@ -66,6 +71,8 @@ def compare(
     :param engine: the one in question.
     :param reference: the one believed.
     :param frames: uint8 (H, W, 3) rgb each, sizes may differ.
+    :param median_bound: largest median of the relative error of any frame.
+    :param tail_bound: largest 99th percentile of it.
     :returns: the verdict; NaN and Inf where the reference has none are a failure.
     :raises EngineError: one of them failed.
     """
@@ -88,10 +95,10 @@ def compare(
             medians.append(float(np.median(error)))
             tails.append(float(np.percentile(error, 99)))
     median, tail = max(medians), max(tails)
-    if not reason and (median > MEDIAN_BOUND or tail > TAIL_BOUND):
+    if not reason and (median > median_bound or tail > tail_bound):
         reason = (
             f'relative error {median:.2%} (median), {tail:.2%} (99th percentile); allowed are '
-            f'{MEDIAN_BOUND:.0%} and {TAIL_BOUND:.0%}'
+            f'{median_bound:.0%} and {tail_bound:.0%}'
         )
     return Verdict(count, median, tail, reason)
 

@@ -1,0 +1,310 @@
+"""
+OpenVINO in int8: quantized once on frames like the robot's, checked against fp32, and kept.
+
+Post-training quantization by NNCF. What comes out is compared with the network in fp32 as every
+built engine is, with bounds of its own: 8 bits are not 11. Where it does not hold, more of the
+network is left in fp32, and at last all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from dataclasses import dataclass
+import hashlib
+import importlib.metadata
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node import network as networks
+from depth_node.config import EngineConfig
+from depth_node.engine import openvino as cpu
+from depth_node.engine.base import Engine, never, no_progress, Progress
+from depth_node.engine.cache import cache_root, EngineCache, Key
+from depth_node.engine.host import HostEngine
+from depth_node.engine.verify import compare, sample_frames, Verdict
+from depth_node.errors import CancelledError, DataError, EngineError
+from depth_node.model import Model, Size
+from depth_node.prepare import Preparation
+
+_LOGGER = logging.getLogger(__name__)
+Log = Callable[[str], None]
+Frame = NDArray[np.uint8]
+
+MEDIAN_BOUND = 0.03
+"""Largest median of the relative error of any frame: a fifth of what such networks are off by."""
+TAIL_BOUND = 0.25
+"""Largest 99th percentile of it; edges of depth move by a pixel, which is a large error there."""
+WORLD_FRAMES = 12
+LARGEST_SET = 64
+"""Pictures used of a folder, evenly spread."""
+
+# how many of the first and last convolutions and products stay in fp32, one attempt after the
+# other: the image itself and what becomes depth are where 8 bits show
+_KEPT = ((0, 1), (2, 5))
+
+
+def open_int8(
+    model: Model,
+    config: EngineConfig,
+    size: Size,
+    *,
+    on_progress: Progress = no_progress,
+    cancelled: Callable[[], bool] = never,
+    log: Log = _LOGGER.info,
+    warn: Log = _LOGGER.warning,
+    frames: Sequence[Frame] = (),
+) -> Engine:
+    """
+    Open a network in int8, quantizing it when that has not been done.
+
+    :param model: the network.
+    :param config: the ``engine`` parameters.
+    :param size: the size to run at (pixels).
+    :param on_progress: called with a share from 0 to 1 and the stage.
+    :param cancelled: asked now and then.
+    :param log: takes one line at a time.
+    :param warn: takes the lines that must not be missed.
+    :param frames: of the user's own, uint8 (H, W, 3) rgb, to verify on as well.
+    :returns: the engine; in fp32 when int8 does not hold, after a warning.
+    :raises EngineError: OpenVINO or NNCF are not installed, or do not take the network.
+    :raises DataError: the calibration folder has no pictures.
+    :raises CancelledError: `cancelled` said so.
+    """
+    job = _Job(model, config, size, on_progress, cancelled, log, warn, frames)
+    return job.open()
+
+
+@dataclass
+class _Job:
+    """One opening, with everything it needs to know."""
+
+    model: Model
+    config: EngineConfig
+    size: Size
+    on_progress: Progress
+    cancelled: Callable[[], bool]
+    log: Log
+    warn: Log
+    frames: Sequence[Frame]
+
+    def open(self) -> Engine:
+        self.core = cpu.new_core()
+        self.info = networks.inspect(self.model.path)
+        self.options: dict[str, str | int] = {
+            'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32',
+        }
+        if self.config.threads:
+            self.options['INFERENCE_NUM_THREADS'] = self.config.threads
+        calibration = calibration_frames(self.config.calibration_dir)
+        name, key = f'{self.model.spec.name}_{self.size}', self._key(calibration)
+        cache = EngineCache(cache_root(self.config.cache_dir) / 'int8')
+        kept = cache.load(name, key)
+        if kept is not None:
+            plan, facts = kept
+            if not plan:
+                return self._fallback(str(facts.get('reason')))
+            with contextlib.suppress(RuntimeError):
+                compiled = self.core.import_model(plan, 'CPU', self.options)
+                return self._engine(compiled, Verdict(**facts['verdict']))
+            cache.set_aside(name, key)
+        compiled, verdict = self._build(calibration)
+        plan = b'' if compiled is None else compiled.export_model().getvalue()
+        with contextlib.suppress(EngineError):  # without a cache it is done again next time
+            cache.store(name, key, plan, {
+                'precision': 'int8', 'reason': verdict.reason,
+                'verdict': {k: v for k, v in verdict.as_facts().items() if k != 'good'},
+            })
+        if compiled is None:
+            return self._fallback(verdict.reason)
+        return self._engine(compiled, verdict)
+
+    def _build(self, calibration: Sequence[Frame]) -> tuple[Any, Verdict]:
+        """Quantize, from the fastest to the safest, until it is right; None when it never is."""
+        self.log(f'Quantizing {self.model.spec.name} to int8; this happens once.')
+        reference = cpu.open_openvino(
+            self.model, self.size, precision='fp32', threads=self.config.threads
+        )
+        checks = sample_frames([*self.frames, *calibration[:4]])
+        verdict = Verdict(0, 0.0, 0.0, 'nothing was tried')
+        try:
+            for attempt, (first, last) in enumerate(_KEPT):
+                self.on_progress(attempt / len(_KEPT), 'quantizing to int8')
+                network = quantize(
+                    cpu.read(self.core, self.info, self.size),
+                    list(self._tensors(calibration)), first=first, last=last,
+                )
+                self._stop_if_cancelled()
+                compiled = cpu.compiled_network(self.core, network, self.info, self.options)
+                engine = self._engine(compiled, verdict)
+                verdict = compare(
+                    engine, reference, checks, median_bound=MEDIAN_BOUND, tail_bound=TAIL_BOUND
+                )
+                engine.close()
+                if verdict.good:
+                    self.on_progress(1.0, 'quantized to int8')
+                    return compiled, verdict
+                self.log(f'int8 with {first} + {last} layers in fp32: {verdict.reason}.')
+        finally:
+            reference.close()
+        return None, verdict
+
+    def _tensors(self, calibration: Sequence[Frame]) -> Iterator[NDArray[np.float32]]:
+        preparation = Preparation(self.model.spec, self.size)
+        for frame in calibration:
+            self._stop_if_cancelled()
+            yield preparation.forward(frame).copy()
+
+    def _engine(self, compiled: Any, verdict: Verdict) -> HostEngine:
+        precision = f'int8 ({verdict.median:.1%} from fp32)'
+        return cpu.host_engine(self.model, self.info, self.size, compiled, precision)
+
+    def _fallback(self, reason: str) -> Engine:
+        self.warn(f'int8 does not hold for {self.model.spec.name}: {reason}. Going on in fp32.')
+        return cpu.open_openvino(
+            self.model, self.size, precision='fp32', threads=self.config.threads,
+            cache=cache_root(self.config.cache_dir) / 'openvino',
+        )
+
+    def _stop_if_cancelled(self) -> None:
+        if self.cancelled():
+            raise CancelledError('Quantizing was cancelled.')
+
+    def _key(self, calibration: Sequence[Frame]) -> Key:
+        digest = hashlib.sha256()
+        graph = networks.load(self.model.path)
+        digest.update(graph.SerializeToString())
+        pictures = hashlib.sha256()
+        for frame in calibration:
+            pictures.update(frame.tobytes())
+        spec = self.model.spec
+        return Key(
+            graph=digest.hexdigest(),
+            runtime=f'openvino {_version("openvino")}, nncf {_version("nncf")}',
+            gpu=str(self.core.get_property('CPU', 'FULL_DEVICE_NAME')),
+            capability='',
+            precision='int8',
+            settings={
+                'size': str(self.size), 'threads': self.config.threads,
+                'calibration': pictures.hexdigest(), 'kept': _KEPT,
+                'preparation': [*spec.mean, *spec.std, spec.bgr, spec.interpolation.value,
+                                spec.aspect.value],
+            },
+        )
+
+
+def quantize(
+    network: Any, tensors: list[NDArray[np.float32]], *, first: int = 0, last: int = 0
+) -> Any:
+    """
+    Quantize a network with NNCF.
+
+    :param network: OpenVINO's model; changed, do not use it afterwards.
+    :param tensors: prepared frames, float32 (1, 3, h, w), as the network will see.
+    :param first: convolutions and products at the beginning that stay in fp32.
+    :param last: those at the end.
+    :returns: OpenVINO's model with quantized weights and activations.
+    :raises EngineError: NNCF is not installed, or cannot quantize it.
+    """
+    try:
+        # it greets on standard output, and draws bars there with nobody asking for them
+        with contextlib.redirect_stdout(io.StringIO()):
+            import nncf
+            from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
+            from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+    except ImportError as error:
+        raise EngineError(
+            f'int8 needs NNCF, which cannot be imported ({error}).',
+            "Install it with: pip install 'depth_node[int8]', or set engine.precision to fp32.",
+        ) from error
+    nncf.set_log_level(logging.ERROR)
+    operators = network.get_ordered_ops()
+    types = {operator.get_type_name() for operator in operators}
+    heavy = [
+        operator.get_friendly_name() for operator in operators
+        if operator.get_type_name() in ('Convolution', 'MatMul', 'ConvolutionBackpropData')
+    ]
+    kept = {*heavy[:first], *heavy[len(heavy) - last:]}
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            return nncf.quantize(
+                network,
+                nncf.Dataset(tensors),
+                subset_size=len(tensors),
+                preset=nncf.QuantizationPreset.MIXED,
+                model_type=nncf.ModelType.TRANSFORMER if 'Softmax' in types else None,
+                ignored_scope=nncf.IgnoredScope(names=sorted(kept)) if kept else None,
+                # the whole range that was seen: clipped values are far off in what is new
+                advanced_parameters=AdvancedQuantizationParameters(
+                    activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
+                ),
+            )
+    except Exception as error:  # NNCF raises whatever its algorithms raise
+        reason = str(error).strip().partition('\n')[0]
+        raise EngineError(
+            f'NNCF cannot quantize the network ({reason}).', 'Set engine.precision to fp32.'
+        ) from error
+
+
+def calibration_frames(folder: str = '') -> list[Frame]:
+    """
+    Collect what a network is quantized on, each frame also in another light.
+
+    :param folder: pictures from the robot; empty: the synthetic world.
+    :returns: uint8 (H, W, 3) rgb each; the same ones every time.
+    :raises DataError: the folder is missing or has no pictures.
+    """
+    frames = _pictures(Path(folder).expanduser()) if folder else _world()
+    rng = np.random.default_rng(0)
+    return [*frames, *(_in_another_light(frame, rng) for frame in frames)]
+
+
+def _pictures(folder: Path) -> list[Frame]:
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise DataError(f'{folder}: cannot be read ({error.strerror}).') from error
+    step = max(1, len(paths) // LARGEST_SET)
+    images = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths[::step][:LARGEST_SET]]
+    frames = [cv2.cvtColor(image, cv2.COLOR_BGR2RGB) for image in images if image is not None]
+    if not frames:
+        raise DataError(
+            f'{folder}: has no pictures.',
+            'Put some dozen frames of the robot there (png or jpg), or leave '
+            'engine.calibration_dir empty.',
+        )
+    return frames
+
+
+def _world() -> list[Frame]:
+    from depth_node.camera import Camera
+    from depth_node.world import World
+
+    rng = np.random.default_rng(1)
+    frames = []
+    for seed in range(WORLD_FRAMES // 4):
+        world = World(seed + 10)
+        for time in rng.uniform(0, 20, 4):
+            camera = Camera.from_hfov(320, 240, float(rng.uniform(55, 90)))
+            frames.append(world.render(camera, world.pose(float(time)))[0])
+    return frames
+
+
+def _in_another_light(frame: Frame, rng: np.random.Generator) -> Frame:
+    """Change contrast, brightness and noise, so that the ranges seen are wide enough."""
+    bright = (frame / 255.0) ** rng.uniform(0.5, 2.0) * rng.uniform(0.6, 1.4)
+    noisy = bright * 255 + rng.normal(0, rng.uniform(0, 8), frame.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return 'absent'
