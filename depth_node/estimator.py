@@ -16,7 +16,6 @@ from depth_node.depth import (
     mark_sky,
     network_focal,
     Scale,
-    scale_of,
     to_metres,
 )
 from depth_node.engine import open_engine
@@ -25,12 +24,31 @@ from depth_node.errors import DataError
 from depth_node.filters import Filters
 from depth_node.model import Model, ModelSpec, OutputKind, Size
 from depth_node.prediction import Prediction
+from depth_node.scale import keeper_for, ScaleFrame, ScaleKeeper, ScaleState
 from depth_node.stages import Stages
+from depth_node.temporal import Steadier
 
 NO_CAMERA = (
     'The camera is not calibrated, and without its focal length and rays there are no metres. '
     'Publish CameraInfo, or set input.calibration_file or input.hfov_deg.'
 )
+NO_STAMP = (
+    'this source of scale follows the camera through time and needs frames with a stamp; set '
+    'scale.source to fixed with the scale that depth-node calibrate finds'
+)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """
+    What a prediction was made of, for everything that looks at time.
+
+    :param image: uint8 (H, W, 3) rgb.
+    :param stamp: when it was taken (s).
+    """
+
+    image: NDArray[np.uint8]
+    stamp: float
 
 
 @dataclass(frozen=True)
@@ -47,12 +65,14 @@ class DepthFrame:
         metres are not known.
     :param scale: what made the metres, or None.
     :param note: why there are no metres and what to do; empty where there are.
+    :param state: what is known of the scale, or None where nobody looked.
     """
 
     prediction: Prediction
     depth: NDArray[np.float32] | None
     scale: Scale | None
     note: str = ''
+    state: ScaleState | None = None
 
 
 class DepthEstimator:
@@ -62,6 +82,9 @@ class DepthEstimator:
     :param source: an open engine, or a model, whose engine is then opened at the first frame.
     :param config: see ``depth_node.config``; None: every default.
     :param stages: where the laps `engine` and `metres` are timed; None: nowhere else needed.
+    :param keeper: finds and keeps the scale; None: one of its own.
+    :raises ConfigError: a source of scale that cannot serve the model, or a calibration that
+        was made for another one.
     """
 
     def __init__(
@@ -69,6 +92,7 @@ class DepthEstimator:
         source: Engine | Model,
         config: Config | None = None,
         stages: Stages | None = None,
+        keeper: ScaleKeeper | None = None,
     ) -> None:
         self._config = config or Config()
         self._model = source if isinstance(source, Model) else None
@@ -79,6 +103,10 @@ class DepthEstimator:
         self._focal_note = ''
         self._stages = stages or Stages()
         self._filters = Filters(self._config.filter)
+        self._steadier = Steadier(self._config.temporal, self._spec)
+        path = None if self._model is None else self._model.path
+        self.keeper = keeper or keeper_for(self._config, self._spec, path)
+        self._rays: tuple[Camera, NDArray[np.float32]] | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -105,15 +133,24 @@ class DepthEstimator:
             return
         if config.filter != self._config.filter:
             self._filters = Filters(config.filter)
+        self._steadier.configure(config.temporal)
+        self.keeper.configure(config)
         self._config = config
 
-    def estimate(self, frame: NDArray[np.uint8], camera: Camera | None = None) -> DepthFrame:
+    def estimate(
+        self,
+        frame: NDArray[np.uint8],
+        camera: Camera | None = None,
+        stamp: float | None = None,
+    ) -> DepthFrame:
         """
         Estimate the depth of one frame.
 
         :param frame: uint8 (H, W, 3) rgb.
         :param camera: that took it; without one there are no metres where the focal length
             matters (see ``depth.focal_correction``).
+        :param stamp: when it was taken (s), for frames of one camera in the order of time;
+            None: frames have nothing to do with each other.
         :returns: the prediction, and metres where they are known.
         :raises DataError: frame and camera do not belong together.
         :raises EngineError: the engine failed.
@@ -122,7 +159,8 @@ class DepthEstimator:
         if camera is not None and camera.size != (width, height):
             raise DataError(f'The frame is {width}x{height} and its camera {camera.size}.')
         self._prediction = self.predict(frame, self._prediction)
-        return self.measure(self._prediction, camera)
+        moment = None if stamp is None else Moment(frame, stamp)
+        return self.measure(self._prediction, camera, moment)
 
     def predict(self, frame: NDArray[np.uint8], out: Prediction | None = None) -> Prediction:
         """
@@ -143,20 +181,28 @@ class DepthEstimator:
         self._stages.lap('engine')
         return out
 
-    def measure(self, prediction: Prediction, camera: Camera | None) -> DepthFrame:
+    def measure(
+        self, prediction: Prediction, camera: Camera | None, moment: Moment | None = None
+    ) -> DepthFrame:
         """
         Make metres of a prediction.
 
-        :param prediction: what :meth:`predict` returned.
+        :param prediction: what :meth:`predict` returned; steadied in place where there is a
+            moment.
         :param camera: that took the frame, or None.
+        :param moment: what it was made of, or None for a frame without a past.
         :returns: the metres, or why there are none.
         """
-        scale = self._scale()
-        if scale is None:
-            return DepthFrame(prediction, None, None, self._unknown_scale())
+        if moment is not None:
+            self._steadier.steady(prediction.values, moment.image, moment.stamp)
+            self._stages.lap('steady')
         focal = self._focal(camera)
+        state = self._scale(prediction, camera, focal, moment)
+        scale = state.scale
+        if scale is None:
+            return DepthFrame(prediction, None, None, _sentence(state.reason), state)
         if focal is None:
-            return DepthFrame(prediction, None, None, NO_CAMERA)
+            return DepthFrame(prediction, None, None, NO_CAMERA, state)
         if self._depth is None or self._depth.shape != prediction.shape:
             self._depth = np.empty(prediction.shape, np.float32)
         config = self._config.depth
@@ -167,7 +213,7 @@ class DepthEstimator:
         self._filters.apply(self._depth, prediction.confidence)
         clip_range(self._depth, config.min_range, config.max_range)
         self._stages.lap('filters')
-        return DepthFrame(prediction, self._depth, scale)
+        return DepthFrame(prediction, self._depth, scale, state=state)
 
     def close(self) -> None:
         """Close the engine; the estimator opens another when it is used again."""
@@ -185,20 +231,29 @@ class DepthEstimator:
             self._engine = open_engine(self._model, self._config.engine, size)
         return self._engine
 
-    def _scale(self) -> Scale | None:
-        """Return the scale in force, or None while it is not known."""
-        config = self._config.scale
-        if config.source == 'fixed':
-            return Scale(config.value, config.shift)
-        return scale_of(self._spec)
-
-    def _unknown_scale(self) -> str:
-        kind = self._spec.kind
-        unknown = 'scale and shift are' if kind.has_shift else 'scale is'
-        return (
-            f'{self._spec.name} gives {kind.value}, whose {unknown} not known: no metres. '
-            'Set scale.source and what it needs (doc/scale.md), or take a metric model.'
-        )
+    def _scale(
+        self,
+        prediction: Prediction,
+        camera: Camera | None,
+        focal: float | None,
+        moment: Moment | None,
+    ) -> ScaleState:
+        """Ask the keeper, which looks at the frame where its source does."""
+        given = self.keeper.given()
+        if given is not None:
+            return given
+        if moment is None:
+            return self.keeper.unknown(NO_STAMP)
+        if camera is None or focal is None:
+            return self.keeper.unknown(NO_CAMERA)
+        if self._rays is None or self._rays[0] != camera:
+            self._rays = camera, camera.rays()
+        state = self.keeper.update(ScaleFrame(
+            moment.stamp, prediction.values, self._spec, camera, self._rays[1], focal,
+            moment.image,
+        ))
+        self._stages.lap('scale')
+        return state
 
     def _focal(self, camera: Camera | None) -> float | None:
         """Return the factor of the focal length, or None where it needs a camera."""
@@ -213,3 +268,7 @@ class DepthEstimator:
         factor, note = focal_correction(self._spec, focal, enabled)
         self._focal_note = note or ''
         return factor
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip('.') + '.'

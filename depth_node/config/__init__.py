@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import dataclasses
 from dataclasses import dataclass, field
 import difflib
+from typing import Any
 
 from depth_node.config.fields import checked, param, ParamSpec, specs, Value
 from depth_node.config.groups import (
@@ -106,12 +107,13 @@ class Config:
 
         :raises ConfigError: parameters that contradict each other.
         """
-        given = self.points.transform
-        if given and (len(given) != 7 or not any(given[3:])):
-            raise ConfigError(
-                f'points.transform is {given}, expected x y z (m) and a quaternion qx qy qz qw.'
-            )
         values = self.flat()
+        for name in ('points.transform', 'scale.extrinsic'):
+            given: Any = values[name]
+            if given and (len(given) != 7 or not any(given[3:])):
+                raise ConfigError(
+                    f'{name} is {given}, expected x y z (m) and a quaternion qx qy qz qw.'
+                )
         for low, high in ORDERED:
             if values[low] >= values[high]:  # type: ignore[operator]  # both are float
                 raise ConfigError(

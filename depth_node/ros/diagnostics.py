@@ -73,6 +73,7 @@ def output_values(health: Health) -> dict[str, object]:
         'invalid pixels (%)': 100 * health.invalid_share,
         **{f'{lap} p50 (ms)': q.median for lap, q in health.stages.summary().items()},
         'errors': health.errors,
+        **health.scale,
     }
     if health.last_error is not None:
         values['last error'] = health.last_error.text

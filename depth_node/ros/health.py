@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 import math
+import re
 import threading
 import time
 
@@ -100,6 +101,7 @@ class Health:
         self.frames_out = 0
         self.errors = 0
         self.invalid_share = math.nan
+        self.scale: dict[str, object] = {}
         self._problems: dict[str, Problem] = {}
         self._started = time.monotonic()
         self.last_error: Problem | None = None
@@ -123,11 +125,13 @@ class Health:
         :param key: names the condition.
         :param text: what is wrong and what to do.
         :param fatal: whether nothing can be published because of it.
-        :returns: whether it is new, or its text has changed, and so is worth a log line.
+        :returns: whether it is new, or its words have changed, and so is worth a log line;
+            numbers may change with every frame.
         """
         with self._lock:
             known = self._problems.get(key)
-            if known is not None and known.text == text:
+            if known is not None and _words(known.text) == _words(text):
+                known.text, known.fatal = text, fatal
                 return False
             self._problems[key] = Problem(text, fatal)
             return True
@@ -179,3 +183,8 @@ class Health:
         with self._lock:
             self.errors += 1
             self.last_error = Problem(text)
+
+
+def _words(text: str) -> str:
+    """Return a text without its numbers."""
+    return re.sub(r'\d+(\.\d+)?', '#', text)

@@ -30,6 +30,7 @@ from depth_node.ros.outputs import Outputs
 from depth_node.ros.parameters import Parameters
 from depth_node.ros.pipeline import Pipeline
 from depth_node.ros.reading import Reader
+from depth_node.ros.scaling import Scaling
 from depth_node.ros.sending import Sender
 from depth_node.ros.transforms import Transforms
 
@@ -58,6 +59,7 @@ class DepthNode(LifecycleNode):
         self._transforms = Transforms(self)
         self._calibration: Calibration | None = None
         self._opening: Opening | None = None
+        self._scaling: Scaling | None = None
         self._outputs: Outputs | None = None
         self._topics: CameraTopics | None = None
         self._pipeline: Pipeline | None = None
@@ -132,11 +134,15 @@ class DepthNode(LifecycleNode):
             text = f'the camera is calibrated by {self._calibration.assumed}, not by CameraInfo.'
             self._notices.warn('assumed', text)
         self._opening = Opening(config, self.get_logger())
+        self._scaling = Scaling(
+            self, lambda: self._settings.config, self._opening, self._transforms, self._notices
+        )
         self._outputs = Outputs(self)
 
     def _activate(self) -> None:
         assert self._calibration is not None
         assert self._opening is not None
+        assert self._scaling is not None
         assert self._outputs is not None
         def config() -> Config:
             return self._settings.config
@@ -148,12 +154,14 @@ class DepthNode(LifecycleNode):
             config,
             self._opening,
             Reader(config, self._calibration, topic, self._notices),
+            self._scaling,
             Sender(config, self._outputs, self._transforms, self._notices),
             self._notices,
         )
         self._opening.resume()
         self._health.restart()
         self._pipeline.start()
+        self._scaling.listen()
         self._topics = CameraTopics(
             self, config().input, self._health, self._on_image, self._on_info
         )
@@ -166,6 +174,8 @@ class DepthNode(LifecycleNode):
         if self._topics is not None:
             self._topics.destroy()
             self._topics = None
+        if self._scaling is not None:
+            self._scaling.rest()
         if self._pipeline is not None:
             if not self._pipeline.stop(STOP_PATIENCE_S):
                 self.get_logger().warning('the frame in hand is not finished; left behind')
@@ -176,6 +186,9 @@ class DepthNode(LifecycleNode):
     def _release(self) -> None:
         """Undo configure and activate; harmless when neither is done."""
         self._rest()
+        if self._scaling is not None:
+            self._scaling.close()
+            self._scaling = None
         if self._opening is not None:
             self._opening.close(STOP_PATIENCE_S)
             self._opening = None
@@ -206,6 +219,8 @@ class DepthNode(LifecycleNode):
         if self._topics is not None:
             self._topics.match()
             self._topics.check_silence()
+        if self._scaling is not None:
+            self._scaling.match()
         limit = self._settings.config.engine.timeout
         if self._pipeline is not None and self._pipeline.busy_for() > limit:
             runtime.die(

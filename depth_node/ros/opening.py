@@ -51,6 +51,11 @@ class Opening:
         return self._engine
 
     @property
+    def model(self) -> Model | None:
+        """The model, once it is here."""
+        return self._model
+
+    @property
     def name(self) -> str:
         """The model's name, for diagnostics."""
         return self._model.spec.name if self._model is not None else self._config.model.name

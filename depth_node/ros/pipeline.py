@@ -19,13 +19,14 @@ from sensor_msgs.msg import CompressedImage
 
 from depth_node.config import Config
 from depth_node.errors import DepthNodeError, EngineError
-from depth_node.estimator import DepthEstimator, DepthFrame
+from depth_node.estimator import DepthEstimator, DepthFrame, Moment
 from depth_node.model import Size
 from depth_node.prediction import Prediction
-from depth_node.ros.messages import rgb_from_compressed
+from depth_node.ros.messages import nanoseconds_of, rgb_from_compressed
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.reading import Reader, Seen
+from depth_node.ros.scaling import Scaling
 from depth_node.ros.sending import Sender
 from depth_node.ros.worker import Worker
 
@@ -74,21 +75,24 @@ class Pipeline:
     :param config: returns the configuration in force.
     :param opening: where the engine comes from.
     :param reader: reads messages.
+    :param scaling: keeps the scale.
     :param sender: sends what came out, and knows who listens.
     :param notices: told about everything.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         config: Callable[[], Config],
         opening: Opening,
         reader: Reader,
+        scaling: Scaling,
         sender: Sender,
         notices: Notices,
     ) -> None:
         self._config = config
         self._opening = opening
         self._reader = reader
+        self._scaling = scaling
         self._sender = sender
         self._notices = notices
         self._health = notices.health
@@ -155,10 +159,15 @@ class Pipeline:
         """Do the second half of a frame; never raises."""
         with _Guard(self._notices):
             self._health.stages.begin()
-            predicted.estimator.configure(self._config())
-            result = predicted.estimator.measure(predicted.prediction, predicted.seen.camera)
-            self._judge(result, predicted.estimator)
-            if self._sender.send(predicted.wanted, result, predicted.seen):
+            seen, estimator = predicted.seen, predicted.estimator
+            estimator.keeper = self._scaling.keeper()
+            estimator.configure(self._config())
+            self._scaling.optical = seen.header.frame_id
+            moment = Moment(seen.rgb, nanoseconds_of(seen.header.stamp) / 1e9)
+            result = estimator.measure(predicted.prediction, seen.camera, moment)
+            self._scaling.tell(result.state)
+            self._judge(result, estimator)
+            if self._sender.send(predicted.wanted, result, seen):
                 self._health.sent(time.monotonic() - predicted.arrived)
             else:
                 self._health.drop('no metres')
@@ -170,7 +179,9 @@ class Pipeline:
             if engine is None:
                 self._opening.start(_size_of(message))
                 return None
-            self._estimator = DepthEstimator(engine, self._config(), self._health.stages)
+            self._estimator = DepthEstimator(
+                engine, self._config(), self._health.stages, self._scaling.keeper()
+            )
         return self._estimator
 
     def _judge(self, result: DepthFrame, estimator: DepthEstimator) -> None:

@@ -7,13 +7,13 @@ from datetime import datetime, timezone
 import math
 import os
 from pathlib import Path
-import tempfile
 from typing import Any
 
 import numpy as np
 import yaml
 
-from depth_node.errors import ConfigError
+from depth_node.errors import ConfigError, DataError
+from depth_node.files import replacing
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.fit import Floats
 from depth_node.scale.measurement import relative_sigma
@@ -90,7 +90,7 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
 
     :param path: the YAML file; its folder is made when missing.
     :param calibration: what to write; an empty date becomes now.
-    :raises ConfigError: the file cannot be written.
+    :raises DataError: the file cannot be written.
     """
     now = datetime.now(timezone.utc).isoformat(timespec='seconds')
     fields: dict[str, Any] = {
@@ -111,19 +111,12 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
     text += yaml.safe_dump(fields, sort_keys=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     except OSError as error:
-        raise ConfigError(f'{path}: cannot be written ({error.strerror}).') from error
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise ConfigError(f'{path}: cannot be written ({error.strerror}).') from error
+        raise DataError(f'{path.parent}: cannot be made ({error.strerror}).') from error
+    with replacing(path) as temporary, temporary.open('w', encoding='utf-8') as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_calibration(path: Path) -> Calibration:

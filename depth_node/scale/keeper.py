@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 import math
-from typing import TypeAlias
+from pathlib import Path
+import threading
 
 import numpy as np
 from typing_extensions import assert_never
 
 from depth_node.config import Config
-from depth_node.depth import Scale, scale_of
+from depth_node.depth import scale_of
 from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec
-from depth_node.scale.calibration import Calibration
+from depth_node.model.hashes import hash_of
+from depth_node.scale.calibration import Calibration, read_calibration
 from depth_node.scale.fit import Floats
 from depth_node.scale.ground import from_ground, Ground, Region
 from depth_node.scale.measurement import Measurement, NotObservable, Outcome, ScaleFrame
 from depth_node.scale.odometry import OdometrySource
 from depth_node.scale.points import from_points, from_range
+from depth_node.scale.samples import PointsSample, PoseSample, RangeSample, Sample
+from depth_node.scale.state import ScaleState
 from depth_node.scale.sync import blend_poses, StampedBuffer
 from depth_node.scale.tracker import Belief, ScaleTracker
 
@@ -31,84 +34,11 @@ GIVEN = ('model', 'fixed')
 """Sources that look at nothing."""
 
 
-@dataclass(frozen=True)
-class PointsSample:
-    """
-    Points a sensor saw.
-
-    :param points: float64 (N, 3), sensor frame (m).
-    :param optical_from_sensor: float64 (4, 4).
-    """
-
-    points: Floats
-    optical_from_sensor: Floats
-
-
-@dataclass(frozen=True)
-class RangeSample:
-    """
-    One range.
-
-    :param distance: (m).
-    :param field_of_view: full angle of the cone (rad).
-    :param optical_from_sensor: float64 (4, 4); the sensor looks along its x.
-    """
-
-    distance: float
-    field_of_view: float
-    optical_from_sensor: Floats
-
-
-@dataclass(frozen=True)
-class PoseSample:
-    """
-    Where the camera is.
-
-    :param world_from_optical: float64 (4, 4), in a frame that does not move (odom).
-    """
-
-    world_from_optical: Floats
-
-
-Sample: TypeAlias = 'PointsSample | RangeSample | PoseSample'
-
-
-@dataclass(frozen=True)
-class ScaleState:
-    """
-    What is known of the scale at a frame.
-
-    :param value: scale, in the unit of the kind; NaN while unknown.
-    :param shift: shift; 0 for kinds without one.
-    :param sigma: relative standard deviation of metres at the typical distance; 0 where the
-        scale is given, NaN while unknown.
-    :param source: what says so.
-    :param age: since the last measurement used (s); 0 where the scale is given.
-    :param inliers: pixels that agreed in it.
-    :param usable: whether metres may be published.
-    :param reason: why not, and what to do; or what keeps the source from measuring now.
-    """
-
-    value: float
-    shift: float
-    sigma: float
-    source: str
-    age: float = 0.0
-    inliers: int = 0
-    usable: bool = False
-    reason: str = ''
-
-    @property
-    def scale(self) -> Scale | None:
-        """What makes metres, or None while that is not allowed."""
-        return Scale(self.value, self.shift) if self.usable else None
-
-
 class ScaleKeeper:
     """
     Finds and keeps the scale of one network with one camera.
 
-    Not thread-safe: feed and ask it from one thread, or under one lock.
+    Samples may be added, and everything else asked, from other threads than the frames come in.
 
     :param config: of which `scale` and `ground` are looked at.
     :param spec: the network.
@@ -140,6 +70,7 @@ class ScaleKeeper:
         self._reason = ''
         self._stamp = 0.0
         self._restart = True
+        self._lock = threading.Lock()
 
     def configure(self, config: Config) -> None:
         """
@@ -152,10 +83,11 @@ class ScaleKeeper:
 
     def reset(self) -> None:
         """Forget what was measured, and the calibration the source started from."""
-        self._tracker.reset()
-        self._odometry.reset()
-        self._measured, self._restart = -math.inf, False
-        self._reason = 'the scale was reset'
+        with self._lock:
+            self._tracker.reset()
+            self._odometry.reset()
+            self._measured, self._restart = -math.inf, False
+            self._reason = 'the scale was reset'
 
     def set_ground(self, ground: Ground | None, note: str = '') -> None:
         """
@@ -182,8 +114,23 @@ class ScaleKeeper:
         :param frame: the frame.
         :returns: the state to make metres with.
         """
-        if self._config.source in GIVEN:
-            return self._given()
+        given = self.given()
+        if given is not None:
+            return given
+        with self._lock:
+            return self._looked(frame)
+
+    def unknown(self, reason: str) -> ScaleState:
+        """
+        Say that nothing is known, because frames cannot even be looked at.
+
+        :param reason: why.
+        :returns: the state.
+        """
+        return ScaleState(math.nan, 0.0, math.nan, self._config.source, reason=reason)
+
+    def _looked(self, frame: ScaleFrame) -> ScaleState:
+        """Look at a frame with the source."""
         if frame.stamp < self._stamp - SPAN:
             # a bag that starts over: times before are not comparable
             self._measured = self._sample_used = -math.inf
@@ -213,7 +160,8 @@ class ScaleKeeper:
 
     def found(self) -> Belief | None:
         """Return what was found until now, for a calibration; None when nothing was."""
-        return self._tracker.belief(self._stamp)
+        with self._lock:
+            return self._tracker.belief(self._stamp)
 
     def calibration(self, sha256: str) -> Calibration:
         """
@@ -304,9 +252,15 @@ class ScaleKeeper:
         )
         return sample.world_from_optical if isinstance(sample, PoseSample) else None
 
-    def _given(self) -> ScaleState:
-        """Tell the scale of a source that looks at nothing."""
+    def given(self) -> ScaleState | None:
+        """
+        Tell the scale of a source that looks at nothing.
+
+        :returns: the state, or None where the source has to look at frames.
+        """
         config = self._config
+        if config.source not in GIVEN:
+            return None
         if self._calibration is not None:
             known = self._calibration
             return ScaleState(
@@ -320,8 +274,9 @@ class ScaleKeeper:
         unknowns = 'scale and shift are' if self._spec.kind.has_shift else 'scale is'
         return ScaleState(
             math.nan, 0.0, math.nan, 'model',
-            reason=f'{self._spec.name} gives {self._spec.kind.value}, whose {unknowns} unknown; '
-            'set scale.source and what it needs (doc/scale.md), or take a metric model',
+            reason=f'{self._spec.name} gives {self._spec.kind.value}, whose {unknowns} not '
+            'known: no metres. Set scale.source and what it needs (doc/scale.md), or take a '
+            'metric model',
         )
 
     def _state(self, stamp: float) -> ScaleState:
@@ -350,3 +305,28 @@ def _believed(calibration: Calibration) -> Belief:
     return Belief(
         calibration.value, np.array(calibration.covariance), calibration.typical, 0.0, 0
     )
+
+
+def keeper_for(config: Config, spec: ModelSpec, path: Path | None) -> ScaleKeeper:
+    """
+    Make a keeper, with the calibration that the parameters name.
+
+    :param config: of which `scale` and `ground` are looked at.
+    :param spec: the network.
+    :param path: its ONNX file, whose hash a calibration has to name; None: unknown.
+    :returns: the keeper.
+    :raises ConfigError: a source that cannot serve the network, or a calibration that is not
+        there, cannot be read, or was made for another model.
+    """
+    file = config.scale.calibration_file
+    calibration = None
+    # sources that find the scale may name a file that they will write
+    if file and (config.scale.source in GIVEN or Path(file).exists()):
+        if path is None:
+            raise ConfigError(
+                f'{file}: whether it belongs to {spec.name} cannot be told without the file of '
+                'the model.'
+            )
+        calibration = read_calibration(Path(file))
+        calibration.check(spec, hash_of(path), file)
+    return ScaleKeeper(config, spec, calibration)

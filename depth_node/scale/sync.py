@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable
+import threading
 from typing import Generic, TypeVar
 
+import cv2
 import numpy as np
 
 from depth_node.scale.fit import Floats
@@ -15,7 +17,7 @@ T = TypeVar('T')
 
 class StampedBuffer(Generic[T]):
     """
-    Keeps the last things that arrived, sorted by their time.
+    Keeps the last things that arrived, sorted by their time; from any thread.
 
     :param span: how long they are kept, counted back from the newest (s).
     """
@@ -24,6 +26,7 @@ class StampedBuffer(Generic[T]):
         self.span = span
         self._stamps: list[float] = []
         self._items: list[T] = []
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         """Return how many things are kept."""
@@ -31,8 +34,9 @@ class StampedBuffer(Generic[T]):
 
     def clear(self) -> None:
         """Forget everything."""
-        self._stamps.clear()
-        self._items.clear()
+        with self._lock:
+            self._stamps.clear()
+            self._items.clear()
 
     def add(self, stamp: float, item: T) -> None:
         """
@@ -41,14 +45,15 @@ class StampedBuffer(Generic[T]):
         :param stamp: its time (s).
         :param item: what to keep.
         """
-        if self._stamps and stamp < self._stamps[-1] - self.span:
-            self.clear()
-        place = bisect.bisect_right(self._stamps, stamp)
-        self._stamps.insert(place, stamp)
-        self._items.insert(place, item)
-        old = bisect.bisect_left(self._stamps, self._stamps[-1] - self.span)
-        del self._stamps[:old]
-        del self._items[:old]
+        with self._lock:
+            if self._stamps and stamp < self._stamps[-1] - self.span:
+                self.clear()
+            place = bisect.bisect_right(self._stamps, stamp)
+            self._stamps.insert(place, stamp)
+            self._items.insert(place, item)
+            old = bisect.bisect_left(self._stamps, self._stamps[-1] - self.span)
+            del self._stamps[:old]
+            del self._items[:old]
 
     def nearest(self, stamp: float, tolerance: float) -> tuple[float, T] | None:
         """
@@ -58,14 +63,15 @@ class StampedBuffer(Generic[T]):
         :param tolerance: how far off it may be (s).
         :returns: its time and the thing, or None.
         """
-        if not self._stamps:
-            return None
-        place = bisect.bisect_left(self._stamps, stamp)
-        around = range(max(place - 1, 0), min(place + 1, len(self._stamps)))
-        best = min(around, key=lambda index: abs(self._stamps[index] - stamp))
-        if abs(self._stamps[best] - stamp) > tolerance:
-            return None
-        return self._stamps[best], self._items[best]
+        with self._lock:
+            if not self._stamps:
+                return None
+            place = bisect.bisect_left(self._stamps, stamp)
+            around = range(max(place - 1, 0), min(place + 1, len(self._stamps)))
+            best = min(around, key=lambda index: abs(self._stamps[index] - stamp))
+            if abs(self._stamps[best] - stamp) > tolerance:
+                return None
+            return self._stamps[best], self._items[best]
 
     def between(
         self, stamp: float, blend: Callable[[T, T, float], T], gap: float, beyond: float = 0.0
@@ -80,37 +86,20 @@ class StampedBuffer(Generic[T]):
         :param beyond: how far after the newest it may be (s).
         :returns: the blend, or None when there are no two that are close enough.
         """
-        place = bisect.bisect_left(self._stamps, stamp)
-        if place < len(self._stamps) and self._stamps[place] == stamp:
-            return self._items[place]
-        if place == len(self._stamps) and place and stamp <= self._stamps[-1] + beyond:
-            place -= 1
-        if place == 0 or place == len(self._stamps):
-            return None
-        before, after = self._stamps[place - 1], self._stamps[place]
-        if not 0 < after - before <= gap:
-            return None
+        with self._lock:
+            place = bisect.bisect_left(self._stamps, stamp)
+            if place < len(self._stamps) and self._stamps[place] == stamp:
+                return self._items[place]
+            if place == len(self._stamps) and place and stamp <= self._stamps[-1] + beyond:
+                place -= 1
+            if place == 0 or place == len(self._stamps):
+                return None
+            before, after = self._stamps[place - 1], self._stamps[place]
+            if not 0 < after - before <= gap:
+                return None
+            first, second = self._items[place - 1], self._items[place]
         share = (stamp - before) / (after - before)
-        return blend(self._items[place - 1], self._items[place], share)
-
-
-def pose_matrix(position: Floats, quaternion: Floats) -> Floats:
-    """
-    Make a transform of a position and a quaternion.
-
-    :param position: float64 (3,) (m).
-    :param quaternion: float64 (4,), x y z w, of any length but zero.
-    :returns: float64 (4, 4).
-    """
-    x, y, z, w = np.asarray(quaternion, np.float64) / np.linalg.norm(quaternion)
-    out = np.eye(4)
-    out[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    out[:3, 3] = position
-    return out
+        return blend(first, second, share)
 
 
 def blend_poses(first: Floats, second: Floats, share: float) -> Floats:
@@ -122,8 +111,6 @@ def blend_poses(first: Floats, second: Floats, share: float) -> Floats:
     :param share: of the second, 0 to 1.
     :returns: float64 (4, 4).
     """
-    import cv2
-
     turn, _ = cv2.Rodrigues(first[:3, :3].T @ second[:3, :3])
     part, _ = cv2.Rodrigues(turn * share)
     out = np.eye(4)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import pytest
 import yaml
 
-from depth_node.errors import ConfigError
+from depth_node.errors import ConfigError, DataError
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale import Calibration, read_calibration, write_calibration
 
@@ -89,5 +89,5 @@ def test_missing_file_and_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(ConfigError, match='cannot be read'):
         read_calibration(tmp_path / 'none.yaml')
     (tmp_path / 'file').write_text('')
-    with pytest.raises(ConfigError, match='cannot be written'):
+    with pytest.raises(DataError, match='cannot be made'):
         write_calibration(tmp_path / 'file' / 'scale.yaml', calibration())

@@ -10,9 +10,9 @@ import simple_scene as scene
 
 from depth_node.camera import Camera
 from depth_node.model import ModelSpec, OutputKind
+from depth_node.rigid import matrix_of
 from depth_node.scale import Measurement, NotObservable, ScaleFrame
 from depth_node.scale.odometry import OdometrySource, triangulated
-from depth_node.scale.sync import pose_matrix
 from depth_node.world import camera_pose, World
 
 
@@ -25,7 +25,7 @@ def two_views(random, motion, count=300):
 
 
 def test_triangulation_of_exact_features_is_exact():
-    motion = pose_matrix(np.array([0.3, 0.05, -0.1]), np.array([0.01, 0.03, 0, 1]))
+    motion = matrix_of((0.3, 0.05, -0.1, 0.01, 0.03, 0, 1))
     first, second, z = two_views(np.random.default_rng(1), motion)
     found = triangulated(scene.CAMERA, scene.RAYS, first, second, motion)
     assert found.good.mean() > 0.9
@@ -34,7 +34,7 @@ def test_triangulation_of_exact_features_is_exact():
 
 def test_features_that_move_by_themselves_are_left_out():
     random = np.random.default_rng(2)
-    motion = pose_matrix(np.array([0.3, 0, 0]), np.array([0, 0, 0, 1.0]))
+    motion = matrix_of((0.3, 0, 0, 0, 0, 0, 1))
     first, second, _ = two_views(random, motion)
     second[:50, 1] += random.choice([-1, 1], 50) * random.uniform(4, 20, 50)
     found = triangulated(scene.CAMERA, scene.RAYS, first, second, motion)
@@ -44,7 +44,7 @@ def test_features_that_move_by_themselves_are_left_out():
 
 def test_error_told_is_that_of_the_inverse_depth():
     random = np.random.default_rng(3)
-    motion = pose_matrix(np.array([0.3, 0, 0]), np.array([0, 0, 0, 1.0]))
+    motion = matrix_of((0.3, 0, 0, 0, 0, 0, 1))
     first, second, z = two_views(random, motion, 3000)
     second += 0.3 * random.standard_normal(second.shape).astype(np.float32)
     found = triangulated(scene.CAMERA, scene.RAYS, first, second, motion)

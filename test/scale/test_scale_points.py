@@ -10,6 +10,7 @@ import simple_scene as scene
 
 from depth_node.camera import Camera
 from depth_node.model import OutputKind
+from depth_node.rigid import matrix_of
 from depth_node.scale import Measurement, NotObservable
 from depth_node.scale.points import (
     depth_points,
@@ -20,7 +21,6 @@ from depth_node.scale.points import (
     scan_points,
     transformed,
 )
-from depth_node.scale.sync import pose_matrix
 
 LIDAR = np.array([[0, -1, 0, 0.05], [0, 0, -1, -0.10], [1, 0, 0, -0.04], [0, 0, 0, 1.0]])
 
@@ -118,7 +118,7 @@ def test_range_cannot_serve_two_unknowns():
 
 
 def test_range_that_looks_away_says_so():
-    behind = pose_matrix(np.zeros(3), np.array([0, 1, 0, 1.0]))  # its x is the camera's -z
+    behind = matrix_of((0, 0, 0, 0, 1, 0, 1))  # its x is the camera's -z
     found = from_range(scene.frame(OutputKind.METRIC_DEPTH), 1.0, 0.2, behind)
     assert isinstance(found, NotObservable)
     assert 'cone' in found.reason

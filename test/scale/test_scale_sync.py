@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
-from depth_node.scale.sync import blend_poses, pose_matrix, StampedBuffer
+from depth_node.rigid import matrix_of
+from depth_node.scale.sync import blend_poses, StampedBuffer
 
 STAMPS = st.floats(0, 10, allow_nan=False)
 
@@ -62,7 +63,7 @@ def test_poses_agree_with_scipy(seed, share):
     random = np.random.default_rng(seed)
     quaternions = random.standard_normal((2, 4))
     rotations = Rotation.from_quat(quaternions)
-    poses = [pose_matrix(random.standard_normal(3), 3 * q) for q in quaternions]
+    poses = [matrix_of((*random.standard_normal(3), *(3 * q))) for q in quaternions]
     for pose, rotation in zip(poses, rotations, strict=True):
         assert pose[:3, :3] == pytest.approx(rotation.as_matrix())
     blend = blend_poses(*poses, share)

@@ -1,0 +1,38 @@
+"""What is known of the scale at a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from depth_node.depth import Scale
+
+
+@dataclass(frozen=True)
+class ScaleState:
+    """
+    What is known of the scale at a frame.
+
+    :param value: scale, in the unit of the kind; NaN while unknown.
+    :param shift: shift; 0 for kinds without one.
+    :param sigma: relative standard deviation of metres at the typical distance; 0 where the
+        scale is given, NaN while unknown.
+    :param source: what says so.
+    :param age: since the last measurement used (s); 0 where the scale is given.
+    :param inliers: pixels that agreed in it.
+    :param usable: whether metres may be published.
+    :param reason: why not, and what to do; or what keeps the source from measuring now.
+    """
+
+    value: float
+    shift: float
+    sigma: float
+    source: str
+    age: float = 0.0
+    inliers: int = 0
+    usable: bool = False
+    reason: str = ''
+
+    @property
+    def scale(self) -> Scale | None:
+        """What makes metres, or None while that is not allowed."""
+        return Scale(self.value, self.shift) if self.usable else None
