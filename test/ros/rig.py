@@ -170,6 +170,18 @@ class Rig:
             seconds,
         )
 
+    def until_hears(
+        self, task: str, text: str, rgb: NDArray[np.uint8], camera: Camera | None,
+        seconds: float = 40.0,
+    ) -> bool:
+        """Publish frames until diagnostics of a task contain a text."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.publish(rgb, camera)
+            if self.hears(task, text, 0.1):
+                return True
+        return False
+
     def set(self, name: str, value: Any) -> tuple[bool, str]:
         """
         Set a parameter of the node through its service.

@@ -77,11 +77,7 @@ def test_scan_of_a_camera_at_a_known_height(rig: Rig, model: Path) -> None:
     """A scan in its own frame; without the camera's place, a warning says what to set."""
     rig.listen('depth/scan', kinds={'depth/scan': LaserScan})
     rig.start(model)
-    for _ in range(100):
-        rig.publish(frame(), CAMERA)
-        if rig.hears('depth', 'ground.camera_height', 0.1):
-            break
-    assert rig.hears('depth', 'ground.camera_height')
+    assert rig.until_hears('depth', 'ground.camera_height', frame(), CAMERA)
     assert not rig.got['depth/scan']
     assert rig.set('ground.camera_height', 0.5)[0]
     scan = rig.until('depth/scan', frame(), CAMERA)

@@ -1,0 +1,369 @@
+"""What goes wrong on robots, done to a node in a process of its own: it lives on and recovers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import json
+import os
+from pathlib import Path
+import random
+import signal
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from processes import Process, Processes
+import pytest
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rig import FRAME, Rig
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from depth_node.camera import Camera
+from depth_node.ros import messages
+
+CAMERA = Camera.from_hfov(64, 48, 70.0)
+LONG = bool(os.environ.get('DEPTH_NODE_LONG'))
+"""Set for the long run: more transitions, more signals."""
+
+
+def frame(width: int = 64, height: int = 48) -> NDArray[np.uint8]:
+    """A smooth picture."""
+    noise = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+    return np.ascontiguousarray(cv2.resize(noise, (width, height)))
+
+
+@pytest.fixture
+def model(network: Callable[..., Path]) -> Path:
+    """A tiny network that brings a scale."""
+    path = network()
+    path.with_suffix('.json').write_text(json.dumps({
+        'format': 1, 'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
+        'min_depth': 0.5, 'max_depth': 10.0, 'scale': 1.0, 'train_focal': 20.0,
+    }))
+    return path
+
+
+@pytest.fixture
+def faulty(processes: Processes, model: Path, tmp_path: Path) -> Callable[..., Process]:
+    """Start the node with an engine that obeys; call the result's `order` to change its mind."""
+    orders = tmp_path / 'orders'
+    orders.write_text('good')
+    script = Path(__file__).with_name('faulty_node.py')
+
+    def start(*words: str) -> Process:
+        process = processes.python(
+            str(script), '--ros-args', '-p', f'model.name:={model}', *words,
+            env={'FAULTY_ORDERS': str(orders)},
+        )
+
+        def order(word: str) -> None:
+            temporary = orders.with_name('orders.new')
+            temporary.write_text(word)
+            temporary.replace(orders)
+
+        process.order = order  # type: ignore[attr-defined]
+        return process
+
+    return start
+
+
+def memory_mb(process: Process) -> float:
+    """Resident memory of a process (MiB)."""
+    status = Path(f'/proc/{process.popen.pid}/status').read_text()
+    return int(next(li for li in status.splitlines() if li.startswith('VmRSS')).split()[1]) / 1024
+
+
+def test_a_camera_that_stops_and_returns_with_strange_stamps(rig: Rig, model: Path) -> None:
+    """Silence is named and ends; zero, backward and far future stamps are passed on unchanged."""
+    rig.listen('depth/image')
+    rig.start(model)
+    rig.until('depth/image', frame(), CAMERA)
+    assert rig.hears('camera', 'no frame comes', 15)
+    rig.until('depth/image', frame(), CAMERA)
+    assert rig.hears('camera', 'active')
+    for stamp in (0, 10**9, 5 * 10**8, 2**31 * 10**9 - 1):
+        rig._stamp = stamp - 33_000_000 if stamp else -33_000_000
+        found = rig.until('depth/image', frame(), CAMERA)
+        assert messages.nanoseconds_of(found.header.stamp) - stamp < 10**9
+
+
+def test_info_missing_late_and_changing(rig: Rig, model: Path) -> None:
+    """No metres without it; metres with it; new metres when it changes."""
+    rig.listen('depth/image')
+    rig.start(model)
+    assert rig.until_hears('camera', 'no CameraInfo', frame(), None)
+    assert not rig.got['depth/image']
+    near = messages.metres_from_msg(rig.until('depth/image', frame(), CAMERA))
+    longer = Camera.from_hfov(64, 48, 50.0)
+    rig.until('depth/image', frame(), longer)
+    rig.settle(0.3)
+    far = messages.metres_from_msg(rig.until('depth/image', frame(), longer))
+    np.testing.assert_allclose(
+        np.nanmedian(far / near), longer.fy / CAMERA.fy, rtol=0.02
+    )
+    broken = messages.camera_info_to_msg(CAMERA, messages.header_of(messages.stamp_of(1), FRAME))
+    broken.k[4] = float('nan')
+    rig.got['depth/image'].clear()
+    for _ in range(10):
+        rig.infos.publish(broken)
+        rig.publish(frame(), None)
+        rig.settle(0.1)
+    assert not rig.got['depth/image'], 'metres from a calibration with NaN in it'
+    rig.until('depth/image', frame(), CAMERA)
+
+
+def test_everything_changes_with_every_frame(rig: Rig, model: Path) -> None:
+    """Size, encoding and frame_id: each frame is answered as what it is."""
+    rig.listen('depth/image', 'depth/points')
+    rig.start(model)
+    rig.until('depth/points', frame(), CAMERA)
+    kinds = [
+        (width, height, encoding, name)
+        for width, height in ((64, 48), (32, 24), (80, 20))
+        for encoding, name in (('rgb8', 'a'), ('bgr8', 'b'), ('mono8', 'c'))
+    ]
+    random.Random(3).shuffle(kinds)
+    for width, height, encoding, name in kinds * 2:
+        rgb = frame(width, height)
+        image = rgb[..., 0].copy() if encoding == 'mono8' else rgb
+        camera = Camera.from_hfov(width, height, 70.0)
+        found = rig.until('depth/image', image, camera, encoding=encoding, frame_id=name)
+        end = time.monotonic() + 10
+        while (found.width, found.header.frame_id) != (width, name) and time.monotonic() < end:
+            found = rig.until('depth/image', image, camera, encoding=encoding, frame_id=name)
+        assert (found.width, found.height, found.header.frame_id) == (width, height, name)
+
+
+@pytest.mark.parametrize('publisher', list(ReliabilityPolicy)[1:3])
+@pytest.mark.parametrize(
+    'durability', [DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL]
+)
+def test_cameras_of_every_quality_of_service(
+    rig: Rig, model: Path, publisher: ReliabilityPolicy, durability: DurabilityPolicy
+) -> None:
+    """Whatever a camera offers is taken, and whatever a subscriber asks for is given."""
+    qos = QoSProfile(
+        depth=3, history=HistoryPolicy.KEEP_LAST, reliability=publisher, durability=durability
+    )
+    rig.node.destroy_publisher(rig.images)
+    rig.images = rig.node.create_publisher(Image, 'image', qos)
+    rig.listen('depth/image')
+    sensor: list[Image] = []
+    best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+    rig.node.create_subscription(Image, 'depth/image', sensor.append, best_effort)
+    rig.start(model)
+    rig.until('depth/image', frame(), CAMERA)
+    for _ in range(50):
+        rig.publish(frame(), CAMERA)
+        if rig.spin(lambda: sensor, 0.2):
+            break
+    assert sensor
+
+
+def test_a_flood_and_a_subscriber_that_never_reads(rig: Rig, model: Path) -> None:
+    """At 200 Hz the newest wins, memory stays flat, parameters answer."""
+    rig.listen('depth/image')
+    sleeper = rig.node.create_publisher(Image, 'unused', 1)
+    assert sleeper is not None
+    import rclpy
+    from rclpy.context import Context
+
+    context = Context()
+    rclpy.init(context=context)
+    deaf = rclpy.create_node('deaf', context=context)  # is never spun
+    deaf.create_subscription(PointCloud2, 'depth/points', lambda _: None, 10)
+    try:
+        process = rig.start(model, points__voxel_size=0.0)
+        rgb, camera = frame(320, 240), Camera.from_hfov(320, 240, 70.0)
+        rig.until('depth/image', rgb, camera)
+
+        def flood(seconds: float) -> None:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                rig.publish(rgb, camera)
+                rig.settle(0.005)
+
+        flood(2.0)
+        before = memory_mb(process)
+        flood(2.0)
+        start = time.monotonic()
+        assert rig.set('points.stride', 2)[0]
+        answered = time.monotonic() - start
+        flood(2.0)
+        assert memory_mb(process) < before + 30
+        assert answered < 5
+        newest = rig._stamp
+        rig.settle(1.0)
+        last = messages.nanoseconds_of(rig.got['depth/image'][-1].header.stamp)
+        assert newest - last <= 5 * 33_000_000
+    finally:
+        deaf.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+def test_simulated_time_that_pauses_and_jumps(rig: Rig, model: Path) -> None:
+    """Depth follows the frames, and diagnostics go on, whatever the clock does."""
+    clock = rig.node.create_publisher(Clock, '/clock', 1)
+    rig.listen('depth/image')
+    rig.start(model, use_sim_time=True)
+    for seconds in (100, 100, 100, 5000, 3):
+        clock.publish(Clock(clock=messages.stamp_of(seconds * 10**9)))
+        rig.until('depth/image', frame(), CAMERA)
+    rig.statuses.clear()
+    assert rig.hears('depth', 'active')
+
+
+def test_an_engine_that_raises_or_gives_nan(
+    rig: Rig, faulty: Callable[..., Any]
+) -> None:
+    """The condition is named and fatal while it lasts, logged once, and gone when it is over."""
+    rig.listen('depth/image')
+    process = faulty()
+    rig.until('depth/image', frame(), CAMERA)
+    for order, said in (('raise', 'device is lost'), ('crash', 'ZeroDivisionError')):
+        process.order(order)
+        rig.settle(0.3)
+        rig.got['depth/image'].clear()
+        assert rig.until_hears('depth', said, frame(), CAMERA)
+        assert not rig.got['depth/image']
+        assert process.output.count(said) == 1
+        process.order('good')
+        rig.until('depth/image', frame(), CAMERA)
+    process.order('nan')
+    assert rig.until_hears('depth', 'every pixel is invalid', frame(), CAMERA)
+    depth = messages.metres_from_msg(rig.got['depth/image'][-1])
+    assert np.isnan(depth).all()
+    process.order('good')
+    rig.until('depth/image', frame(), CAMERA)
+    assert process.stop() == 0
+
+
+def test_an_engine_that_hangs_ends_the_process(rig: Rig, faulty: Callable[..., Any]) -> None:
+    """With a clear message and a code that asks for a restart; meanwhile diagnostics go on."""
+    rig.listen('depth/image')
+    process = faulty('-p', 'engine.timeout:=3.0')
+    rig.until('depth/image', frame(), CAMERA)
+    process.order('hang')
+    for _ in range(10):
+        rig.publish(frame(), CAMERA)
+        rig.settle(0.05)
+    rig.statuses.clear()
+    assert rig.hears('depth', 'active', 2.5), 'diagnostics stopped while the engine hung'
+    assert process.wait(20) == 70
+    assert 'engine.timeout' in process.output
+
+
+@pytest.mark.parametrize('order', ['build', 'no engine'])
+def test_an_engine_that_is_being_built_or_cannot_be(
+    rig: Rig, faulty: Callable[..., Any], tmp_path: Path, order: str
+) -> None:
+    """Nothing waits for it: diagnostics say so, and SIGTERM ends the process at once."""
+    rig.listen('depth/image')
+    (tmp_path / 'orders').write_text(order)
+    process = faulty()
+    rig.publish(frame(), CAMERA)
+    assert rig.hears('depth', 'nothing works here' if order == 'no engine' else 'opening')
+    start = time.monotonic()
+    assert process.stop() == 0
+    assert time.monotonic() - start < 5
+    assert 'Traceback' not in process.output
+
+
+def test_random_transitions_with_frames_flowing(rig: Rig, model: Path) -> None:
+    """Any order of transitions; at the end the node still works."""
+    rig.listen('depth/image')
+    process = rig.start(model, engine__name='onnxruntime', engine__threads=1)
+    rig.until('depth/image', frame(), CAMERA)
+    rng = random.Random(1)
+    before = 0.0
+    for n in range(10_000 if LONG else 60):
+        rig.publish(frame(), CAMERA)
+        rig.change_state(rng.choice(('configure', 'activate', 'deactivate', 'cleanup')))
+        if n == 30:
+            before = memory_mb(process)
+    for transition in ('deactivate', 'cleanup', 'configure', 'activate'):
+        rig.change_state(transition)
+    rig.until('depth/image', frame(), CAMERA)
+    assert memory_mb(process) < before + (100 if LONG else 50)
+    assert process.stop(signal.SIGINT) == 0
+    assert 'Traceback' not in process.output
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_at_any_moment_end_it_in_order(
+    processes: Processes, model: Path, number: signal.Signals
+) -> None:
+    """Exit code 0, no traceback, nothing left in shared memory (the fixture looks)."""
+    rng = random.Random(int(number))
+    for _ in range(40 if LONG else 3):
+        process = processes.python(
+            '-m', 'depth_node.ros.node', '--ros-args', '-p', f'model.name:={model}'
+        )
+        process.wait_for('depth_node')  # the start line
+        time.sleep(rng.uniform(0, 1.5))
+        start = time.monotonic()
+        assert process.stop(number) == 0, process.output
+        assert time.monotonic() - start < 5, 'the bound is 2 s on a machine of its own'
+        assert 'Traceback' not in process.output
+
+
+def test_two_nodes_share_a_cache_and_a_read_only_home_is_survived(
+    rig: Rig, processes: Processes, model: Path, tmp_path: Path
+) -> None:
+    """Both nodes work; so does one that may write nowhere."""
+    rig.listen('depth/image')
+    cache = tmp_path / 'cache'
+    first = rig.start(model, engine__cache_dir=str(cache))
+    second = processes.python(
+        '-m', 'depth_node.ros.node', '--ros-args', '-r', '__ns:=/other', '-p',
+        f'model.name:={model}', '-p', f'engine.cache_dir:={cache}',
+    )
+    rig.until('depth/image', frame(), CAMERA)
+    second.wait_for('Engine auto: OpenVINO|at 32x24')
+    assert first.stop() == 0
+    assert second.stop() == 0
+    nowhere = tmp_path / 'nowhere'
+    nowhere.write_text('a file where a folder should be')
+    third = rig.start(model, engine__cache_dir=str(nowhere / 'cache'))
+    rig.until('depth/image', frame(), CAMERA)
+    assert third.stop() == 0
+    assert 'Traceback' not in third.output
+
+
+def test_a_camera_info_of_another_size_is_refused(rig: Rig, model: Path) -> None:
+    """Not rescaled behind the user's back; and the right one helps."""
+    rig.listen('depth/image')
+    rig.start(model)
+    other = Camera.from_hfov(640, 480, 70.0)
+    assert rig.until_hears('depth', '640x480', frame(), other)
+    assert not rig.got['depth/image']
+    rig.until('depth/image', frame(), CAMERA)
+
+
+def test_infos_of_cameras_that_do_not_exist(rig: Rig, model: Path) -> None:
+    """Absurd CameraInfo neither ends the node nor makes metres."""
+    rig.listen('depth/image')
+    process = rig.start(model)
+    rig.until('depth/image', frame(), CAMERA)
+    header = messages.header_of(messages.stamp_of(1), FRAME)
+    for change in (
+        {'width': 4_000_000_000, 'height': 4_000_000_000}, {'distortion_model': 'magic'},
+        {'d': [float('inf')] * 5}, {'binning_x': 4_000_000_000}, {'d': [1.0] * 3},
+    ):
+        info: CameraInfo = messages.camera_info_to_msg(CAMERA, header)
+        for name, value in change.items():
+            setattr(info, name, value)
+        rig.got['depth/image'].clear()
+        for _ in range(5):
+            rig.infos.publish(info)
+            rig.publish(frame(), None)
+            rig.settle(0.05)
+        depths = [messages.metres_from_msg(m) for m in rig.got['depth/image']]
+        rig.until('depth/image', frame(), CAMERA)
+        known = messages.metres_from_msg(rig.got['depth/image'][-1])
+        for depth in depths:  # answered with the info before: never with wrong metres
+            np.testing.assert_allclose(depth, known, rtol=1e-4)
+    assert process.popen.poll() is None
