@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.color import colorize
 from depth_node.config import Config
 from depth_node.errors import EngineError
 from depth_node.estimator import DepthEstimator
@@ -78,6 +79,8 @@ def benchmark(
     size: Size,
     frames: int,
     progress: Callable[[], object] = lambda: None,
+    *,
+    everything: bool = False,
 ) -> Benchmark:
     """
     Measure one network on frames of the synthetic world.
@@ -87,6 +90,7 @@ def benchmark(
     :param size: of the camera's frames (pixels).
     :param frames: how many to time.
     :param progress: called after each.
+    :param everything: whether a scan and a color picture are made of every frame too.
     :returns: what was measured.
     :raises EngineError: the engine cannot be opened, or cannot run the bare network.
     """
@@ -108,8 +112,11 @@ def benchmark(
         stages.begin()
         result = estimator.estimate(rgb, camera)
         assert result.depth is not None
-        points.process(result.depth, rgb)
+        points.process(result.depth, rgb, scan=everything)
         stages.lap('cloud')
+        if everything:
+            colorize(result.depth, config.output.color_min, config.output.color_max)
+            stages.lap('color')
 
     try:
         for _ in range(WARM_UP):

@@ -108,3 +108,19 @@ def test_laps_of_a_stopwatch() -> None:
     assert Quantiles.of(range(101)) == Quantiles(50.0, 95.0, 99.0)
     stages.clear()
     assert not stages.summary()
+
+
+def test_everything_adds_what_planners_ask_for(
+    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One flag turns on obstacles, voxels, scan and the color picture."""
+    report = tmp_path / 'b.json'
+    code = main([
+        'benchmark', '--model', str(model.path), '--engine', 'onnxruntime', '--frames', '3',
+        '--camera-size', '64x48', '--everything', '--json', str(report),
+    ])
+    assert code == 0
+    assert 'color' in capsys.readouterr().out
+    assert set(json.loads(report.read_text())['stages_ms']) == {
+        'engine', 'metres', 'filters', 'cloud', 'color'
+    }

@@ -21,6 +21,10 @@ from depth_node.config import Config
 from depth_node.errors import ConfigError
 from depth_node.model import Size
 
+EVERYTHING: dict[str, object] = {
+    'points.content': 'obstacles', 'points.voxel_size': 0.05,
+    'ground.camera_height': 0.6, 'ground.camera_pitch_deg': 5.0,  # of the world's camera
+}
 _TABLE = '{:16}{:>10}{:>10}{:>10}'
 
 
@@ -38,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'with every point unless this says otherwise',
     )
     group.add_argument(
+        '--everything', action='store_true',
+        help='all that a planner can ask for, without ROS: edge filter, ground split, obstacles '
+        'in voxels of 5 cm, scan, color picture',
+    )
+    group.add_argument(
         '--ros', action='store_true',
         help='also run camera, node and observer as processes over real DDS',
     )
@@ -52,14 +61,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print a table, and write JSON where asked."""
-    changes = {'points.voxel_size': 0.0, 'points.max_points': 0, **_settings(args.set)}
+    plain: dict[str, object] = {'points.voxel_size': 0.0, 'points.max_points': 0}
+    changes = {**(EVERYTHING if args.everything else plain), **_settings(args.set)}
     config = config_from(args, changes)
     size = Size.parse(args.camera_size)
     if args.frames < 1:
         raise ConfigError(f'--frames is {args.frames}, expected 1 or more.')
     model = model_from(args, config, size)
     steps = iter(progress(range(args.frames), args.frames, 'frame'))
-    result = benchmark(model, config, size, args.frames, lambda: next(steps, None))
+    result = benchmark(
+        model, config, size, args.frames, lambda: next(steps, None), everything=args.everything
+    )
     print(table(result))
     content = dataclasses.asdict(result)
     if args.ros:
