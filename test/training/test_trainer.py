@@ -154,6 +154,31 @@ def test_damaged_checkpoints_are_refused(
         read_checkpoint(path)
 
 
+def test_a_checkpoint_is_replaced_whole_or_not_at_all(
+    drive: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trainer(drive, config(), tmp_path)
+    run.run(until=1)
+
+    def full(*_: object) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('os.fsync', full)
+    with pytest.raises(ModelError, match='No space left'):
+        run.run(until=2)
+    assert read_checkpoint(tmp_path / 'last.pt').progress.step == 1
+    assert [p.name for p in tmp_path.iterdir()] == ['last.pt']
+
+
+def test_half_precision_with_a_scaler(drive: Recording, tmp_path: Path) -> None:
+    run = trainer(drive, config(precision='fp16'), tmp_path)
+    run.run(until=2)
+    resumed = trainer(drive, config(precision='fp16'), tmp_path)
+    resumed.resume(tmp_path / 'last.pt')
+    assert resumed._scaler.get_scale() == run._scaler.get_scale()
+    assert all(np.isfinite(row['loss']) for row in run.progress.curve)
+
+
 def test_a_batch_that_cannot_be_shared_is_refused(drive: Recording, tmp_path: Path) -> None:
     chosen = config(batch=3)
     samples = Samples([drive], chosen)
