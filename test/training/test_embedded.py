@@ -1,0 +1,154 @@
+"""The embedded network's frames and recipe, and what the network in the package is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from depth_node.camera import Camera  # noqa: E402
+from depth_node.errors import DataError  # noqa: E402
+from depth_node.training.embedded.frames import (  # noqa: E402
+    draw_frame,
+    FIRST_TRAINING_SEED,
+    Frames,
+    rendered,
+    SIZE,
+)
+from depth_node.training.embedded.recipe import augmented, batches, Recipe, Run  # noqa: E402
+from depth_node.training.muon import Muon, orthogonalized  # noqa: E402
+from depth_node.world import World  # noqa: E402
+
+
+def test_frames_are_rendered_once_and_the_same_everywhere(tmp_path: Path) -> None:
+    first = rendered(tmp_path / 'a', 8, FIRST_TRAINING_SEED, processes=1)
+    again = rendered(tmp_path / 'b', 8, FIRST_TRAINING_SEED, processes=2)
+    assert first.images.shape == (8, SIZE.height, SIZE.width, 3)
+    assert np.array_equal(first.images, again.images)
+    assert np.array_equal(first.depths, again.depths)
+    stamp = (tmp_path / 'a' / 'images.npy').stat().st_mtime_ns
+    rendered(tmp_path / 'a', 8, FIRST_TRAINING_SEED)
+    assert (tmp_path / 'a' / 'images.npy').stat().st_mtime_ns == stamp
+    with pytest.raises(DataError, match='other frames'):
+        rendered(tmp_path / 'a', 12, FIRST_TRAINING_SEED)
+
+
+class Watched(World):
+    """A world that remembers the camera it was seen with."""
+
+    camera: Camera
+    depth: np.ndarray
+
+    def render(self, camera: Camera, *args: object, **options: object) -> tuple:
+        self.camera = camera
+        image, self.depth = super().render(camera, *args, **options)
+        return image, self.depth
+
+
+def test_canonical_depth_is_metres_over_the_focal_length_at_network_size() -> None:
+    world, sizes = Watched(3), set()
+    for seed in range(8):
+        image, canonical = draw_frame(np.random.default_rng(seed), world)
+        assert image.shape == (SIZE.height, SIZE.width, 3)
+        focal = world.camera.fx * SIZE.width / world.camera.width
+        metres = np.median(world.depth[np.isfinite(world.depth)])
+        found = np.median(canonical[np.isfinite(canonical)]) * focal / 300
+        assert found == pytest.approx(metres, rel=0.02)
+        sizes.add(world.camera.width)
+    assert sizes == {640, 256}
+
+
+def plain_frames(count: int = 8) -> Frames:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (count, 64, 96, 3), np.uint8)
+    return Frames(images, rng.uniform(1, 9, (count, 64, 96)).astype(np.float16))
+
+
+def test_half_the_size_has_half_the_focal_length() -> None:
+    frames = plain_frames()
+    half = frames.halved()
+    assert half.images.shape == (8, 32, 48, 3)
+    np.testing.assert_array_equal(half.depths, 2 * frames.depths[:, ::2, ::2])
+    blocks = frames.images.reshape(8, 32, 2, 48, 2, 3).mean((2, 4))
+    assert np.abs(half.images - blocks).max() <= 1
+
+
+def test_zooming_in_makes_canonical_depth_smaller() -> None:
+    shares = set()
+    for seed in range(20):
+        images, depths = augmented(
+            torch.rand(2, 3, 64, 96), torch.full((2, 1, 64, 96), 2.0),
+            np.random.default_rng(seed),
+        )
+        assert images.shape == (2, 3, 64, 96)
+        assert images.min() >= 0
+        assert images.max() <= 1
+        (value,) = depths.unique().tolist()
+        shares.add(round(value / 2, 3))
+    assert max(shares) == 1
+    assert 1 / 1.32 < min(shares) < 0.95
+
+
+def test_a_batch_depends_on_seed_and_step_alone() -> None:
+    frames, recipe = plain_frames(), Recipe(batch=4)
+    straight = list(batches(frames, recipe, range(4)))
+    later = list(batches(frames, recipe, range(2, 4)))
+    assert torch.equal(straight[2][0], later[0][0])
+    assert torch.equal(straight[3][1], later[1][1])
+    other = next(batches(frames, Recipe(seed=1, batch=4), range(1)))
+    assert not torch.equal(straight[0][0], other[0])
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    frames, recipe = plain_frames(), Recipe(batch=4, validate_every=2, warmup=2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    straight = Run(recipe, tmp_path / 'straight')
+    straight.train(frames, frames, 4)
+    Run(recipe, tmp_path / 'broken').train(frames, frames, 2)
+    resumed = Run(recipe, tmp_path / 'broken')
+    assert resumed.step == 2
+    resumed.train(frames, frames, 4)
+    torch.set_num_threads(threads)
+    for one, other in zip(
+        straight.averaged.state_dict().values(), resumed.averaged.state_dict().values(),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+    assert len((tmp_path / 'broken' / 'curve.csv').read_text().splitlines()) == 3
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    recipe = Recipe(steps=1000, decay_steps=400, warmup=100, learning_rate=1.0)
+    rates = [recipe.rate(step) for step in (0, 99, 500, 600, 800, 999)]
+    assert rates == pytest.approx([0.01, 1, 1, 1, 0.5, 1 / 400])
+
+
+@pytest.mark.parametrize('shape', [(16, 40), (40, 16), (24, 24)])
+def test_muon_keeps_directions_and_evens_out_their_sizes(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
+    found = u.T @ orthogonalized(matrix) @ vh.T
+    diagonal = found.diagonal()
+    assert diagonal[:-3].min() > 0.5  # what was nearly nothing may stay small
+    assert diagonal.max() < 1.35
+    assert (found - diagonal.diag()).abs().max() < 0.1
+
+
+def test_muon_solves_a_small_problem() -> None:
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(8, 6))
+    x = torch.randn(64, 6)
+    y = x @ torch.randn(6, 8)
+    optimizer = Muon([weight], 0.1, weight_decay=0.0)
+    for step in range(200):
+        optimizer.param_groups[0]['lr'] = 0.1 * (1 - step / 200)
+        optimizer.zero_grad()
+        loss = (x @ weight.T - y).square().mean()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 1e-2 * y.square().mean().item()
