@@ -38,12 +38,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     words = list(sys.argv[1:] if argv is None else argv)
+    # only the verb that is called is imported
+    called = next((word for word in words if not word.startswith('-')), '')
+    try:
+        _call(called, words)
+    except DepthNodeError as error:
+        print(f'depth-node {called}: {error}', file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        print(f'depth-node {called}: interrupted', file=sys.stderr)
+        return 130
+    return 0
+
+
+def _call(called: str, words: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog='depth-node', description='Depth from one camera, for robots.'
     )
     verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
-    # only the verb that is called is imported
-    called = next((word for word in words if not word.startswith('-')), None)
     module = None
     for verb, summary in VERBS.items():
         sub = verbs.add_parser(
@@ -57,14 +71,4 @@ def main(argv: Sequence[str] | None = None) -> int:
             module.configure(sub)
     args = parser.parse_args(words)
     assert module is not None
-    try:
-        module.run(args)
-    except DepthNodeError as error:
-        print(f'depth-node {args.verb}: {error}', file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        return 0
-    except KeyboardInterrupt:
-        print(f'depth-node {args.verb}: interrupted', file=sys.stderr)
-        return 130
-    return 0
+    module.run(args)

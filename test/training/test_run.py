@@ -2,6 +2,7 @@ import csv
 import json
 from pathlib import Path
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -74,6 +75,14 @@ def test_wrong_usage_is_one_clear_line(
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert text in lines[0]
+
+
+def test_without_torch_the_remedy_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, 'depth_node.training.config', None)
+    assert main(['train', 'world:', '--out', str(tmp_path)]) == 2
+    assert "pip install 'depth_node[training]'" in capsys.readouterr().err
 
 
 def test_an_ablation_switches_each_part_off_once(tmp_path: Path) -> None:
