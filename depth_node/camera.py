@@ -32,6 +32,9 @@ from depth_node.model import Size
 
 __all__ = ['Camera', 'CameraNumbers', 'Distortion', 'UncalibratedError', 'is_calibrated']
 
+_LEAST_FOCAL, _LARGEST = 1e-3, 1e9
+
+
 @dataclass(frozen=True)
 class Camera:
     """
@@ -66,9 +69,10 @@ class Camera:
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
         if not all(map(math.isfinite, numbers)):
             raise DataError(f'The calibration holds a number that is not finite: {numbers}.')
-        if self.fx <= 0 or self.fy <= 0:
+        if self.fx < _LEAST_FOCAL or self.fy < _LEAST_FOCAL or max(map(abs, numbers)) > _LARGEST:
             raise DataError(
-                f'The focal length is {self.fx:g} and {self.fy:g} px, expected both positive.'
+                f'The focal length is {self.fx:g} and {self.fy:g} px and the principal point '
+                f'{self.cx:g}, {self.cy:g}, expected positive focal lengths and sane numbers.'
             )
         counts = {Distortion.NONE: (0,), Distortion.EQUIDISTANT: (4,)}.get(
             self.distortion, POLYNOMIAL_COUNTS
@@ -199,7 +203,8 @@ class Camera:
         """
         Angle between the left and the right edge of the image, on the principal row (deg).
 
-        With a lens whose model ends inside the image, the angle of the part it covers.
+        With a lens whose model ends inside the image, the angle of the part it covers; 0 where
+        it covers nothing.
         """
         edges = np.array([(-0.5 - self.cx) / self.fx, (self.width - 0.5 - self.cx) / self.fx])
         model = lens(self.distortion, self.coefficients)
@@ -207,6 +212,8 @@ class Camera:
             inside = np.linspace(edges[0], edges[1], 513)
             edges = model.undistort(inside, np.zeros_like(inside))[0]
             edges = edges[np.isfinite(edges)]
+        if not edges.size:
+            return 0.0
         angles = np.arctan(edges)
         return math.degrees(float(angles.max() - angles.min()))
 

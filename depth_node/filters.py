@@ -95,8 +95,10 @@ def drop_unsure(depth: Depth, confidence: Depth, share: float) -> Depth:
     :param share: of the frame's median confidence, below which a pixel is dropped.
     :returns: `depth`.
     """
-    bar = float(np.median(confidence[::_MEDIAN_STRIDE, ::_MEDIAN_STRIDE])) * share
-    np.copyto(depth, np.float32(np.nan), where=confidence < bar)
+    sample = confidence[::_MEDIAN_STRIDE, ::_MEDIAN_STRIDE]
+    sample = sample[np.isfinite(sample)]
+    bar = float(np.median(sample)) * share if sample.size else np.inf
+    np.copyto(depth, np.float32(np.nan), where=~(confidence >= bar))  # NaN is not sure either
     return depth
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from depth_node.cloud import CloudMaker, Depth
 from depth_node.config import GroundConfig, ScanConfig
+from depth_node.errors import DataError
 from depth_node.ground import Ground, NOISE, Pose
 
 _SEEN_STRIDE = 8
@@ -63,6 +64,7 @@ class ScanMaker:
     :param scan: float64 (4, 4), optical frame to the scan's, x forward; None: the base frame.
     :param config: the ``scan`` group.
     :param ground: the ``ground`` group.
+    :raises DataError: a camera none of whose pixels has a ray.
     """
 
     def __init__(
@@ -79,6 +81,8 @@ class ScanMaker:
         self._config = config
         turn = (self._from_base @ base)[:3, :3].astype(np.float32)
         looks = np.concatenate([rays, np.ones_like(rays[..., :1])], -1) @ turn.T
+        if not np.isfinite(looks).any():
+            raise DataError('No pixel of this camera has a ray; its calibration is wrong.')
         middle = np.nanmean(looks.reshape(-1, 3), 0)
         self._middle = math.atan2(middle[1], middle[0])
         azimuth = self._azimuth(looks[..., 0], looks[..., 1])

@@ -221,6 +221,44 @@ def test_impossible_calibrations_are_refused(changes, text) -> None:
         bad(**changes)
 
 
+GOOD_K = st.tuples(
+    st.floats(0.1, 2e3), st.just(0.0), st.floats(-1e3, 1e3), st.just(0.0), st.floats(0.1, 2e3),
+    st.floats(-1e3, 1e3), st.just(0.0), st.just(0.0), st.just(1.0),
+)
+DISTORTIONS = st.sampled_from([4, 5, 8, 12, 14, 3]).flatmap(
+    lambda count: st.lists(st.floats(-5, 5), min_size=count, max_size=count)
+)
+ANY = st.one_of(st.floats(), st.floats(-3, 3), st.sampled_from([0.0, 1.0, 300.0]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(-1, 40), st.integers(-1, 30), st.sampled_from(
+        ['', 'plumb_bob', 'rational_polynomial', 'equidistant', 'fisheye', 'what']
+    ),
+    DISTORTIONS, st.one_of(st.lists(ANY, min_size=8, max_size=9), GOOD_K),
+    st.lists(ANY, min_size=12, max_size=12), st.integers(-1, 2),
+    st.one_of(st.none(), st.tuples(*[st.integers(-1, 20)] * 4)), st.booleans(),
+)
+def test_any_camera_info_is_a_camera_or_a_clear_error(
+    width, height, model, d, k, p, binning, roi, rectified
+) -> None:
+    try:
+        cam = Camera.from_info(
+            width, height, model, d, k, p, binning_x=binning, binning_y=binning, roi=roi,
+            rectified=rectified,
+        )
+    except DataError:
+        return
+    rays = cam.rays()
+    assert rays.shape == (cam.height, cam.width, 2)
+    assert 0 <= cam.hfov <= 180
+    finite = np.isfinite(rays).all(-1)
+    back = cam.project(points_of(rays))
+    far = np.abs(rays).max(-1, initial=0) > 50  # float32 has too few digits there
+    assert np.abs((back - pixels(cam))[finite & ~far]).max(initial=0) < 0.05
+
+
 def test_zero_k_is_uncalibrated() -> None:
     assert not is_calibrated([0.0] * 9)
     assert is_calibrated(K)

@@ -91,6 +91,8 @@ def test_confidence_is_relative_to_the_frame() -> None:
     drop_unsure(depth, confidence, 0.5)
     assert np.isnan(depth[5, 6])
     assert np.isfinite(depth).sum() == 64 * 64 - 1
+    confidence[:] = np.nan
+    assert np.isnan(drop_unsure(depth, confidence, 0.5)).all()
 
 
 def test_flicker_goes_and_motion_stays() -> None:
