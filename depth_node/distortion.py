@@ -104,11 +104,11 @@ class Polynomial:
             xd, yd = _homography(np.asarray(np.linalg.inv(tilt), np.float64), xd, yd)
         limit = self.limit()
         # even in angle, so that the table is as fine in the middle of a wide lens as outside
-        table = np.tan(np.linspace(0.0, math.atan(min(limit, _STEEPEST)), _TABLE))
+        table = np.tan(np.linspace(0.0, math.atan(min(limit, _STEEPEST)), _TABLE))[:-1]
         purely_radial = Polynomial((*self._terms()[:2], 0.0, 0.0, *self._terms()[4:8]))
         radius = purely_radial._without_tilt(table, np.zeros_like(table))[0]
         rd = np.hypot(xd, yd)
-        start = np.interp(rd, radius[:-1], table[:-1]) / np.maximum(rd, 1e-12)
+        start = np.interp(rd, radius, table) / np.maximum(rd, 1e-12)
         x, y = (xd * start).ravel(), (yd * start).ravel()
         self._newton(x, y, xd.ravel(), yd.ravel(), limit)
         return x.reshape(xd.shape), y.reshape(yd.shape)
