@@ -8,6 +8,7 @@ output it can serve in the synthetic world. ``--kitti FOLDER`` does the same wit
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from dataclasses import dataclass
 import json
 import math
@@ -73,8 +74,10 @@ def keep(
 
 
 def _ground(drive: Drive, random: np.random.Generator) -> Ground:
-    """Return the ground with a tilt known to half a degree."""
+    """Return the ground with a tilt known to half a degree, and a height to a percent."""
     exact = Ground.from_transform(drive.views[0].pose, tilt_sigma=TILT_SIGMA)
+    height = exact.height * (1 + exact.height_sigma * random.standard_normal())
+    exact = dataclasses.replace(exact, height=height)
     return exact.tilted(0, TILT_SIGMA * random.standard_normal()).tilted(
         2, TILT_SIGMA * random.standard_normal()
     )

@@ -196,7 +196,7 @@ class DepthEstimator:
         if moment is not None:
             self._steadier.steady(prediction.values, moment.image, moment.stamp)
             self._stages.lap('steady')
-        focal = self._focal(camera)
+        focal = self.focal(camera)
         state = self._scale(prediction, camera, focal, moment)
         scale = state.scale
         if scale is None:
@@ -255,8 +255,13 @@ class DepthEstimator:
         self._stages.lap('scale')
         return state
 
-    def _focal(self, camera: Camera | None) -> float | None:
-        """Return the factor of the focal length, or None where it needs a camera."""
+    def focal(self, camera: Camera | None) -> float | None:
+        """
+        Find the factor by which a camera's focal length changes the metres.
+
+        :param camera: that took the last prediction, or None.
+        :returns: see ``depth.focal_correction``; None where it needs a camera.
+        """
         enabled = self._config.depth.focal_correction
         if camera is None:
             needed = self._spec.kind is OutputKind.CANONICAL_DEPTH or (

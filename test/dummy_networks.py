@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -72,4 +73,30 @@ def write_network(
         model, path, save_as_external_data=bool(external), location=external or None,
         size_threshold=0,
     )
+    return path
+
+
+def write_red_network(path: Path, kernel: float = 1.0) -> Path:
+    """
+    Write a network that says the red of each pixel, 0 to 1, is its inverse depth.
+
+    So a test can paint the depth it wants. It is a relative disparity; its sidecar says so.
+
+    :param path: where to.
+    :param kernel: factor on the red.
+    :returns: `path`.
+    """
+    weights = np.float32([kernel, 0, 0]).reshape(1, 3, 1, 1)
+    graph = helper.make_graph(
+        [helper.make_node('Conv', ['image', 'kernel'], ['depth'])], 'red',
+        [helper.make_tensor_value_info('image', TensorProto.FLOAT, [1, 3, 48, 64])],
+        [helper.make_tensor_value_info('depth', TensorProto.FLOAT, [1, 1, 48, 64])],
+        [numpy_helper.from_array(weights, 'kernel')],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)])
+    model.ir_version = 8
+    save(model, path)
+    path.with_suffix('.json').write_text(json.dumps({
+        'format': 1, 'kind': 'relative_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
+    }))
     return path

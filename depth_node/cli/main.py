@@ -23,6 +23,7 @@ VERBS = {
     'build': 'build, verify and keep an engine; list or prune those kept',
     'train': 'train a network on recordings: by watching, by measured depth, by a teacher',
     'export': 'trained weights to an ONNX file the node runs',
+    'calibrate': 'find the scale from known distances, for the node to load',
     'benchmark': 'measure engine and frame times on this machine',
 }
 

@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from depth_node.errors import DataError
+from depth_node.model import OutputKind
 from depth_node.scale.fit import fit_plane, Floats
 from depth_node.scale.measurement import (
     changed,
@@ -147,6 +148,27 @@ def from_ground(
     :returns: the measurement with the errors of height and tilt in its bias, or why there is
         none.
     """
+    looked = ground_pixels(frame, ground, region)
+    if isinstance(looked, NotObservable):
+        return looked
+    pixels, rays = looked
+    if estimate_tilt and not frame.spec.kind.has_shift:
+        return _with_plane(pixels, rays, ground)
+    return measured_on(frame.spec.kind, pixels, rays, ground)
+
+
+def ground_pixels(
+    frame: ScaleFrame, ground: Ground, region: Region
+) -> tuple[Pixels, Floats] | NotObservable:
+    """
+    Pick the pixels that should see the ground.
+
+    :param frame: the frame.
+    :param ground: height and tilt.
+    :param region: the part looked at.
+    :returns: the pixels with the ground's distances and their rays float64 (N, 2), or why there
+        are none.
+    """
     height, width = frame.values.shape
     step = max(1, math.isqrt(height * width // (4 * SAMPLES)))
     rays = np.asarray(frame.rays[::step, ::step], np.float64)
@@ -162,17 +184,26 @@ def from_ground(
             'ground.camera_pitch_deg'
         )
     pixels = pixels_at(frame, rows * step, columns * step, z[rows, columns])
-    where = rays[rows, columns][pixels.kept]
-    if estimate_tilt and not frame.spec.kind.has_shift:
-        return _with_plane(pixels, where, ground)
-    kind = frame.spec.kind
+    return pixels, rays[rows, columns][pixels.kept]
+
+
+def measured_on(kind: OutputKind, pixels: Pixels, rays: Floats, ground: Ground) -> Outcome:
+    """
+    Measure the scale on pixels of the ground, with the errors of its pose.
+
+    :param kind: of the network.
+    :param pixels: with the ground's distances.
+    :param rays: float64 (N, 2), theirs.
+    :param ground: height and tilt.
+    :returns: the measurement, or why there is none.
+    """
     outcome = measure(kind, pixels)
     if isinstance(outcome, NotObservable):
         return outcome
     found, fit = outcome
     causes = [changed(kind, pixels, fit, pixels.z * (1 + ground.height_sigma))]
     for axis in (0, 2):
-        z_there = ground.tilted(axis, ground.tilt_sigma).depth(where)
+        z_there = ground.tilted(axis, ground.tilt_sigma).depth(rays)
         causes.append(changed(kind, pixels, fit, np.where(z_there > 0, z_there, pixels.z)))
     return with_bias(found, fit, np.array(causes))
 

@@ -8,6 +8,7 @@ unknown the metres are ``z = scale * u`` with u the metres at scale 1; for relat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import math
 from typing import TypeAlias
@@ -153,6 +154,22 @@ def pixels_at(
     return Pixels(x[good], z[good], patch[good], good, sigma)
 
 
+def together(parts: Sequence[Pixels]) -> Pixels:
+    """
+    Put the pixels of several frames together.
+
+    :param parts: one for each frame, without errors of their own.
+    :returns: all of them; patches of different frames are different patches.
+    """
+    patches = PATCHES[0] * PATCHES[1]
+    return Pixels(
+        np.concatenate([part.x for part in parts]),
+        np.concatenate([part.z for part in parts]),
+        np.concatenate([part.patch + index * patches for index, part in enumerate(parts)]),
+        np.concatenate([part.kept for part in parts]),
+    )
+
+
 def target(kind: OutputKind, z: Floats) -> tuple[Floats, Floats]:
     """
     Return what scale and shift map the network's numbers to, and the size of its errors.
@@ -183,6 +200,9 @@ def measure(kind: OutputKind, pixels: Pixels) -> tuple[Measurement, Fit] | NotOb
         return NotObservable(
             f'only {count} pixels have a known distance, expected at least {MIN_POINTS}'
         )
+    alike = _alike(pixels.z) if kind.has_shift else None
+    if alike is not None:
+        return alike
     fit = _fitted(kind, pixels)
     if fit is None:
         return NotObservable('no rising line fits: near and far are not where they should be')
@@ -191,13 +211,9 @@ def measure(kind: OutputKind, pixels: Pixels) -> tuple[Measurement, Fit] | NotOb
             f'only {fit.inliers} of {count} pixels agree; is the extrinsic right?'
         )
     inside = fit.weights > 0
-    if kind.has_shift:
-        near, far = np.percentile(pixels.z[inside], (5, 95)).tolist()
-        if far < MIN_SPAN * near:
-            return NotObservable(
-                f'all distances seen lie between {near:.2f} and {far:.2f} m, which cannot tell '
-                'scale from shift; show near and far things together'
-            )
+    alike = _alike(pixels.z[inside]) if kind.has_shift else None
+    if alike is not None:
+        return alike
     found = _measurement(fit, float(np.median(pixels.x[inside])), count)
     sigma = relative_sigma(found.value, found.covariance + found.bias, found.typical)
     if not sigma < MAX_SIGMA:
@@ -235,6 +251,17 @@ def changed(kind: OutputKind, pixels: Pixels, fit: Fit, z: Floats) -> Floats:
     before, noise = target(kind, pixels.z)
     after, _ = target(kind, z)
     return refit(fit, pixels.x, after, noise) - refit(fit, pixels.x, before, noise)
+
+
+def _alike(z: Floats) -> NotObservable | None:
+    """Say so when distances are too much alike to tell scale from shift."""
+    near, far = np.percentile(z, (5, 95)).tolist()
+    if far >= MIN_SPAN * near:
+        return None
+    return NotObservable(
+        f'all distances seen lie between {near:.2f} and {far:.2f} m, which cannot tell scale '
+        'from shift; show near and far things together'
+    )
 
 
 def _fitted(kind: OutputKind, pixels: Pixels) -> Fit | None:

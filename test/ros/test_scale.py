@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 import signal
 from typing import Any
 
+from dummy_networks import write_red_network
 import numpy as np
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper, save, TensorProto
 import pytest
 from rig import Rig
 from sensor_msgs.msg import PointCloud2
@@ -24,28 +23,10 @@ SCALE, SHIFT = 0.9, 0.1
 RELATIVE = 'depth/image_relative'
 
 
-def red_network(path: Path, kernel: float = 1.0) -> Path:
-    """Write a network that says the red of each pixel, 0 to 1, is its inverse depth."""
-    weights = np.float32([kernel, 0, 0]).reshape(1, 3, 1, 1)
-    graph = helper.make_graph(
-        [helper.make_node('Conv', ['image', 'kernel'], ['depth'])], 'red',
-        [helper.make_tensor_value_info('image', TensorProto.FLOAT, [1, 3, 48, 64])],
-        [helper.make_tensor_value_info('depth', TensorProto.FLOAT, [1, 1, 48, 64])],
-        [numpy_helper.from_array(weights, 'kernel')],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)])
-    model.ir_version = 8
-    save(model, path)
-    path.with_suffix('.json').write_text(json.dumps({
-        'format': 1, 'kind': 'relative_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
-    }))
-    return path
-
-
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """A network whose answer is known."""
-    return red_network(tmp_path / 'red.onnx')
+    return write_red_network(tmp_path / 'red.onnx')
 
 
 def picture() -> NDArray[np.uint8]:
@@ -167,7 +148,7 @@ def test_from_silence_to_metres_and_back_and_on_disk(
     np.testing.assert_allclose(messages.metres_from_msg(depths[-1]), truth(), rtol=0.03)
     assert second.stop(signal.SIGINT) == 0
 
-    other = red_network(tmp_path / 'other.onnx', kernel=0.5)
+    other = write_red_network(tmp_path / 'other.onnx', kernel=0.5)
     third = rig.start(other, scale__source='fixed', scale__calibration_file=file)
     assert rig.hears('depth', 'made for red')
     depths.clear()

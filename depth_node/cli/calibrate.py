@@ -1,0 +1,237 @@
+"""`depth-node calibrate`: the scale from frames with known distances, as YAML the node reads."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.camera import Camera
+from depth_node.cli.options import (
+    add_camera_options,
+    add_json_option,
+    add_network_options,
+    calibration_from,
+    camera_of,
+    config_from,
+    estimator_from,
+    model_from,
+    write_json,
+)
+from depth_node.cli.progress import progress
+from depth_node.datasets import kitti_object, rgbd, Sample
+from depth_node.errors import ConfigError, DataError
+from depth_node.estimator import DepthEstimator, NO_CAMERA
+from depth_node.frames import open_source
+from depth_node.model import OutputKind, Size
+from depth_node.model.hashes import hash_of
+from depth_node.scale import (
+    Calibration,
+    Ground,
+    Measurement,
+    NotObservable,
+    Region,
+    ScaleFrame,
+    write_calibration,
+)
+from depth_node.scale.ground import ground_pixels, measured_on
+from depth_node.scale.measurement import measure, Pixels, pixels_at, relative_sigma, together
+from depth_node.scale.points import MAX_POINTS, on_edge
+
+_LAYOUTS = {
+    'frames': 'image, folder, video or bag, with --at or --height',
+    'rgbd': 'color, and depth registered to it by a reference sensor',
+    'kitti-object': 'image_2, velodyne, calib',
+}
+_REACH = 3
+"""Pixels around a point of known distance that are taken to be as far."""
+Known = list[tuple[float, float, float]]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    layouts = '; '.join(f'{name}: {what}' for name, what in _LAYOUTS.items())
+    parser.add_argument('layout', choices=_LAYOUTS, metavar='LAYOUT', help=layouts)
+    parser.add_argument('folder', metavar='DIR', help='the data')
+    parser.add_argument(
+        '--out', metavar='YAML', type=Path, required=True,
+        help='where to write; give it to the node as scale.calibration_file',
+    )
+    group = parser.add_argument_group('known distances (layout frames)')
+    group.add_argument(
+        '--at', metavar='COLUMN,ROW,METRES', action='append', default=[],
+        help='what is seen at this pixel is so far along the optical axis; may be repeated',
+    )
+    group.add_argument('--height', metavar='M', type=float, default=0.0,
+                       help='of the camera above flat ground that the frames show (m)')
+    group.add_argument('--pitch', metavar='DEG', type=float, default=0.0,
+                       help='how far the camera looks down (deg)')
+    group.add_argument('--roll', metavar='DEG', type=float, default=0.0,
+                       help='how far its right side is down (deg)')
+    group.add_argument('--tilt-sigma', metavar='DEG', type=float, default=0.5,
+                       help='how well pitch and roll are known (deg)')
+    parser.add_argument('--depth-scale', type=float, default=1000.0,
+                        help='stored units of a metre in 16-bit depth images')
+    parser.add_argument('--frames', type=int, default=50, help='at most so many; 0: all')
+    add_network_options(parser)
+    parser.add_argument(
+        '--no-focal-correction', action='store_true',
+        help='as the node with depth.focal_correction: false',
+    )
+    add_camera_options(parser)
+    add_json_option(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """
+    Measure, print, write.
+
+    :param args: of :func:`configure`.
+    :raises DepthNodeError: the data, the model or the options cannot be used, or they do not
+        tell the scale.
+    """
+    known = [_known(text) for text in args.at]
+    if (args.layout == 'frames') != bool(known or args.height > 0):
+        raise ConfigError(
+            f'The layout is {args.layout}: --at or --height go with the layout frames, which '
+            'needs one of them.'
+        )
+    if known and args.height > 0:
+        raise ConfigError('--at and --height exclude each other.')
+    ground = None
+    if args.height > 0:
+        pitch, roll, sigma = map(math.radians, (args.pitch, args.roll, args.tilt_sigma))
+        ground = Ground.from_angles(args.height, pitch, roll, tilt_sigma=sigma)
+    found, kind, frames = _measured(args, known, ground)
+    if isinstance(found, NotObservable):
+        raise DataError(f'These frames do not tell the scale: {found.reason}.')
+    model = model_from(args, config_from(args))
+    covariance = found.covariance + found.bias
+    shift = float(found.value[1]) if found.value.size > 1 else 0.0
+    source = 'ground' if ground else 'distances' if known else args.layout
+    calibration = Calibration(
+        model.spec.name, hash_of(model.path), kind, math.exp(found.value[0]), shift,
+        tuple(map(tuple, covariance.tolist())), found.typical, source,
+    )
+    write_calibration(args.out, calibration)
+    sigma = relative_sigma(found.value, covariance, found.typical)
+    print(f'scale {calibration.scale:.5g}' + (f', shift {shift:.5g}' if kind.has_shift else ''))
+    print(f'metres known to {100 * sigma:.1f} % (1 sigma), '
+          f'{found.inliers} of {found.points} pixels agree, {frames} frames')
+    print(f'written to {args.out}')
+    write_json(args.json, {
+        'scale': calibration.scale, 'shift': shift, 'sigma': sigma, 'inliers': found.inliers,
+        'points': found.points, 'frames': frames,
+    })
+
+
+def _known(text: str) -> tuple[float, float, float]:
+    try:
+        column, row, metres = map(float, text.split(','))
+    except ValueError:
+        raise ConfigError(f'--at is {text!r}, expected COLUMN,ROW,METRES like 320,400,1.5.') \
+            from None
+    if not (metres > 0 and math.isfinite(column + row + metres)):
+        raise ConfigError(f'--at {text}: expected a distance above zero.')
+    return column, row, metres
+
+
+def _measured(
+    args: argparse.Namespace, known: Known, ground: Ground | None
+) -> tuple[Measurement | NotObservable, OutputKind, int]:
+    """Return the outcome over all frames, the kind of the network, and how many they were."""
+    parts: list[Pixels] = []
+    rays: list[NDArray[np.float64]] = []
+    estimator: DepthEstimator | None = None
+    try:
+        for sample in _samples(args):
+            size = Size(sample.rgb.shape[1], sample.rgb.shape[0])
+            if estimator is None:
+                estimator = estimator_from(args, config_from(args), size)
+            frame = _seen(args, estimator, sample, camera_of(args, sample.camera, size))
+            if ground is not None:
+                looked = ground_pixels(frame, ground, Region(far=8.0))
+                if isinstance(looked, NotObservable):
+                    raise DataError(f'{sample.name}: {looked.reason}.')
+                parts.append(looked[0])
+                rays.append(looked[1])
+            else:
+                parts.append(_pixels(frame, sample, known))
+    finally:
+        if estimator is not None:
+            estimator.close()
+    if estimator is None:
+        raise DataError(f'{args.folder}: there is no frame.')
+    kind, pixels = estimator.spec.kind, together(parts)
+    if ground is not None:
+        return measured_on(kind, pixels, np.concatenate(rays), ground), kind, len(parts)
+    outcome = measure(kind, pixels)
+    found = outcome if isinstance(outcome, NotObservable) else outcome[0]
+    return found, kind, len(parts)
+
+
+def _samples(args: argparse.Namespace) -> Iterator[Sample]:
+    limit = args.frames or None
+    if args.layout == 'frames':
+        source = open_source(args.folder, calibration_from(args))
+        if source.count is None and limit is None:
+            raise ConfigError(f'{source.name} has no end: say how many frames with --frames N.')
+        count = source.count if limit is None else limit
+        frames = progress(source, count, 'frame')
+        for index, frame in enumerate(frames):
+            if index == limit:
+                return
+            yield Sample(frame.name, frame.rgb, None, frame.camera)
+        return
+    if args.depth_scale <= 0:
+        raise ConfigError(f'--depth-scale is {args.depth_scale:g}, expected a positive number.')
+    folder = Path(args.folder)
+    dataset = kitti_object(folder) if args.layout == 'kitti-object' else rgbd(
+        folder, calibration_from(args), depth_scale=args.depth_scale
+    )
+    dataset = dataclasses.replace(dataset, names=dataset.names[:limit])
+    yield from progress(dataset, len(dataset), 'frame')
+
+
+def _seen(
+    args: argparse.Namespace, estimator: DepthEstimator, sample: Sample, camera: Camera | None
+) -> ScaleFrame:
+    prediction = estimator.predict(sample.rgb)
+    focal = estimator.focal(camera)
+    if focal is None or (camera is None and args.height > 0):
+        raise DataError(f'{sample.name}: {NO_CAMERA} Here: --camera or --hfov.')
+    if camera is None:
+        # nothing but the ground looks at rays
+        height, width = sample.rgb.shape[:2]
+        camera = Camera.from_hfov(width, height, 60.0)
+    return ScaleFrame(0.0, prediction.values, estimator.spec, camera, camera.rays(), focal)
+
+
+def _pixels(frame: ScaleFrame, sample: Sample, known: Known) -> Pixels:
+    """Return the pixels of a frame whose distance is known."""
+    height, width = frame.values.shape
+    if known:
+        around = np.arange(-_REACH, _REACH + 1)
+        places = [
+            (row + dy, column + dx, metres)
+            for column, row, metres in known for dy in around for dx in around
+        ]
+        rows, columns, z = np.array(places, np.float64).T
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        if not inside.any():
+            raise ConfigError(f'--at: no such pixel in an image of {width}x{height}.')
+        rows, columns, z = rows[inside], columns[inside], z[inside]
+        return pixels_at(frame, np.rint(rows).astype(np.int64).clip(0, height - 1),
+                         np.rint(columns).astype(np.int64).clip(0, width - 1), z)
+    assert sample.depth is not None
+    rows, columns = np.nonzero(np.isfinite(sample.depth))
+    some = np.linspace(0, rows.size - 1, min(MAX_POINTS, rows.size)).astype(np.int64)
+    rows, columns = rows[some], columns[some]
+    flat = ~on_edge(frame, rows, columns)
+    rows, columns = rows[flat], columns[flat]
+    return pixels_at(frame, rows, columns, sample.depth[rows, columns].astype(np.float64))
