@@ -95,7 +95,7 @@ class _Job:
     frames: Sequence[Frame]
 
     def open(self) -> Engine:
-        self.core = cpu.new_core()
+        self.core = cpu.shared_core()
         self.info = networks.inspect(self.model.path)
         self.options: dict[str, str | int] = {
             'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def open_openvino(
     :raises ModelError: the file is not a network this package can run.
     """
     info = networks.inspect(model.path)
-    core = new_core()
+    core = shared_core()
     options = _options(core, precision, threads, cache)
     compiled = compiled_network(core, read(core, info, size), info, options)
     return host_engine(
@@ -65,9 +66,13 @@ def host_engine(
     return HostEngine(model.spec, size, preparation, network)
 
 
-def new_core() -> Any:
+def shared_core() -> Any:
     """
-    Start OpenVINO.
+    Start OpenVINO, once per process.
+
+    On processors with AMX a core gives the thread that makes it a signal stack, and frees that
+    memory with itself; freed by another thread, the first one dies at its next signal. So the
+    core is never freed.
 
     :returns: its core.
     :raises EngineError: it is not installed.
@@ -78,6 +83,11 @@ def new_core() -> Any:
         raise EngineError(
             f'OpenVINO cannot be imported ({error}).', 'Install it: pip install openvino.'
         ) from error
+    return _core(openvino)
+
+
+@functools.cache
+def _core(openvino: Any) -> Any:
     return openvino.Core()
 
 

@@ -63,6 +63,7 @@ def test_damage_is_set_aside(tmp_path, place, how, in_plan):
     path = cache.store('net', KEY, PLAN, {})
     file = path if in_plan else path.with_suffix('.json')
     content = bytearray(file.read_bytes())
+    place %= len(content) - 9  # the last bytes of a description may be missing without harm
     if how == 'cut':
         content = content[:place]
     elif how == 'flip':

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import cv2
@@ -180,3 +182,30 @@ def test_openvino_keeps_compiled_networks(network, tmp_path):
     frame = np.full((30, 40, 3), 90, np.uint8)
     again = open_openvino(model, Size(32, 24), cache=cache)
     np.testing.assert_array_equal(infer(again, frame).values, infer(first, frame).values)
+
+
+def test_a_signal_is_survived_after_another_thread_closed_the_engine(network):
+    """OpenVINO's core takes its signal stack along when it goes, in the wrong thread."""
+    script = f"""
+import gc, os, signal, threading
+from pathlib import Path
+from depth_node.engine.openvino import open_openvino
+from depth_node.model import Model, ModelSpec, OutputKind, Size
+signal.signal(signal.SIGINT, lambda *_: print('signal'))
+engines = [open_openvino(
+    Model(Path({str(network())!r}), ModelSpec('tiny', OutputKind.RELATIVE_DEPTH)), Size(32, 24)
+)]
+def close():
+    engines.pop().close()
+    gc.collect()
+thread = threading.Thread(target=close)
+thread.start()
+thread.join()
+memory = [bytearray(20000) for _ in range(1000)]
+os.kill(os.getpid(), signal.SIGINT)
+print('alive')
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', script], check=False, capture_output=True, text=True, timeout=60,
+    )
+    assert done.stdout.split() == ['signal', 'alive'], done.stderr
