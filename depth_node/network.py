@@ -161,6 +161,8 @@ def choose_size(
     if wanted.isdecimal() and info.size is None:
         side = Size.parse(f'{wanted}x{wanted}')
         size = _from_area(replace(spec, nominal_size=side), info, frame or spec.nominal_size)
+    elif wanted.isdecimal() and info.size is not None and _has_side(info.size, spec, int(wanted)):
+        return info.size
     elif wanted != 'auto':
         size = Size.parse(f'{wanted}x{wanted}' if wanted.isdecimal() else wanted)
         if not _fits(size, info):
@@ -216,6 +218,11 @@ def _from_area(spec: ModelSpec, info: NetworkInfo, frame: Size | None) -> Size:
         info.width or _rounded(frame.width * factor, spec.multiple),
         info.height or _rounded(frame.height * factor, spec.multiple),
     )
+
+
+def _has_side(size: Size, spec: ModelSpec, side: int) -> bool:
+    """Whether a network was made for a nominal side; its own were rounded to the multiple."""
+    return abs(math.sqrt(size.width * size.height) - side) <= spec.multiple
 
 
 def _rounded(side: float, multiple: int) -> int:

@@ -168,6 +168,14 @@ def test_a_nominal_side_keeps_the_aspect_of_the_frame(wanted, size):
     assert abs(chosen.width / chosen.height - 4 / 3) < 0.03
 
 
+@pytest.mark.parametrize('side', ['252', '308', '518', '770'])
+@pytest.mark.parametrize('frame', [Size(640, 480), Size(1280, 720), Size(1280, 376)])
+def test_a_network_exported_for_a_nominal_side_is_taken_for_it(side, frame):
+    spec = ModelSpec('x', OutputKind.METRIC_DEPTH, nominal_size=Size(518, 518), multiple=14)
+    size = networks.choose_size(spec, info(), side, frame)
+    assert networks.choose_size(spec, info(*size), side, frame) == size
+
+
 def test_a_nominal_side_is_refused_by_a_fixed_network():
     with pytest.raises(ModelError, match='takes 32x24, it cannot run at 308x308'):
         networks.choose_size(SPEC, info(32, 24), '308', Size(640, 480))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+import contextlib
 from dataclasses import dataclass
 import importlib.util
 import logging
@@ -9,9 +11,10 @@ import math
 from pathlib import Path
 import subprocess
 import sys
+import tempfile
 
 from depth_node.catalogue.entry import Entry, Form
-from depth_node.errors import ModelError
+from depth_node.errors import CancelledError, ModelError
 from depth_node.model.spec import Size
 
 log = logging.getLogger(__name__)
@@ -19,6 +22,8 @@ log = logging.getLogger(__name__)
 FRAME = Size(640, 480)
 """What is assumed of a camera nobody has seen yet."""
 
+_PAUSE = 0.2
+"""Seconds between two looks at an export that is running."""
 _ACCEPTED = 'licence_accepted.txt'
 _EXPORT = "pip install 'depth_node[export]'"
 _NEEDS = {Form.DEPTH_ANYTHING: ('torch', 'transformers'), Form.MONODEPTH2: ('torch',)}
@@ -34,6 +39,7 @@ class Request:
     :param offline: never use the network.
     :param input_size: ``auto``, a nominal side like 308, or WIDTHxHEIGHT (pixels).
     :param frame: the camera's size (pixels), whose aspect ``auto`` keeps.
+    :param cancelled: asked now and then while exporting.
     """
 
     accept_licence: bool = False
@@ -41,6 +47,7 @@ class Request:
     offline: bool = False
     input_size: str = 'auto'
     frame: Size | None = None
+    cancelled: Callable[[], bool] = lambda: False
 
     def folder(self, entry: Entry) -> Path:
         """
@@ -63,6 +70,7 @@ def obtain(entry: Entry, request: Request) -> Path:
     :returns: the ONNX file.
     :raises ModelError: licence not accepted, not to be had, or nothing here can export it; says
         what to do.
+    :raises CancelledError: the request was cancelled while exporting.
     """
     if entry.form is Form.EMBEDDED:
         return _embedded()
@@ -201,12 +209,31 @@ def _export(entry: Entry, request: Request, path: Path) -> None:
         '--cache-dir', str(path.parent.parent),
     ]
     words += ['--offline'] if request.offline else []
-    done = subprocess.run(  # noqa: S603 our own command, no shell
-        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode or not path.exists():
-        lines = done.stderr.strip().splitlines() or [f'exit status {done.returncode}']
+    status, errors = _run(words, request.cancelled)
+    if status or not path.exists():
+        lines = errors.strip().splitlines() or [f'exit status {status}']
         raise ModelError(
             f'{entry.name}: the export failed: {lines[-1].removeprefix("depth-node fetch: ")}',
             f'Try it by hand: {command}.',
         )
+
+
+def _run(words: list[str], cancelled: Callable[[], bool]) -> tuple[int, str]:
+    """Run a command; return its status and what it wrote as errors."""
+    with tempfile.TemporaryFile('w+', encoding='utf-8') as errors:
+        # our own command, no shell
+        process = subprocess.Popen(  # noqa: S603
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
+        )
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    status = process.wait(_PAUSE)
+                    break
+                if cancelled():
+                    raise CancelledError('The export was cancelled.')
+        finally:
+            process.kill()
+            process.wait()
+        errors.seek(0)
+        return status, errors.read()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 import json
 from pathlib import Path
@@ -29,6 +29,7 @@ def open_model(
     offline: bool = False,
     input_size: str = 'auto',
     frame: Size | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Model:
     """
     Find a network, fetch or export it when it has to be, and check what it is.
@@ -44,8 +45,10 @@ def open_model(
         308, or WIDTHxHEIGHT (pixels).
     :param frame: for such a model: the camera's size (pixels), whose aspect ``auto`` keeps;
         None: 640x480.
+    :param cancelled: asked now and then while such a model is exported.
     :returns: the model.
     :raises ModelError: not to be had, not what its description says, or not described.
+    :raises CancelledError: `cancelled` said so.
     """
     overrides = overrides or {}
     path = Path(name_or_path).expanduser()
@@ -58,7 +61,9 @@ def open_model(
 
     entry = find(str(name_or_path))
     cache = None if cache_dir is None else Path(cache_dir).expanduser()
-    path = obtain(entry, Request(accept_licence, cache, offline, input_size, frame))
+    path = obtain(
+        entry, Request(accept_licence, cache, offline, input_size, frame, cancelled)
+    )
     if path.with_suffix('.json').exists():
         return _open_path(path, overrides)  # exported here, or part of the package
     spec = entry.spec

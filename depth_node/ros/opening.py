@@ -32,13 +32,13 @@ class Opening:
         self._config = config
         self._logger = logger
         self._model: Model | None = None
+        self._cancelled = threading.Event()
         if is_path(config.model.name):
-            self._model = self._obtain(None)
+            self._model = self._obtain(None, self._cancelled)
         else:
             from depth_node.catalogue import find
 
             find(config.model.name)
-        self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
         self._engine: Engine | None = None
         self._stage = WAITING
@@ -117,7 +117,7 @@ class Opening:
             self._engine.close()
             self._engine = None
 
-    def _obtain(self, frame: Size | None) -> Model:
+    def _obtain(self, frame: Size | None, cancelled: threading.Event) -> Model:
         config = self._config.model
         return open_model(
             config.name,
@@ -125,6 +125,7 @@ class Opening:
             accept_licence=config.accept_licence,
             input_size=config.input_size,
             frame=frame,
+            cancelled=cancelled.is_set,
         )
 
     def _size_is_known(self) -> bool:
@@ -139,7 +140,7 @@ class Opening:
             if self._model is None:
                 self._stage = f'fetching {self._config.model.name}'
                 self._logger.info(f'{self._stage}, if it is not here yet')
-                self._model = self._obtain(frame)
+                self._model = self._obtain(frame, cancelled)
             model = self._model
             size = network.choose_size(
                 model.spec, network.inspect(model.path), self._config.model.input_size, frame

@@ -8,7 +8,6 @@ import hashlib
 import importlib.util
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 from bad_server import serve, Site
 from dummy_networks import write_network
@@ -17,7 +16,7 @@ import pytest
 from depth_node import catalogue
 from depth_node.catalogue import Entry, Form, store, WebFile
 from depth_node.catalogue.store import export_path, export_size, Request
-from depth_node.errors import ModelError
+from depth_node.errors import CancelledError, ModelError
 from depth_node.model import ModelSpec, open_model, OutputKind, Size
 
 FREE = ModelSpec(
@@ -144,7 +143,7 @@ def test_an_export_runs_in_a_process_of_its_own(
 ) -> None:
     called = []
 
-    def run(words: list[str], **_options: object) -> SimpleNamespace:
+    def run(words: list[str], _cancelled: object) -> tuple[int, str]:
         called.append(words)
         size = Size(350, 266)
         path = write_network(
@@ -154,10 +153,10 @@ def test_an_export_runs_in_a_process_of_its_own(
             WEIGHTS.spec, input_size=size, sha256=hashlib.sha256(path.read_bytes()).hexdigest()
         )
         path.with_suffix('.json').write_text(spec.to_json())
-        return SimpleNamespace(returncode=0, stderr='')
+        return 0, ''
 
     monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
-    monkeypatch.setattr(store.subprocess, 'run', run)
+    monkeypatch.setattr(store, '_run', run)
     for _ in range(2):
         model = open_model('weights', cache_dir=tmp_path, input_size='308')
         assert model.spec.input_size == Size(350, 266)
@@ -169,11 +168,17 @@ def test_an_export_runs_in_a_process_of_its_own(
 
 
 def test_a_failed_export_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    done = SimpleNamespace(returncode=2, stderr='noise\ndepth-node fetch: the disk is full.\n')
+    # a process of its own knows nothing of this test's catalogue
     monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
-    monkeypatch.setattr(store.subprocess, 'run', lambda *_args, **_options: done)
-    with pytest.raises(ModelError, match='the export failed: the disk is full'):
+    with pytest.raises(ModelError, match="the export failed: 'weights' is neither a model"):
         open_model('weights', cache_dir=tmp_path)
+
+
+def test_an_export_can_be_cancelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
+    monkeypatch.setattr(store, '_PAUSE', 0.01)
+    with pytest.raises(CancelledError):
+        open_model('weights', cache_dir=tmp_path, cancelled=lambda: True)
 
 
 def test_a_changed_export_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
