@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.errors import DataError
+from depth_node.files import replacing
 
 
 def write_ply(
@@ -20,7 +20,7 @@ def write_ply(
     :param path: the file; written beside it and renamed, so that it is whole or not there.
     :param points: float32 (N, 3), m; all finite, since viewers stumble over NaN.
     :param rgb: uint8 (N, 3), or None for points without color.
-    :raises DataError: points that are not finite, or colors of another number.
+    :raises DataError: points that are not finite, colors of another number, or no place to write.
     """
     fields = [(axis, '<f4') for axis in 'xyz']
     if rgb is not None:
@@ -46,11 +46,6 @@ def write_ply(
         *(f'property {kinds[kind]} {name}' for name, kind in fields),
         'end_header',
     ])
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        with temporary.open('wb') as file:
-            file.write(f'{header}\n'.encode('ascii'))
-            file.write(vertices.tobytes())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        file.write(f'{header}\n'.encode('ascii'))
+        file.write(vertices.tobytes())
