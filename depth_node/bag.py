@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera, UncalibratedError
 from depth_node.compressed import decode_rgb
 from depth_node.encodings import image_view, to_rgb
-from depth_node.errors import DataError
+from depth_node.errors import DataError, DepthNodeError
 from depth_node.frames import fitted, Frame, SECOND
 from depth_node.topics import info_topic
 
@@ -151,7 +151,7 @@ def opened(path: Path) -> Iterator[Any]:
     :raises DataError: rosbags is missing, or this is not a bag.
     """
     try:
-        from rosbags.highlevel import AnyReader, AnyReaderError
+        from rosbags.highlevel import AnyReader
         from rosbags.typesys import get_typestore, Stores
     except ImportError as error:
         raise DataError(
@@ -160,11 +160,13 @@ def opened(path: Path) -> Iterator[Any]:
         ) from error
     folder = path if path.is_dir() or path.suffix in ('.bag', '.mcap') else path.parent
     try:
-        reader = AnyReader([folder], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
-        reader.open()
-    except (AnyReaderError, OSError, ValueError, KeyError) as error:
-        raise DataError(f'{path}: is not a rosbag that can be read ({error}).') from error
-    try:
-        yield reader
-    finally:
-        reader.close()
+        with AnyReader(
+            [folder], default_typestore=get_typestore(Stores.ROS2_HUMBLE)
+        ) as reader:
+            yield reader
+    except DepthNodeError:
+        raise
+    except Exception as error:
+        # a damaged bag makes rosbags raise whatever its parsers run into, MemoryError included
+        what = f'{type(error).__name__}: {error}' if str(error) else type(error).__name__
+        raise DataError(f'{path}: is not a rosbag that can be read ({what}).') from error

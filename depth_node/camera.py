@@ -276,10 +276,12 @@ class Camera:
         y = (np.arange(self.height) - self.cy) / self.fy
         out = np.empty((self.height, self.width, 2), np.float32)
         model = lens(self.distortion, self.coefficients)
-        if model is None:
-            out[..., 0], out[..., 1] = x, y[:, None]
-        else:
-            out[..., 0], out[..., 1] = model.undistort(*np.meshgrid(x, y))
+        with np.errstate(over='ignore'):  # of numbers no camera has; they give no ray
+            if model is None:
+                out[..., 0], out[..., 1] = x, y[:, None]
+            else:
+                out[..., 0], out[..., 1] = model.undistort(*np.meshgrid(x, y))
+        out[np.isinf(out)] = np.nan
         return out
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
