@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from pathlib import Path
 import sys
 from typing import Any
 
@@ -33,6 +34,8 @@ _SETTINGS = {
     '--max-camera-size': 'engine.max_camera_size',
     '--cache-dir': 'engine.cache_dir',
 }
+_KEPT = ('tensorrt', 'int8')
+"""Folders of the cache with engines that were verified."""
 _FRAMES = 8
 """Frames taken of each INPUT to verify on."""
 
@@ -46,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f'verify on these too (the first {_FRAMES} of each): images, folders, videos, bags; '
         'the synthetic world is always looked at',
     )
-    parser.add_argument('--list', action='store_true', help='list the TensorRT engines kept')
+    parser.add_argument('--list', action='store_true', help='list the engines kept')
     parser.add_argument(
         '--prune', action='store_true',
         help='delete damaged and unfinished files, and what this TensorRT and GPU cannot use',
@@ -65,11 +68,11 @@ def run(args: argparse.Namespace) -> None:
         args, {parameter: getattr(args, option[2:].replace('-', '_'))
                for option, parameter in _SETTINGS.items()}
     )
-    cache = EngineCache(cache_root(config.engine.cache_dir) / 'tensorrt')
+    root = cache_root(config.engine.cache_dir)
     if args.prune:
-        _prune(cache)
+        _prune(root)
     if args.list:
-        write_json(args.json, {'engines': _list(cache)})
+        write_json(args.json, {'engines': _list(root)})
     if args.prune or args.list:
         return
     if args.model is None:
@@ -123,12 +126,12 @@ def _verified(
     return {'model': model.spec.name, 'verification': [verdict.as_facts()]}
 
 
-def _list(cache: EngineCache) -> list[dict[str, Any]]:
+def _list(root: Path) -> list[dict[str, Any]]:
     rows = []
-    for entry in cache.entries():
+    for entry in itertools.chain(*(EngineCache(root / kind).entries() for kind in _KEPT)):
         facts = entry.metadata
         rows.append({**facts, 'path': str(entry.path)})
-        checked = (facts.get('verification') or [{}])[-1]
+        checked = (facts.get('verification') or [facts.get('verdict') or {}])[-1]
         key = facts.get('key', {})
         print(
             f'{entry.path.name}\n  {facts.get("precision", "?")}, {key.get("runtime", "?")}, '
@@ -137,11 +140,11 @@ def _list(cache: EngineCache) -> list[dict[str, Any]]:
             f'{checked.get("p99", float("nan")):.2%} (99th percentile)'
         )
     if not rows:
-        print(f'No TensorRT engines in {cache.folder}.')
+        print(f'No engines in {root}.')
     return rows
 
 
-def _prune(cache: EngineCache) -> None:
+def _prune(root: Path) -> None:
     from depth_node.engine.tensorrt.cuda import Cuda, load_cuda
     from depth_node.engine.tensorrt.library import load_library
 
@@ -150,10 +153,11 @@ def _prune(cache: EngineCache) -> None:
         cuda = Cuda(load_cuda())
     except EngineError as error:
         _tell(f'{error} Engines of other versions and GPUs are left.')
-        deleted = cache.prune()
+        deleted = EngineCache(root / 'tensorrt').prune()
     else:
-        deleted = cache.prune(runtime, cuda.gpu)
+        deleted = EngineCache(root / 'tensorrt').prune(runtime, cuda.gpu)
         cuda.close()
+    deleted += EngineCache(root / 'int8').prune()
     for path in deleted:
         print(f'deleted {path}')
     print(f'{len(deleted)} files deleted')
