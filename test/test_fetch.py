@@ -20,7 +20,8 @@ from bad_server import COMMIT, serve, Site
 import pytest
 
 from depth_node import download as download_module
-from depth_node.catalogue.entry import WebFile
+from depth_node import hub as hub_module
+from depth_node.catalogue.entry import HubFile, WebFile
 from depth_node.download import download
 from depth_node.errors import ModelError
 from depth_node.fetch import cache_root, fetch
@@ -192,15 +193,23 @@ def test_no_server_at_all(tmp_path: Path) -> None:
             fetch(WebFile(url), tmp_path)
 
 
-def test_a_full_disk_is_called_that_and_leaves_room(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_room(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    monkeypatch.setattr(download_module.os, 'fsync', no_room)
+def test_a_full_disk_is_called_that_and_nothing_is_left(site: Site, tmp_path: Path) -> None:
+    # the system itself refuses what is written there
+    (tmp_path / 'model.bin.part').symlink_to('/dev/full')
     with pytest.raises(ModelError, match=r'the disk is full\. It needs 0 MB\. Free some room'):
         fetch(web(site, size=len(CONTENT)), tmp_path)
+    assert left(tmp_path) == set()
+
+
+def test_a_disk_full_of_the_hubs_cache_is_called_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_file: HubFile, *, offline: bool) -> Path:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(hub_module, 'download', no_room)
+    with pytest.raises(ModelError, match=r'the disk is full\.'):
+        fetch(HubFile('owner/name', 'model.onnx'), tmp_path)
     assert left(tmp_path) == set()
 
 

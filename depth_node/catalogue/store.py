@@ -19,6 +19,7 @@ from depth_node.model.spec import Size
 
 log = logging.getLogger(__name__)
 
+EMBEDDED_PATH = Path(__file__).resolve().parents[1] / 'data' / 'embedded.onnx'
 FRAME = Size(640, 480)
 """What is assumed of a camera nobody has seen yet."""
 
@@ -173,13 +174,12 @@ def fetch_all(entry: Entry, request: Request) -> list[Path]:
 
 
 def _embedded() -> Path:
-    path = Path(__file__).resolve().parents[1] / 'data' / 'embedded.onnx'
-    if not path.exists():
+    if not EMBEDDED_PATH.exists():
         raise ModelError(
-            f'{path}: the embedded network is not part of this build.',
+            f'{EMBEDDED_PATH}: the embedded network is not part of this build.',
             'Train it with the command of doc/training.md, or take another model.',
         )
-    return path
+    return EMBEDDED_PATH
 
 
 def _ready(entry: Entry, request: Request) -> Path:

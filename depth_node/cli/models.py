@@ -8,7 +8,7 @@ from pathlib import Path
 
 from depth_node.catalogue import CATALOGUE, Entry, Form
 from depth_node.catalogue.entry import megabytes, size_rule, use
-from depth_node.catalogue.store import Request
+from depth_node.catalogue.store import EMBEDDED_PATH, Request
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
         for key, value in _facts(find(args.name), request).items():
             print(f'{key + ":":13s} {value}')
         return
-    head = ('name', 'kind', 'licence', 'use', 'size', 'here')
+    head = ('name', 'kind', 'licence', 'use', 'size', 'here', 'where')
     table = [head, *(_row(entry, request) for entry in CATALOGUE.values())]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
     for row in table:
@@ -57,15 +57,23 @@ def _row(entry: Entry, request: Request) -> tuple[str, ...]:
     spec = entry.spec
     return (
         entry.name, spec.kind.value, spec.licence, use(entry), megabytes(entry),
-        _state(entry, request),
+        _state(entry, request), _where(entry, request),
     )
+
+
+def _where(entry: Entry, request: Request) -> str:
+    """Name the folder of what is here, and the source of what is not."""
+    if entry.form is Form.EMBEDDED:
+        return str(EMBEDDED_PATH)
+    if _state(entry, request) == 'no':
+        return entry.files[0].place
+    return str(request.folder(entry))
 
 
 def _state(entry: Entry, request: Request) -> str:
     """Say how much of a model is on this machine, without opening it."""
     if entry.form is Form.EMBEDDED:
-        path = Path(__file__).resolve().parents[1] / 'data' / 'embedded.onnx'
-        return 'yes' if path.exists() else 'no'
+        return 'yes' if EMBEDDED_PATH.exists() else 'no'
     folder = request.folder(entry)
     fetched = all((folder / file.name).exists() for file in entry.files)
     if not entry.form.needs_export:

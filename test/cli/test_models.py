@@ -42,10 +42,13 @@ def test_the_table_names_kind_licence_size_and_place(
 ) -> None:
     assert main(['models', '--cache-dir', str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ['name', 'kind', 'licence', 'use', 'size', 'here']
+    assert lines[0].split() == [
+        'name', 'kind', 'licence', 'use', 'size', 'here', 'where'
+    ]
     row = next(line for line in lines if line.startswith('tiny '))
     assert row.split() == [
-        'tiny', 'metric_depth', 'Strange-1.0', 'non-commercial', '0', 'MB', 'no'
+        'tiny', 'metric_depth', 'Strange-1.0', 'non-commercial', '0', 'MB', 'no',
+        f'{tiny.url}/tiny.onnx',
     ]
     assert sum(line.startswith('depth_anything') for line in lines) == 14
 

@@ -93,7 +93,9 @@ def median_difference(one: Array, other: Array) -> float:
     """Median of the difference relative to the reference, where that has a value at all."""
     seen = np.abs(other) > 1e-3 * np.abs(other).max()
     assert seen.mean() > 0.5
-    return float(np.median(np.abs(one - other)[seen] / np.abs(other)[seen]))
+    median = float(np.median(np.abs(one - other)[seen] / np.abs(other)[seen]))
+    print(f'\nmedian relative difference {median:.2e}')  # pytest -s shows what the docs quote
+    return median
 
 
 @pytest.mark.parametrize('engine', ['openvino', 'onnxruntime'])
