@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from simulated import RATE, spec_of, TRUTH, values_of
+from simulated import spec_of, TRUTH, values_of
 
 from depth_node.camera import Camera
 from depth_node.config import Config
@@ -26,6 +26,8 @@ from depth_node.temporal import Steadier
 from depth_node.world import World
 
 CAMERA = Camera.from_hfov(320, 240, 75)
+RATE = 30.0
+"""Frames per second."""
 
 
 def jittered(

@@ -2,7 +2,7 @@
 Show that the scale is found, how well, and that the uncertainty told is true.
 
 ``python bench/scale.py`` prints the table of doc/scale.md: every source with every kind of
-output it can serve in the synthetic world. ``--kitti FOLDER`` does the same with real frames.
+output it can serve in the synthetic world. ``--data DIR`` measures on KITTI instead.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import math
 from pathlib import Path
 import sys
 
+import kitti_frames
 import numpy as np
 from simulated import Drive, RATE, SOURCES, spec_of, TRUTH, with_foreign_motion
 
@@ -139,6 +140,25 @@ def _line(source: str, kind: OutputKind, result: dict[str, float]) -> str:
     )
 
 
+def real(data: Path) -> dict[str, dict[str, float]]:
+    """Measure on KITTI: ground and points on one frame, odometry on a sequence."""
+    weights, results = data / 'weights', {}
+    for name in ('m', 'ms'):
+        frame, lidar = kitti_frames.object_frame(data / 'kitti/object', weights, name)
+        results[f'ground {name}'] = kitti_frames.ground_test(frame, lidar)
+        results[f'points {name}'] = kitti_frames.points_test(frame, lidar, seed=0)
+    frames, poses = kitti_frames.sequence(data / 'kitti/sequence', weights, 'ms')
+    results['odometry ms'] = kitti_frames.odometry_test(frames, poses)
+    for name, result in results.items():
+        print(f'{name}: ' + ', '.join(f'{key} {value:.3f}' for key, value in result.items()))
+    return results
+
+
+def _write(path: Path | None, results: dict[str, dict[str, float]]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(results, indent=2), encoding='utf-8')
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -147,8 +167,15 @@ def main() -> int:
     parser.add_argument('--runs', type=int, default=40, help='for each source and kind')
     parser.add_argument('--worlds', type=int, default=8)
     parser.add_argument('--frames', type=int, default=30)
+    parser.add_argument(
+        '--data', type=Path, metavar='DIR',
+        help='folder with kitti/ and weights/: measure on real frames instead',
+    )
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
+    if args.data:
+        _write(args.json, real(args.data))
+        return 0
     kinds = [OutputKind(kind) for kind in args.kind] if args.kind else list(OutputKind)
     print(f'{args.frames} frames at {RATE:g} Hz, noise 1 %, outliers 20 %')
     print('| source | kind | known | scale error, median | 95 % of runs | metres, 95 % of runs |'
@@ -157,8 +184,7 @@ def main() -> int:
     results = synthetic(
         args.source or list(SOURCES), kinds, args.runs, args.worlds, args.frames
     )
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=2), encoding='utf-8')
+    _write(args.json, results)
     return 0
 
 

@@ -17,7 +17,7 @@ from depth_node.world import World
 
 Floats = NDArray[np.float64]
 
-RATE = 30.0
+RATE = 10.0
 """Frames per second."""
 TRUTH = {
     OutputKind.METRIC_DEPTH: (1.13, 0.0),

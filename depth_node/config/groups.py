@@ -240,7 +240,9 @@ class ScaleConfig:
         live=False,
     )
     rate: float = param(
-        10.0, 'The scale is measured at most this often.', unit='Hz', low=0.1, high=1000.0
+        10.0,
+        'The scale is measured at most this often; odometry tracks features that often.',
+        unit='Hz', low=0.1, high=1000.0,
     )
     drift: float = param(
         0.01,

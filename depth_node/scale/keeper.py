@@ -64,7 +64,7 @@ class ScaleKeeper:
         self._samples: StampedBuffer[Sample] = StampedBuffer(SPAN)
         self._tracker = ScaleTracker(config.scale.drift)
         self._odometry = OdometrySource()
-        self._measured = -math.inf
+        self._looked_at = -math.inf
         self._sample_used = -math.inf
         self._seen = -math.inf
         self._reason = ''
@@ -86,7 +86,7 @@ class ScaleKeeper:
         with self._lock:
             self._tracker.reset()
             self._odometry.reset()
-            self._measured, self._restart = -math.inf, False
+            self._looked_at, self._restart = -math.inf, False
             self._reason = 'the scale was reset'
 
     def set_ground(self, ground: Ground | None, note: str = '') -> None:
@@ -133,7 +133,7 @@ class ScaleKeeper:
         """Look at a frame with the source."""
         if frame.stamp < self._stamp - SPAN:
             # a bag that starts over: times before are not comparable
-            self._measured = self._sample_used = -math.inf
+            self._looked_at = self._sample_used = -math.inf
             self._odometry.reset()
             self._restart = True
         self._stamp = frame.stamp
@@ -142,11 +142,12 @@ class ScaleKeeper:
             if self._calibration is not None:
                 self._tracker.start(frame.stamp, _believed(self._calibration))
             self._restart = False
-        due = frame.stamp - self._measured >= 0.999 / self._config.rate
-        if due or self._config.source == 'odometry':
+        if frame.stamp - self._looked_at >= 0.999 / self._config.rate:
             outcome = self._measure(frame)
+            # tracking is work also when it finds nothing; a message may come with any frame
+            if isinstance(outcome, Measurement) or self._config.source == 'odometry':
+                self._looked_at = frame.stamp
             if isinstance(outcome, Measurement):
-                self._measured = frame.stamp
                 used = self._tracker.update(frame.stamp, outcome)
                 waiting = self._tracker.collecting
                 self._reason = (

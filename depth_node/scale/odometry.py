@@ -231,7 +231,7 @@ def _parts(length: int) -> list[tuple[int, int]]:
 
 def _track(key: _Key, gray: NDArray[np.uint8]) -> None:
     """Follow the features into the next frame, and drop those that do not come back."""
-    window = (21, 21)
+    window = (15, 15)
     there, found, _ = cv2.calcOpticalFlowPyrLK(
         key.last_image, gray, key.last, None, winSize=window, maxLevel=4
     )

@@ -226,29 +226,34 @@ def from_range(
     sensor_from_optical = np.asarray(np.linalg.inv(optical_from_sensor), np.float64)
     step = max(1, frame.values.shape[1] // 320)
     rays = np.asarray(frame.rays[::step, ::step], np.float64).reshape(-1, 2)
-    u = unscaled(frame.values[::step, ::step], frame.spec, frame.focal).ravel()
-    with np.errstate(invalid='ignore'):
-        seen = np.isfinite(rays).all(axis=1) & (u > 0)
-    directions = np.column_stack([rays[seen], np.ones(np.count_nonzero(seen))])
-    cosine = np.cos(max(field_of_view, 0.02) / 2)
+    directions = np.column_stack([rays, np.ones(len(rays))])
+    directions /= np.linalg.norm(directions, axis=1)[:, None]
     spot = transformed(optical_from_sensor, np.array([[distance, 0, 0]]))[0]
+    half = max(field_of_view, 0.02) / 2
     # what is in the cone depends on the scale, as the sensor is beside the camera: begin with
-    # what is around the spot it looks at, then go round
-    near = directions @ spot / np.linalg.norm(directions, axis=1) > cosine * np.linalg.norm(spot)
+    # what is around the spot it looks at, and look no farther than parallax reaches
+    towards = directions @ (spot / np.linalg.norm(spot))
+    parallax = np.arctan2(np.linalg.norm(optical_from_sensor[:3, 3]), distance / 2)
+    with np.errstate(invalid='ignore'):
+        seen = np.flatnonzero(towards > np.cos(min(half + parallax, np.pi / 2)))
+    towards, directions = towards[seen], directions[seen]
+    u = unscaled(frame.values[::step, ::step].ravel()[seen], frame.spec, frame.focal)
+    points = (u / directions[:, 2])[:, None] * directions
+    near = (towards > np.cos(half)) & (u > 0)
     if not spot[2] > 0 or np.count_nonzero(near) < MIN_IN_CONE:
         return NotObservable('the cone of the range sensor is not in the view')
-    points = directions * u[seen][:, None]
     scale = float(np.linalg.norm(spot) / np.median(np.linalg.norm(points[near], axis=1)))
     for _ in range(8):
         placed = transformed(sensor_from_optical, scale * points)
         reach = np.linalg.norm(placed, axis=1)
-        inside = placed[:, 0] > cosine * reach
+        with np.errstate(invalid='ignore'):
+            inside = (placed[:, 0] > np.cos(half) * reach) & (u > 0)
         count = int(np.count_nonzero(inside))
         if count < MIN_IN_CONE:
             return NotObservable('the cone of the range sensor is not in the view')
         nearest = float(np.percentile(reach[inside], 0.5))
         scale *= distance / nearest
-    typical = float(np.median(u[seen][inside]))
+    typical = float(np.median(u[inside]))
     return Measurement(
         np.array([np.log(scale)]), np.array([[sigma**2]]), np.zeros((1, 1)), typical, count, count
     )
