@@ -12,6 +12,9 @@ demo: $(VENV)/.run
 test: lint
 	$(BIN)/python -m pytest
 
+bench: $(VENV)/.test
+	$(BIN)/python bench/run.py
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy

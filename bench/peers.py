@@ -1,0 +1,193 @@
+"""
+Ours beside the usual ways, on the same frames, alternating in one run.
+
+(a) The usual Python node: cv_bridge's copy, torch eager with its own preprocessing and
+    postprocessing, a cloud made with numpy as sensor_msgs_py makes it. Written as its authors
+    would: ``torch.inference_mode``, channels_last, no needless copy that they do not make.
+(b) Our depth image, and what depth_image_proc does with it, restated in numpy.
+
+The network is the same small one with random weights, in fp32, as torch module and as ONNX.
+Nothing is published: time ends with the filled message. ``python bench/peers.py [--json FILE]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import json
+from pathlib import Path
+import platform
+import tempfile
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.camera import Camera
+from depth_node.config import Config
+from depth_node.estimator import DepthEstimator
+from depth_node.model import Model, ModelSpec, OutputKind, Size
+from depth_node.points import PointsPipeline
+from depth_node.ros import messages
+from depth_node.world import World
+
+SIZE, NETWORK = Size(640, 480), Size(640, 192)
+
+
+class Usual:
+    """The usual Python node's way, from message to messages."""
+
+    def __init__(self, network: Any, camera: Camera) -> None:
+        import torch
+
+        self._torch = torch
+        self._network = network.to(memory_format=torch.channels_last)
+        self._camera = camera
+
+    def __call__(self, message: Any) -> tuple[Any, Any]:
+        """Make a depth image and a colored cloud of an rgb8 message."""
+        torch = self._torch
+        height, width = message.height, message.width
+        # cv_bridge: from the bytes, and a copy into a cv::Mat
+        image = np.frombuffer(message.data, np.uint8).reshape(height, width, 3).copy()
+        with torch.inference_mode():
+            tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255.0
+            tensor = torch.nn.functional.interpolate(
+                tensor, (NETWORK.height, NETWORK.width), mode='bilinear', align_corners=False
+            )
+            tensor = tensor.contiguous(memory_format=torch.channels_last)
+            disparity = self._network(tensor)
+            disparity = torch.nn.functional.interpolate(
+                disparity, (height, width), mode='bilinear', align_corners=False
+            )
+            depth = (5.4 / (0.01 + 9.99 * disparity))[0, 0].numpy()
+        return self._image(depth, message.header), self._cloud(depth, image, message.header)
+
+    def _image(self, depth: NDArray[np.float32], header: Any) -> Any:
+        return messages.image_to_msg(depth, '32FC1', header)
+
+    def _cloud(
+        self, depth: NDArray[np.float32], image: NDArray[np.uint8], header: Any
+    ) -> Any:
+        """Back-project with numpy and pack as sensor_msgs_py's create_cloud does."""
+        camera, (height, width) = self._camera, depth.shape
+        u, v = np.meshgrid(np.arange(width), np.arange(height))
+        x = (u - camera.cx) * depth / camera.fx
+        y = (v - camera.cy) * depth / camera.fy
+        colors = image.astype(np.uint32)
+        packed = (colors[..., 0] << 16) | (colors[..., 1] << 8) | colors[..., 2]
+        points = np.zeros(height * width, [(name, np.float32) for name in ('x', 'y', 'z', 'rgb')])
+        points['x'], points['y'], points['z'] = x.ravel(), y.ravel(), depth.ravel()
+        points['rgb'] = packed.ravel().view(np.float32)
+        cloud = messages.cloud_to_msg(np.zeros((0, 4), np.float32), header)
+        cloud.height, cloud.width, cloud.row_step = height, width, 16 * width
+        data = array.array('B')
+        data.frombytes(points.tobytes())
+        cloud.data = data
+        return cloud
+
+
+def image_proc(depth: Any, image: Any, camera: Camera) -> Any:
+    """Restate depth_image_proc's point_cloud_xyzrgb: read both messages, project, fill a cloud."""
+    metres = messages.metres_from_msg(depth)
+    rgb = np.frombuffer(image.data, np.uint8).reshape(image.height, image.width, 3)
+    points = np.empty((*metres.shape, 4), np.float32)
+    u = (np.arange(metres.shape[1], dtype=np.float32) - camera.cx) / camera.fx
+    v = (np.arange(metres.shape[0], dtype=np.float32) - camera.cy) / camera.fy
+    points[..., 0] = metres * u.astype(np.float32)
+    points[..., 1] = metres * v.astype(np.float32)[:, None]
+    points[..., 2] = metres
+    color = points[..., 3].view(np.uint32)
+    color[:] = rgb[..., 0].astype(np.uint32) << 16 | rgb[..., 1].astype(np.uint32) << 8
+    color |= rgb[..., 2]
+    points[~np.isfinite(metres)] = np.nan
+    return messages.cloud_to_msg(points, depth.header)
+
+
+class Ours:
+    """Our way, without the node's threads around it."""
+
+    def __init__(self, model: Model, camera: Camera, threads: int) -> None:
+        self._config = Config().replaced({
+            'engine.name': 'openvino', 'engine.threads': threads, 'scale.source': 'fixed',
+            'scale.value': 5.4, 'points.voxel_size': 0.0,
+        })
+        self._estimator = DepthEstimator(model, self._config)
+        self._camera = camera
+        self._points = PointsPipeline(camera, self._config)
+
+    def __call__(self, message: Any, *, cloud: bool = True) -> tuple[Any, Any]:
+        """Make a depth image, filtered, and a colored cloud of an rgb8 message."""
+        rgb = messages.rgb_from_msg(message)
+        depth = self._estimator.estimate(rgb, self._camera).depth
+        assert depth is not None
+        image = messages.depth_to_msg(depth, '32FC1', message.header)
+        if not cloud:
+            return image, None
+        points = self._points.process(depth, rgb).points
+        assert points is not None
+        return image, messages.cloud_to_msg(points, message.header)
+
+
+def networks(folder: Path) -> tuple[Any, Model]:
+    """Make the small network with random weights, as torch module and as ONNX."""
+    import torch
+
+    from depth_node.training.export import export_network
+    from depth_node.training.networks import Architecture, DepthNetwork, NetworkConfig
+    from depth_node.training.networks.depth import FinestOutput
+
+    torch.manual_seed(0)
+    config = NetworkConfig(Architecture.SMALL, OutputKind.SIGMOID_DISPARITY, scales=1)
+    network = DepthNetwork(config).eval()
+    path = folder / 'small.onnx'
+    spec = ModelSpec('small', OutputKind.SIGMOID_DISPARITY, input_size=NETWORK)
+    export_network(network, spec, path)
+    return FinestOutput(network).eval(), Model(path, spec)
+
+
+def main() -> None:
+    """Take turns, and print medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--frames', type=int, default=60, help='of each way')
+    parser.add_argument('--threads', type=int, default=0, help='of our engine; 0: its default')
+    parser.add_argument('--json', type=Path, help='also write what was measured')
+    args = parser.parse_args()
+    camera = Camera.from_hfov(*SIZE, 75.0)
+    rgb, _ = World(7).render(camera, World(7).pose(0.0))
+    header = messages.header_of(messages.stamp_of(1), 'camera')
+    message = messages.image_to_msg(rgb, 'rgb8', header)
+    with tempfile.TemporaryDirectory() as folder:
+        module, model = networks(Path(folder))
+        ours, usual = Ours(model, camera, args.threads), Usual(module, camera)
+
+        def apart() -> None:
+            depth, _ = ours(message, cloud=False)
+            image_proc(depth, message, camera)
+
+        ways = {
+            'ours': lambda: ours(message),
+            'usual Python node (a)': lambda: usual(message),
+            'our depth, depth_image_proc in numpy (b)': apart,
+        }
+        took: dict[str, list[float]] = {name: [] for name in ways}
+        for turn in range(args.frames + 5):
+            for name, way in ways.items():
+                start = time.perf_counter()
+                way()
+                if turn >= 5:
+                    took[name].append(1e3 * (time.perf_counter() - start))
+    medians = {name: float(np.median(times)) for name, times in took.items()}
+    print(f'{platform.processor() or platform.machine()}, OpenCV {cv2.__version__}, '
+          f'{args.frames} frames of {SIZE}, network at {NETWORK}')
+    for name, median in medians.items():
+        print(f'{name:42} {median:7.2f} ms  {1000 / median:6.1f} fps  '
+              f'{median / medians["ours"]:5.2f} of our time')
+    if args.json is not None:
+        args.json.write_text(json.dumps(medians, indent=2) + '\n', encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,166 @@
+"""
+Run the benchmarks and write their tables into doc/performance.md.
+
+``make bench`` runs this; ``python bench/run.py frame ros`` runs some sections only. Each table
+lies between two markers and names the command that made it, the machine, the date and the versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import datetime, timezone
+import importlib.metadata
+import json
+import os
+from pathlib import Path
+import platform
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / 'doc' / 'performance.md'
+WEIGHTS = ROOT.parent / 'shared' / 'data' / 'weights' / 'rtmonodepth_s_ms_640_192.onnx'
+DESCRIPTION = ['--kind', 'sigmoid_disparity', '--mean', '0,0,0', '--std', '1,1,1', '--scale', '5.4']
+PACKAGES = ('openvino', 'onnxruntime', 'numpy', 'opencv-python-headless', 'torch')
+
+
+def model() -> list[str]:
+    """Name the network: the real 1.2 M one where it is, else the embedded one."""
+    if WEIGHTS.is_file():
+        return ['--model', os.path.relpath(WEIGHTS, ROOT), *DESCRIPTION]
+    return ['--model', 'embedded']
+
+
+def called(*words: str) -> str:
+    """Run a command of ours and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def measured(*words: str) -> tuple[str, dict[str, Any]]:
+    """Run `depth-node benchmark` and return the command as a user writes it, and its JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / 'report.json'
+        called('-m', 'depth_node', 'benchmark', *model(), *words, '--json', str(report))
+        found: dict[str, Any] = json.loads(report.read_text(encoding='utf-8'))
+    return ' '.join(['depth-node benchmark', *model(), *words]), found
+
+
+def frame() -> str:
+    """Measure a frame at four sizes and two precisions, without ROS."""
+    rows = ['| camera | precision | bare ms | engine ms | frame ms | not the network ms | fps |',
+            '|---|---|---|---|---|---|---|']
+    command = ''
+    for size in ('320x240', '640x480', '1280x720', '1920x1080'):
+        for precision in ('fp32', 'bf16'):
+            try:
+                command, r = measured(
+                    '--camera-size', size, '--precision', precision, '--frames', '100'
+                )
+            except subprocess.CalledProcessError as error:
+                rows.append(f'| {size} | {precision} | {error.stderr.strip()[-120:]} |||||')
+                continue
+            cells = [r[key]['median'] for key in
+                     ('bare_ms', 'engine_ms', 'frame_ms', 'overhead_ms')]
+            rows.append(f'| {size} | {precision} | ' + ' | '.join(f'{c:.2f}' for c in cells)
+                        + f' | {r["fps"]:.1f} |')
+    return '\n'.join([*rows, '', f'`{command}` and likewise; medians of 100 frames.'])
+
+
+def ros() -> str:
+    """Measure camera, node and observer as processes, at some rates and precisions."""
+    head = ('camera Hz', 'precision, threads', 'clouds Hz', 'of the bare network', 'delivered',
+            'latency median, p99 ms', 'node MiB')
+    rows = [f'| {" | ".join(head)} |', '|---|---|---|---|---|---|---|']
+    command = ''
+    for rate, precision, threads in (('30', 'fp32', '0'), ('30', 'bf16', '0'), ('70', 'bf16', '0'),
+                                     ('70', 'bf16', '1')):
+        try:
+            command, r = measured('--ros', '--rate', rate, '--precision', precision, '--threads',
+                                  threads, '--frames', '60')
+        except subprocess.CalledProcessError as error:
+            rows.append(f'| {rate} | {precision} | {error.stderr.strip()[-120:]} |||||')
+            continue
+        latency = r['latency_ms']
+        rows.append(
+            f'| {rate} | {precision}, {threads if threads != "0" else "all"} | {r["fps"]:.1f} | '
+            f'{r["ratio_to_bare"]:.2f} | {100 * r["delivered"]:.1f} % | {latency["median"]:.1f}, '
+            f'{latency["p99"]:.1f} | {r["node_memory_mb"]:.0f} |'
+        )
+    return '\n'.join([*rows, '', f'`{command}` and likewise.'])
+
+
+def printed(*words: str) -> Callable[[], str]:
+    """Make a section of what a script prints."""
+    def run() -> str:
+        return f'```\n{called(*words)}\n```\n\n`python {" ".join(words)}`'
+
+    return run
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    'frame': frame,
+    'ros': ros,
+    'points': printed('bench/points.py'),
+    'peers': printed('bench/peers.py'),
+    'depth_anything': printed('bench/depth_anything.py'),
+    'delivery': printed('bench/delivery.py'),
+    'flicker': printed('bench/flicker.py'),
+    'world': printed('bench/world.py'),
+}
+
+
+def machine() -> str:
+    """Say where and when."""
+    info = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
+    name = next((li.partition(':')[2].strip() for li in info if li.startswith('model name')), '?')
+    versions = [
+        f'{found.metadata["Name"]} {found.version}'
+        for found in importlib.metadata.distributions()
+        if str(found.metadata['Name']).lower() in PACKAGES
+    ]
+    today = datetime.now(timezone.utc).date().isoformat()
+    load = os.getloadavg()[0]
+    return (
+        f'{name}, {os.cpu_count()} cores, load {load:.1f} before; {today}; '
+        f'Python {platform.python_version()}, {", ".join(versions)}.'
+    )
+
+
+def replaced(page: str, name: str, text: str) -> str:
+    """Put a table between its markers, or at the end of the page."""
+    start, end = f'<!-- {name} -->', f'<!-- end of {name} -->'
+    block = f'{start}\n{text}\n{end}'
+    if start not in page:
+        return f'{page.rstrip()}\n\n## {name}\n\n{block}\n'
+    before, _, rest = page.partition(start)
+    return f'{before}{block}{rest.partition(end)[2]}'
+
+
+def main() -> None:
+    """Run sections and rewrite their tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('sections', nargs='*', metavar='SECTION', help=', '.join(SECTIONS))
+    args = parser.parse_args()
+    for name in args.sections or SECTIONS:
+        where = machine()
+        print(f'{name} ...', flush=True)
+        try:
+            text = SECTIONS[name]()
+        except subprocess.CalledProcessError as error:
+            print(f'{name} failed; its table stays as it is:\n{error.stderr[-2000:]}')
+            continue
+        print(text, flush=True)
+        page = replaced(PAGE.read_text(encoding='utf-8'), name, f'{text}\n\n{where}')
+        temporary = PAGE.with_suffix('.part')
+        temporary.write_text(page, encoding='utf-8')
+        temporary.replace(PAGE)
+
+
+if __name__ == '__main__':
+    main()
