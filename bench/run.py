@@ -2,7 +2,7 @@
 Run the benchmarks and write their tables into doc/performance.md.
 
 ``make bench`` runs this; ``python bench/run.py frame ros`` runs some sections only. Each table
-lies between two markers and names the command that made it, the machine, the date and the versions.
+lies between two markers and names its command, the machine, the date and the versions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'doc' / 'performance.md'
 WEIGHTS = ROOT.parent / 'shared' / 'data' / 'weights' / 'rtmonodepth_s_ms_640_192.onnx'
-DESCRIPTION = ['--kind', 'sigmoid_disparity', '--mean', '0,0,0', '--std', '1,1,1', '--scale', '5.4']
+DESCRIPTION = [
+    '--kind', 'sigmoid_disparity', '--mean', '0,0,0', '--std', '1,1,1', '--scale', '5.4',
+]
 PACKAGES = ('openvino', 'onnxruntime', 'numpy', 'opencv-python-headless', 'torch')
 
 
