@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.errors import DataError
+from depth_node.world.furnish import furnish
 from depth_node.world.path import camera_pose, Path, Pose, shifted
 from depth_node.world.render import render, tabulate
-from depth_node.world.scene import furnish, Motion, Scene, Solid
-from depth_node.world.solids import Box, Cylinder, Room, Shape
+from depth_node.world.room import Room
+from depth_node.world.scene import Motion, Scene, Solid
+from depth_node.world.solids import Box, Cylinder, Shape
 
 __all__ = [
     'Box',

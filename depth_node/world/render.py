@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.world.path import Pose
+from depth_node.world.patterns import NAMES
 from depth_node.world.scene import Scene
 from depth_node.world.solids import Cylinder, Shape
-from depth_node.world.textures import atlas, NAMES
+from depth_node.world.textures import atlas
 
 Plane = NDArray[np.float32]
 _Body = tuple[Shape, int, tuple[NDArray[Any], NDArray[Any]]]
