@@ -12,10 +12,13 @@ CPU = ['openvino>=2024.4', 'onnxruntime>=1.18']
 ROS = ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6']
 FRAMES = ['rosbags>=0.10']
 INT8 = ['openvino>=2024.4', 'nncf>=2.14']
-FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.60', 'filelock>=3.12']
+FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.60']
 TENSORRT = ['cuda-python>=12.6.1', 'onnxruntime>=1.18']
 TRAINING = ['torch>=2.5', 'onnxscript>=0.3', 'tensorboard>=2.14', 'tqdm>=4.60']
-EXPORT = ['torch>=2.5', 'onnxscript>=0.3', 'transformers>=4.45', 'safetensors>=0.4']
+EXPORT = [
+    'torch>=2.5', 'onnxscript>=0.3', 'onnxruntime>=1.18', 'transformers>=4.45', 'safetensors>=0.4',
+    *FETCH,
+]
 # NVIDIA's parser and builder, which run without a GPU; proprietary, so never a dependency of use
 BUILDER = [
     f'tensorrt-rtx-cu13-{part}==1.7.1.116; platform_system == "Linux" '

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 import contextlib
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -57,8 +58,11 @@ def fetch(file: HubFile | WebFile, folder: Path, *, offline: bool = False) -> Pa
     :raises ModelError: no network, not found, no room, or not the file it should be; says which.
     """
     target = folder / file.name
+    if target.exists():  # then nothing is written, and the folder may be read-only
+        _check(file, target, folder)
+        return target
     with _lock(folder, file.name):
-        if target.exists():
+        if target.exists():  # another process was quicker
             _check(file, target, folder)
             return target
         offline = offline or is_offline()
@@ -114,10 +118,10 @@ def _check(file: HubFile | WebFile, path: Path, folder: Path) -> None:
     expected = file.sha256 or pins.get(file.name)
     found = hash_of(path)
     if expected is None:
+        _pin(folder, {**pins, file.name: found})
         log.warning(
             '%s: nobody published its hash; pinned on this first use as %s', file.name, found
         )
-        write_text(folder / _PINS, json.dumps({**pins, file.name: found}, indent=2) + '\n')
     elif found != expected:
         raise _wrong(file, path, f'SHA-256 {found}', expected)
 
@@ -144,6 +148,19 @@ def _read_pins(folder: Path) -> dict[str, str]:
     return {str(name): str(value) for name, value in pins.items()}
 
 
+def _pin(folder: Path, pins: dict[str, str]) -> None:
+    try:
+        write_text(folder / _PINS, json.dumps(pins, indent=2) + '\n')
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ModelError(
+            f'{folder / _PINS}: cannot be written ({error.strerror}), and the file has no '
+            'published hash to be checked against.',
+            'Fetch it once where the folder can be written.',
+        ) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """
     Write a small file so that it is either the old one or the whole new one.
@@ -159,21 +176,17 @@ def write_text(path: Path, text: str) -> None:
 @contextlib.contextmanager
 def _lock(folder: Path, name: str) -> Iterator[None]:
     """Let one process at a time fetch a file; the others find it there."""
-    from filelock import FileLock
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f'.{name}.lock')
-        lock.acquire()
+        file = (folder / f'.{name}.lock').open('ab')
     except OSError as error:
         raise ModelError(
             f'{folder}: cannot be written ({error.strerror}).',
             'Set XDG_CACHE_HOME to a folder that can, or mend the permissions.',
         ) from error
-    try:
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it however this ends
         yield
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager

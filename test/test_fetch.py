@@ -219,6 +219,13 @@ def test_a_folder_that_cannot_be_written_is_named(site: Site, tmp_path: Path) ->
         fetch(web(site), tmp_path / 'file' / 'models')
 
 
+def test_a_read_only_folder_with_the_file_is_enough(site: Site, tmp_path: Path) -> None:
+    (tmp_path / 'model.bin').write_bytes(CONTENT)
+    before = sorted(tmp_path.iterdir())
+    assert fetch(web(site), tmp_path).read_bytes() == CONTENT
+    assert sorted(tmp_path.iterdir()) == before  # not even a lock was written
+
+
 def test_offline_uses_what_is_there_and_asks_nobody(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

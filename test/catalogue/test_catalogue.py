@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
+from depth_node.camera import Camera
 from depth_node.catalogue import CATALOGUE, Entry, find, Form, HubFile, WebFile
 from depth_node.catalogue.entry import megabytes, size_rule, use
+from depth_node.depth import focal_correction, network_focal
 from depth_node.errors import ModelError
 from depth_node.model import OutputKind
 
@@ -80,6 +82,22 @@ def test_relative_networks_have_no_focal_length() -> None:
     for entry in CATALOGUE.values():
         if entry.spec.kind.has_shift or entry.spec.kind is OutputKind.CANONICAL_DEPTH:
             assert entry.spec.train_focal is None
+
+
+@pytest.mark.parametrize(('width', 'height', 'fy'), [(640, 480, 525.0), (1920, 1080, 1400.0)])
+def test_depth_anything_3_is_metric_by_the_focal_length_at_network_size(
+    width: int, height: int, fy: float
+) -> None:
+    spec = find('depth_anything_3_metric_large').spec
+    assert spec.input_size is not None
+    camera = Camera(width, height, fy, fy, width / 2, height / 2)
+    focal = network_focal(camera, spec.aspect, spec.input_size)
+    # the whole width becomes 504 pixels, so with square pixels both focal lengths are this long;
+    # metres = focal * output / 300 (the authors' README)
+    assert focal == pytest.approx(fy * 504 / width)
+    factor, warning = focal_correction(spec, focal)
+    assert factor == pytest.approx(fy * 504 / width / 300)
+    assert warning is None
 
 
 def test_a_plus_in_a_name_is_a_plus_in_the_file() -> None:
