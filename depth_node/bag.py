@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera, UncalibratedError
-from depth_node.compressed import decode_rgb
+from depth_node.compressed import decode_message
 from depth_node.encodings import image_view, to_rgb
 from depth_node.errors import DataError, DepthNodeError
 from depth_node.frames import fitted, Frame, SECOND
@@ -130,10 +130,7 @@ def rgb_of(message: Any, kind: str) -> NDArray[np.uint8]:
     :raises DataError: an encoding without colors, or bytes that are not such an image.
     """
     if kind == COMPRESSED:
-        # compressed_image_transport writes 'rgb8; jpeg compressed bgr8', others just 'jpeg'
-        before, semicolon, rest = message.format.partition(';')
-        mosaic = semicolon and 'bgr8' not in rest
-        return decode_rgb(message.data, before.strip() if mosaic else '')
+        return decode_message(message.data, message.format)
     view = image_view(
         message.encoding, message.height, message.width, message.step,
         bool(message.is_bigendian), message.data,

@@ -41,6 +41,28 @@ def compressed_size(data: Buffer) -> Size:
     raise DataError(f'compressed image starts with {start.hex(" ")}, expected JPEG or PNG.')
 
 
+def decode_message(data: Buffer, form: str) -> NDArray[np.uint8]:
+    """
+    Decode what a CompressedImage holds.
+
+    compressed_image_transport writes its ``format`` as ``rgb8; jpeg compressed bgr8``, others
+    just ``jpeg``. What matters is whether a mosaic was compressed as it came
+    (``bayer_rggb8; jpeg compressed``) or made into colors before (``... compressed bgr8``).
+
+    :param data: the file's bytes.
+    :param form: the message's ``format``.
+    :returns: uint8 (H, W, 3).
+    :raises DataError: a depth image, or as :func:`decode_rgb`.
+    """
+    encoding, semicolon, rest = form.partition(';')
+    if 'compressedDepth' in rest:
+        raise DataError(
+            f'compressed image of format {form[:60]!r} is a depth image, expected a color image.'
+        )
+    as_it_came = semicolon and not rest.strip().endswith(('bgr8', 'rgb8'))
+    return decode_rgb(data, encoding.strip() if as_it_came else '')
+
+
 def decode_rgb(data: Buffer, encoding: str = '') -> NDArray[np.uint8]:
     """
     Decode a JPEG or PNG frame to rgb.

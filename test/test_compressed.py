@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from depth_node.compressed import compressed_size, decode_rgb, encode_jpeg
+from depth_node.compressed import compressed_size, decode_message, decode_rgb, encode_jpeg
 from depth_node.errors import DataError
 
 
@@ -55,6 +55,24 @@ def test_mosaic_is_demosaiced():
     data = written('.png', mosaic)
     np.testing.assert_array_equal(decode_rgb(data, 'bayer_rggb8'), rgb)
     np.testing.assert_array_equal(decode_rgb(data, 'rgb8')[..., 0], mosaic)
+
+
+@pytest.mark.parametrize(('form', 'is_mosaic'), [
+    ('bayer_rggb8; jpeg compressed ', True), ('bayer_rggb8; png compressed', True),
+    ('bayer_rggb8; jpeg compressed bgr8', False), ('rgb8; png compressed bgr8', False),
+    ('png', False), ('bgr8;png', False), ('', False),
+])
+def test_format_tells_a_mosaic_from_colors_made_of_one(form, is_mosaic):
+    """Colors that were made before compressing are not made again."""
+    mosaic = np.full((16, 16), 100, np.uint8)
+    mosaic[0::2, 0::2] = 200
+    mosaic[1::2, 1::2] = 50
+    if is_mosaic:
+        found = decode_message(written('.png', mosaic), form)
+        np.testing.assert_array_equal(found, np.full((16, 16, 3), (200, 100, 50)))
+    else:
+        rgb = smooth(16, 16)
+        np.testing.assert_array_equal(decode_message(written('.png', rgb), form), rgb)
 
 
 def test_orientation_of_exif_is_not_applied():

@@ -18,7 +18,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, Point
 from std_msgs.msg import Header
 
 from depth_node.camera import Camera
-from depth_node.compressed import decode_rgb, encode_jpeg
+from depth_node.compressed import decode_message, encode_jpeg
 from depth_node.encodings import (
     COLOR_ENCODINGS,
     DEPTH_ENCODINGS,
@@ -67,20 +67,11 @@ def rgb_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
     """
     Decode a compressed image message.
 
-    compressed_image_transport writes ``format`` as ``rgb8; jpeg compressed bgr8``, others just
-    ``jpeg``; only the encoding before the semicolon matters, the rest is in the bytes.
-
     :param message: JPEG or PNG.
     :returns: uint8 (H, W, 3).
     :raises DataError: neither, too large, or broken.
     """
-    encoding, semicolon, rest = message.format.partition(';')
-    if 'compressedDepth' in rest:
-        raise DataError(
-            f'compressed image of format {message.format[:60]!r} is a depth image, expected a '
-            'color image.'
-        )
-    return decode_rgb(message.data, encoding.strip() if semicolon else '')
+    return decode_message(message.data, message.format)
 
 
 def camera_from_msg(message: CameraInfo, *, rectified: bool = False) -> Camera:
