@@ -1,0 +1,117 @@
+"""Every parameter: declared with its description, live or refused with a reason, bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.parameter import Parameter
+import yaml
+
+from depth_node.config import Config, parameters, ParamSpec, Value
+from depth_node.ros.parameters import Parameters
+
+ALL = list(parameters())
+
+
+@pytest.fixture(scope='module')
+def declared() -> Iterator[tuple[Any, Parameters, list[bool]]]:
+    """A node with every parameter, and a switch that says whether it is configured."""
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('parameters', context=context)
+    locked = [True]
+    yield node, Parameters(node, lambda: locked[0]), locked
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def other(default: Value, spec: ParamSpec) -> Value:
+    """Another allowed value than the default."""
+    if spec.choices:
+        return next(choice for choice in spec.choices if choice != default)
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, (int, float)):
+        tried = (default + 1, default / 2, spec.low, spec.high)
+        for value in (type(default)(number) for number in tried if number is not None):
+            inside = (spec.low is None or value >= spec.low) and (
+                spec.high is None or value <= spec.high
+            )
+            if inside and value != default:
+                return value
+    if isinstance(default, str):
+        return f'{default}x' if default else 'x'
+    # three channels, or a place and a rotation
+    return [1.0, 2.0, 3.0] if 'channel' in spec.doc else [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(('name', 'default', 'spec'), ALL, ids=[row[0] for row in ALL])
+def test_live_or_refused_with_a_reason(
+    declared: tuple[Any, Parameters, list[bool]], name: str, default: Value, spec: ParamSpec
+) -> None:
+    """A live change reaches the configuration; another one says what to do instead."""
+    node, found, locked = declared
+    description = node.describe_parameter(name)
+    assert spec.doc in description.description
+    value = other(default, spec)
+    locked[0] = True
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+    if spec.live:
+        if not result.successful:  # two bounds that hold each other, such as min and max
+            assert name in result.reason or 'depth' in result.reason
+            return
+        assert found.config.flat()[name] == value
+        assert node.get_parameter(name).value is not None
+    else:
+        assert not result.successful
+        assert name in result.reason
+        assert 'cleanup' in result.reason
+        assert found.config.flat()[name] == default
+        locked[0] = False
+        (result,) = node.set_parameters([Parameter(name, value=value)])
+        assert result.successful, result.reason
+        assert found.config.flat()[name] == value
+    assert node.set_parameters([Parameter(name, value=default)])[0].successful or default == []
+
+
+@pytest.mark.parametrize(
+    ('name', 'spec'), [(name, spec) for name, _, spec in ALL if spec.high is not None]
+)
+def test_bounds_are_held(
+    declared: tuple[Any, Parameters, list[bool]], name: str, spec: ParamSpec
+) -> None:
+    """Above the highest is refused, and nothing changes."""
+    node, found, locked = declared
+    locked[0] = False
+    before = found.config
+    assert spec.high is not None
+    default = before.flat()[name]
+    value = type(default)(spec.high + 1)  # type: ignore[arg-type, call-arg]
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+    assert not result.successful
+    assert found.config == before
+
+
+def test_an_int_is_taken_for_a_float_and_nothing_else_is(
+    declared: tuple[Any, Parameters, list[bool]],
+) -> None:
+    """`max_range: 5` in a parameter file is what its author means; `'5'` is a mistake."""
+    node, found, _ = declared
+    assert node.set_parameters([Parameter('depth.max_range', value=5)])[0].successful
+    assert found.config.depth.max_range == 5.0
+    (result,) = node.set_parameters([Parameter('depth.max_range', value='5')])
+    assert not result.successful
+    assert 'depth.max_range' in result.reason
+
+
+def test_the_shipped_file_is_the_defaults() -> None:
+    """config/mono.yaml, read as ROS reads it, changes nothing."""
+    path = Path(__file__).resolve().parents[2] / 'config' / 'mono.yaml'
+    tree = yaml.safe_load(path.read_text())['/**']['ros__parameters']
+    flat = {f'{group}.{key}': v for group, keys in tree.items() for key, v in (keys or {}).items()}
+    assert Config().replaced(flat) == Config()
