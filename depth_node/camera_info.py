@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import math
-import os
 from pathlib import Path
-import tempfile
 from typing import Any
 
 import yaml
 
 from depth_node.distortion import Distortion
 from depth_node.errors import DataError
+from depth_node.files import replacing
 
 LARGEST_SIDE = 16384
 
@@ -176,14 +175,8 @@ def write_calibration(path: Path | str, numbers: CameraNumbers, name: str = 'cam
         rows, cols = _MATRICES[key]
         fields[key] = {'rows': rows, 'cols': cols, 'data': [float(v) for v in values]}
     path = Path(path)
-    try:
-        with tempfile.NamedTemporaryFile(
-            'w', dir=path.parent, prefix=f'.{path.name}.', delete=False, encoding='utf-8'
-        ) as file:
-            yaml.safe_dump(fields, file, default_flow_style=None, sort_keys=False)
-        os.replace(file.name, path)  # noqa: PTH105  (the way the conventions name)
-    except OSError as error:
-        raise DataError(f'{path}: cannot be written ({error.strerror}).') from error
+    with replacing(path) as temporary, temporary.open('w', encoding='utf-8') as file:
+        yaml.safe_dump(fields, file, default_flow_style=None, sort_keys=False)
 
 
 def with_translation(k: tuple[float, ...]) -> tuple[float, ...]:

@@ -1,38 +1,98 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, also when the process is killed or the disk is full."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+import contextlib
 from contextlib import contextmanager
+import errno
+import fcntl
+import glob
 import os
 from pathlib import Path
+import shutil
 import tempfile
+import time
 
 from depth_node.errors import DataError
 
+PART = '.part'
+"""How the names of unfinished files end: no reader takes such a file for one of its own."""
+_YOUNG_S = 60.0
+"""What is younger is left alone: its writer may not have locked it yet."""
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """
     Give a name to write under; on success the file takes the place of another.
 
+    A process that is killed meanwhile leaves a hidden ``.NAME-xxxxxxxx.part``, which the next
+    writer of the same file removes.
+
     :param path: where the file shall be.
-    :returns: a name in the same folder with the same ending.
-    :raises DataError: the folder cannot be written.
+    :param durable: whether it must also survive a power cut.
+    :returns: a name in the same folder.
+    :raises DataError: the folder cannot be written, or the disk is full.
     """
     try:
-        handle, name = tempfile.mkstemp(path.suffix, f'.{path.stem}-', path.parent)
+        handle, name = tempfile.mkstemp(PART, f'.{path.name}-', path.parent)
     except OSError as error:
-        raise DataError(f'{path.parent}: cannot be written ({error.strerror}).') from error
-    os.close(handle)
+        raise write_error(path.parent, error) from error
     temporary = Path(name)
     try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        sweep(path)
         yield temporary
+        if durable:
+            os.fsync(handle)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp gives nobody else a look
         temporary.replace(path)
     except OSError as error:
-        raise DataError(f'{path}: cannot be written ({error.strerror}).') from error
+        raise write_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def sweep(path: Path) -> None:
+    """
+    Remove what killed writers of a file or folder have left beside it.
+
+    :param path: the file; leftovers are named ``.NAME-*.part``. Those that a living process
+        has locked (flock) stay, whichever container it lives in.
+    """
+    for leftover in path.parent.glob(f'.{glob.escape(path.name)}-*{PART}'):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime < _YOUNG_S:
+                continue
+            handle = os.open(leftover, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if leftover.is_dir():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink()
+            finally:
+                os.close(handle)
+
+
+def write_error(path: Path, error: OSError) -> DataError:
+    """
+    Say what keeps a file from being written, and what to do.
+
+    :param path: the file or folder.
+    :param error: what the system said.
+    :returns: to be raised.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = 'Free some room on that disk, or write somewhere else.'
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = 'Mend its permissions, or write somewhere else.'
+    else:
+        remedy = ''
+    return DataError(f'{path}: cannot be written ({error.strerror}).', remedy)

@@ -19,11 +19,11 @@ from pathlib import Path
 import re
 from typing import Any
 
-from depth_node.errors import EngineError
+from depth_node.errors import DataError, EngineError
+from depth_node.files import PART, replacing
 
 FORMAT = 1
 _ASIDE = '.bad'
-_PART = '.part'
 
 
 def cache_root(configured: str = '') -> Path:
@@ -216,7 +216,7 @@ class EngineCache:
         :returns: the files deleted.
         """
         doomed = {
-            path for path in self.folder.glob('*') if path.suffix in (_ASIDE, _PART)
+            path for path in self.folder.glob('*') if path.suffix in (_ASIDE, PART)
         }
         kept = self.entries()
         doomed |= set(self.folder.glob('*.plan')) - {entry.path for entry in kept}
@@ -242,17 +242,12 @@ def write_whole(path: Path, content: bytes) -> None:
     :param content: what.
     :raises EngineError: read-only or full.
     """
-    part = path.with_name(f'{path.name}.{os.getpid()}{_PART}')
     try:
-        with part.open('wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
+        with replacing(path, durable=True) as temporary:
+            temporary.write_bytes(content)
+    except DataError as error:
         raise EngineError(
-            f'{path} cannot be written ({error.strerror}); it needs {len(content) / 1e6:.0f} MB.',
+            f'{error.problem} It needs {len(content) / 1e6:.0f} MB.',
             'Make room, or set engine.cache_dir.',
         ) from error
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timezone
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from depth_node.errors import ConfigError, DataError
-from depth_node.files import replacing
+from depth_node.errors import ConfigError
+from depth_node.files import replacing, write_error
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.fit import Floats
 from depth_node.scale.measurement import relative_sigma
@@ -112,11 +111,9 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f'{path.parent}: cannot be made ({error.strerror}).') from error
-    with replacing(path) as temporary, temporary.open('w', encoding='utf-8') as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        raise write_error(path.parent, error) from error
+    with replacing(path, durable=True) as temporary:
+        temporary.write_text(text, encoding='utf-8')
 
 
 def read_calibration(path: Path) -> Calibration:

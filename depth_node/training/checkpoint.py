@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 import dataclasses
 from dataclasses import dataclass, field
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from depth_node.errors import ModelError
+from depth_node.errors import DataError, ModelError
+from depth_node.files import replacing, write_error
 from depth_node.training.config import config_from, TrainConfig
 from depth_node.training.networks import DepthNetwork
 from depth_node.training.networks.weights import fill, read_state
@@ -95,16 +95,16 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     fields = {f.name: getattr(checkpoint, f.name) for f in dataclasses.fields(checkpoint)}
     fields['config'] = dataclasses.asdict(checkpoint.config)
     fields['progress'] = dataclasses.asdict(checkpoint.progress)
-    part = path.with_name(f'{path.name}.part-{os.getpid()}')
     try:
-        with part.open('wb') as file:
+        with replacing(path, durable=True) as temporary, temporary.open('wb') as file:
             torch.save({'format': FORMAT, **fields}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise ModelError(f'{path}: cannot be written ({error.strerror}).') from error
+    except DataError as error:
+        raise ModelError(error.problem, error.remedy) from error
+    except RuntimeError as error:  # torch's words for an error of the file it writes to
+        if not isinstance(error.__context__, OSError):
+            raise
+        full = write_error(path, error.__context__)
+        raise ModelError(full.problem, full.remedy) from error
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

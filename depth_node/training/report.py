@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import html
 import math
-import os
 from pathlib import Path
 
 import cv2
 
+from depth_node.files import replacing
 from depth_node.training.checkpoint import Progress
 from depth_node.training.config import TrainConfig
 from depth_node.training.pictures import side_by_side
@@ -76,9 +76,8 @@ def write_report(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Training report</title>'
         f'<style>{_STYLE}</style><body>{"".join(parts)}</body></html>\n'
     )
-    part = path.with_name(f'{path.name}.part-{os.getpid()}')
-    part.write_text(text, encoding='utf-8')
-    part.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
 
 
 def chart(lines: Mapping[str, Sequence[tuple[float, float]]]) -> str:

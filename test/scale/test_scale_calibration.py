@@ -89,5 +89,5 @@ def test_missing_file_and_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(ConfigError, match='cannot be read'):
         read_calibration(tmp_path / 'none.yaml')
     (tmp_path / 'file').write_text('')
-    with pytest.raises(DataError, match='cannot be made'):
+    with pytest.raises(DataError, match='cannot be written'):
         write_calibration(tmp_path / 'file' / 'scale.yaml', calibration())

@@ -9,8 +9,10 @@ A recording is a folder: ``recording.json`` and one binary file per kind of imag
 from __future__ import annotations
 
 from collections.abc import Mapping
+import contextlib
 import dataclasses
 from dataclasses import dataclass
+import fcntl
 import json
 import math
 import os
@@ -23,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.errors import DataError
+from depth_node.files import PART, sweep, write_error
 from depth_node.model import Size
 
 FORMAT = 1
@@ -146,7 +149,8 @@ class Writer:
         self._path = path
         self._facts = {'format': FORMAT, 'name': name, 'size': list(size), 'source': dict(source)}
         self._size = size
-        self._part = path.with_name(f'{path.name}.part-{os.getpid()}')
+        self._part = path.with_name(f'.{path.name}-{os.getpid()}{PART}')
+        self._lock = -1
         self._files: dict[str, BinaryIO] = {}
         self._cameras: list[tuple[float, float, float, float]] = []
         self._poses: list[list[float]] = []
@@ -155,7 +159,14 @@ class Writer:
     def __enter__(self) -> Writer:
         """Make a folder to write to, beside the one it becomes."""
         shutil.rmtree(self._part, ignore_errors=True)
-        self._part.mkdir(parents=True)
+        try:
+            self._part.mkdir(parents=True)
+            self._lock = os.open(self._part, os.O_RDONLY)
+        except OSError as error:
+            raise write_error(self._part, error) from error
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        sweep(self._path)
         return self
 
     def __exit__(
@@ -166,7 +177,9 @@ class Writer:
     ) -> None:
         """Close the files; throw everything away unless :meth:`finish` was called."""
         for file in self._files.values():
-            file.close()
+            with contextlib.suppress(OSError):  # a full disk, which was told already
+                file.close()
+        os.close(self._lock)
         shutil.rmtree(self._part, ignore_errors=True)
 
     def add(
@@ -211,7 +224,7 @@ class Writer:
                         self._files[name].write(blank.tobytes())
             self._files[name].write(np.ascontiguousarray(plane, kind).tobytes())
         except OSError as error:
-            raise DataError(f'{self._part}: cannot be written ({error.strerror}).') from error
+            raise write_error(self._part, error) from error
 
     def finish(self, counts: Counts, baseline: float = 0.0) -> Recording:
         """
@@ -220,9 +233,8 @@ class Writer:
         :param counts: what became of the source's frames.
         :param baseline: distance of the stereo partner along +x (m).
         :returns: the recording, opened.
+        :raises DataError: the disk is full.
         """
-        for file in self._files.values():
-            file.close()
         facts = {
             **self._facts,
             'baseline': baseline,
@@ -231,9 +243,14 @@ class Writer:
             'segments': self._segments,
             'poses': [None if math.isnan(p[0]) else p for p in self._poses],
         }
-        (self._part / 'recording.json').write_text(json.dumps(facts), encoding='utf-8')
-        shutil.rmtree(self._path, ignore_errors=True)
-        self._part.replace(self._path)
+        try:
+            for file in self._files.values():
+                file.close()
+            (self._part / 'recording.json').write_text(json.dumps(facts), encoding='utf-8')
+            shutil.rmtree(self._path, ignore_errors=True)
+            self._part.replace(self._path)
+        except OSError as error:
+            raise write_error(self._part, error) from error
         return open_recording(self._path)
 
 
