@@ -52,8 +52,9 @@ def fit_scale(x: Floats, y: Floats, groups: NDArray[np.int64] | None = None) -> 
     """
     Fit y = scale x with relative errors and half of the points wrong.
 
-    More may be wrong where they do not agree with each other. The location of log y - log x: the shortest interval that holds a third of the points (as
-    the shorth with its half, Rousseeuw and Leroy 1987, section 4.3), then the biweight.
+    More may be wrong where they do not agree with each other. The location of log y - log x:
+    the shortest interval that holds a third of the points (as the shorth with its half,
+    Rousseeuw and Leroy 1987, section 4.3), then the biweight.
 
     :param x: float64 (N,), above zero.
     :param y: float64 (N,), above zero.
