@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import io
 import logging
 from pathlib import Path
+from typing import Any
 import warnings
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 
@@ -54,6 +56,7 @@ def write_onnx(
             f'{path.name}: torch {torch.__version__} cannot export it '
             f'({str(error).strip().splitlines()[0]}).'
         ) from error
+    strip(part)
     difference = _difference(module, image, part)
     if not difference < PARITY:
         part.unlink()
@@ -63,6 +66,30 @@ def write_onnx(
         )
     part.replace(path)
     return difference
+
+
+def strip(path: Path) -> None:
+    """
+    Take out of an ONNX file what its exporter noted down for itself.
+
+    Torch writes the source lines of every operator into it, with the paths of this machine.
+
+    :param path: the file, written anew.
+    """
+    model = onnx.load(path)
+    for part in _parts(model):
+        del part.metadata_props[:]
+        part.doc_string = ''
+    path.write_bytes(model.SerializeToString())
+
+
+def _parts(model: Any) -> Iterator[Any]:
+    """Walk over everything a note can be attached to."""
+    yield model
+    for graph in [model.graph, *model.functions]:
+        yield from [graph, *graph.node, *graph.value_info]
+    graph = model.graph
+    yield from [*graph.input, *graph.output, *graph.initializer]
 
 
 def _difference(module: nn.Module, image: torch.Tensor, path: Path) -> float:
