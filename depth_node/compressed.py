@@ -20,6 +20,11 @@ _JPEG = b'\xff\xd8'
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # markers without a length: TEM, RST0 to RST7, SOI
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+# A black picture is the smallest: 170 pixels per byte as progressive JPEG, 1020 as grey PNG
+_MOST_PIXELS_PER_BYTE = {_JPEG: 512, _PNG[:2]: 2048}
+# Every scan of a progressive JPEG goes over the whole picture again; ten are usual
+_MOST_SCANNED_PIXELS = 2**29
+_SCAN = b'\xff\xda'
 
 
 def compressed_size(data: Buffer) -> Size:
@@ -73,23 +78,15 @@ def decode_rgb(data: Buffer, encoding: str = '') -> NDArray[np.uint8]:
     :param encoding: what was compressed, where it matters: a ``bayer_*8`` mosaic is sent as a
         grey picture and demosaiced here.
     :returns: uint8 (H, W, 3).
-    :raises DataError: neither JPEG nor PNG, too large, or not to be decoded.
+    :raises DataError: neither JPEG nor PNG, too large, larger than so few bytes can be, or not
+        to be decoded.
     """
-    size = compressed_size(data)
-    if (
-        not (0 < size.width <= MAX_SIDE and 0 < size.height <= MAX_SIDE)
-        or not 2 <= size.width * size.height <= MAX_PIXELS
-    ):
-        raise DataError(
-            f'compressed image size is {size.width}x{size.height}, expected 1 to {MAX_SIDE} a '
-            f'side and 2 to {MAX_PIXELS} pixels.'
-        )
+    raw = np.frombuffer(data, np.uint8)
+    _check_effort(compressed_size(data), raw)
     mosaic = encoding.startswith('bayer_') and encoding.endswith('8')
     flags = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
     try:
-        image = cv2.imdecode(
-            np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION
-        )
+        image = cv2.imdecode(raw, flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise DataError(f'compressed image cannot be decoded: {error.err}.') from error
     if image is None:
@@ -111,6 +108,25 @@ def encode_jpeg(rgb: NDArray[np.uint8], quality: int = 90) -> bytes:
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return bytes(data)
+
+
+def _check_effort(size: Size, raw: NDArray[np.uint8]) -> None:
+    """Refuse what would take a decoder long, judging by the header and the number of bytes."""
+    pixels = size.width * size.height
+    if max(size) > MAX_SIDE or not 2 <= pixels <= MAX_PIXELS:
+        raise DataError(
+            f'compressed image size is {size.width}x{size.height}, expected 1 to {MAX_SIDE} a '
+            f'side and 2 to {MAX_PIXELS} pixels.'
+        )
+    data = raw.tobytes()
+    if pixels > _MOST_PIXELS_PER_BYTE[data[:2]] * len(data):
+        raise DataError(
+            f'compressed image says {size.width}x{size.height} in {len(data)} bytes, which no '
+            'picture fits in.'
+        )
+    scans = data.count(_SCAN)
+    if pixels * scans > _MOST_SCANNED_PIXELS:
+        raise DataError(f'compressed image {size.width}x{size.height}: has {scans} scans.')
 
 
 def _jpeg_size(raw: NDArray[np.uint8]) -> Size:

@@ -6,7 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dummy_networks import write_network
+from hypothesis import settings
 import pytest
+
+# a busy machine is not a slow function
+settings.register_profile('depth_node', deadline=None)
+settings.load_profile('depth_node')
 
 
 @pytest.fixture(scope='session')

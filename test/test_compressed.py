@@ -95,12 +95,35 @@ def with_size(data: bytes, width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize('suffix', ['.png', '.jpg'])
-@pytest.mark.parametrize('size', [(60_000, 60_000), (16_384, 16_384), (0, 8), (8, 0)])
+@pytest.mark.parametrize(
+    'size', [(60_000, 60_000), (16_384, 16_384), (0, 8), (8, 0), (4096, 4096)]
+)
 def test_a_forged_size_is_refused_before_decoding(suffix, size, monkeypatch):
     data = with_size(written(suffix, smooth(8, 8)), *size)
     monkeypatch.setattr(cv2, 'imdecode', lambda *_: pytest.fail('the decoder was called'))
     with pytest.raises(DataError, match=f'{size[0]}x{size[1]}'):
         decode_rgb(data)
+
+
+@pytest.mark.parametrize('shape', [(1080, 1920, 3), (480, 640)])
+@pytest.mark.parametrize(('suffix', 'flags'), [
+    ('.jpg', (cv2.IMWRITE_JPEG_QUALITY, 1)),
+    ('.jpg', (cv2.IMWRITE_JPEG_QUALITY, 1, cv2.IMWRITE_JPEG_PROGRESSIVE, 1,
+              cv2.IMWRITE_JPEG_OPTIMIZE, 1)),
+    ('.png', (cv2.IMWRITE_PNG_COMPRESSION, 9)),
+])
+def test_a_covered_lens_is_a_picture(shape, suffix, flags):
+    """The smallest files there are: black."""
+    data = written(suffix, np.zeros(shape, np.uint8), *flags)
+    assert decode_rgb(data).shape[:2] == shape[:2]
+
+
+def test_a_picture_scanned_over_and_over_is_refused():
+    jpeg = written('.jpg', smooth(1080, 1920), cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    assert decode_rgb(jpeg).shape == (1080, 1920, 3)
+    start = jpeg.rindex(b'\xff\xda')
+    with pytest.raises(DataError, match='scans'):
+        decode_rgb(jpeg[:-2] + jpeg[start:-2] * 300 + jpeg[-2:])
 
 
 @pytest.mark.parametrize(('data', 'words'), [

@@ -100,6 +100,29 @@ def test_compressed_and_best_effort(processes, ros_node, spin_until, folder):
     assert offer.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
 
+def test_a_bag_keeps_its_stamps_and_its_calibration(processes, ros_node, spin_until, tmp_path):
+    pytest.importorskip('rosbags')
+    from test_bag import IMAGE, image, INFO, info, RGB, write
+
+    stamps = [5 * 10**9 + number * 10**8 for number in range(4)]
+    write(tmp_path / 'bag', {
+        '/camera/image_raw': (IMAGE, [(s + 1, image(RGB + i)) for i, s in enumerate(stamps)]),
+        '/camera/camera_info': (INFO, [(stamp, info()) for stamp in stamps]),
+    })
+    images = listen(ros_node, Image, 'camera/image_raw')
+    infos = listen(ros_node, CameraInfo, 'camera/camera_info')
+    process = processes.python(*MODULE, *arguments(
+        source=tmp_path / 'bag', stamps='source', loop=False, wait=True, rate=4.0,
+    ))
+    assert spin_until(lambda: process.popen.poll() is not None), process.output
+    assert process.wait() == 0
+    spin_until(lambda: len(images) == 4, 2.0)
+    assert [messages.nanoseconds_of(m.header.stamp) for m in images] == [s + 1 for s in stamps]
+    for number, message in enumerate(images):
+        np.testing.assert_array_equal(messages.rgb_from_msg(message), RGB + number)
+    assert (infos[-1].k[0], infos[-1].k[4], infos[-1].k[2]) == (10.0, 11.0, 3.5)
+
+
 @pytest.mark.parametrize(('parameters', 'words'), [
     ({'source': '/nowhere'}, '/nowhere: no such file or folder'),
     ({'rate': -1.0}, 'rate: -1 Hz is below'),
