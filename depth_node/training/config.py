@@ -21,6 +21,7 @@ from depth_node.training.networks import Architecture, NetworkConfig
 
 OBJECTIVES = ('self_supervised', 'supervised', 'distill')
 NETWORKS = tuple(architecture.value for architecture in Architecture)
+CORRELATION = 'correlation'
 SWITCHES = ('minimum', 'auto_mask', 'smoothness', 'multi_scale', 'full_resolution')
 """The parts of the self-supervised loss that an ablation switches off one by one."""
 
@@ -50,8 +51,9 @@ class TrainConfig:
     )
     pose_network: str = param(
         'resnet18',
-        'Encoder of the network that sees the motion between frames.',
-        choices=NETWORKS,
+        'The network that sees the motion between frames: an encoder on stacked frames (a '
+        'ResNet for long runs), or correlation, which learns from few frames.',
+        choices=(*NETWORKS, CORRELATION),
     )
     size: str = param('640x192', 'Network size, multiples of 32.', unit='px')
     min_depth: float = param(0.1, 'Nearest depth the network can say.', unit='m', low=1e-3)

@@ -10,7 +10,7 @@ from typing_extensions import assert_never
 
 from depth_node.errors import DataError
 from depth_node.model import OutputKind
-from depth_node.training.config import TrainConfig
+from depth_node.training.config import CORRELATION, TrainConfig
 from depth_node.training.data.batches import Batch
 from depth_node.training.losses import (
     affine_invariant_loss,
@@ -18,7 +18,12 @@ from depth_node.training.losses import (
     Source,
     supervised_loss,
 )
-from depth_node.training.networks import Architecture, build_pose_network, DepthNetwork
+from depth_node.training.networks import (
+    Architecture,
+    build_pose_network,
+    CorrelationPoseNetwork,
+    DepthNetwork,
+)
 from depth_node.training.view_synthesis import inverse, transform
 
 PRECISIONS = {'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -61,11 +66,13 @@ class Learner(nn.Module):
         self.focal = focal
         self.lesson = lesson
         self.depth = DepthNetwork(config.network_config)
-        self.pose = (
-            build_pose_network(Architecture(config.pose_network))
-            if config.objective == 'self_supervised'
-            else None
-        )
+        self.pose: nn.Module | None = None
+        if config.objective == 'self_supervised':
+            self.pose = (
+                CorrelationPoseNetwork()
+                if config.pose_network == CORRELATION
+                else build_pose_network(Architecture(config.pose_network))
+            )
 
     def train(self, mode: bool = True) -> Learner:
         """Switch to training; batch norms stay as they are where the configuration says so."""

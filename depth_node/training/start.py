@@ -39,9 +39,9 @@ def start_from(learner: Learner, path: Path) -> str:
             'Use --network resnet18 or resnet50.',
         )
     if learner.pose is not None:
-        same = isinstance(learner.pose.encoder, ResNetEncoder)
-        if same and learner.pose.encoder.layers == learner.depth.encoder.layers:
-            encoders.append(learner.pose.encoder)
+        encoder = getattr(learner.pose, 'encoder', None)
+        if isinstance(encoder, ResNetEncoder) and encoder.layers == encoders[0].layers:
+            encoders.append(encoder)
     for encoder in encoders:
         load_imagenet(encoder, path)
     return f'ImageNet weights for {len(encoders)} encoder{"s" * (len(encoders) > 1)}'

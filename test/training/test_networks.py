@@ -15,6 +15,7 @@ from depth_node.model import OutputKind, Size  # noqa: E402
 from depth_node.training.networks import (  # noqa: E402
     Architecture,
     build_pose_network,
+    CorrelationPoseNetwork,
     DepthNetwork,
     load_imagenet,
     load_monodepth2,
@@ -22,6 +23,7 @@ from depth_node.training.networks import (  # noqa: E402
     parameter_count,
     to_depth,
 )
+from depth_node.training.networks.correlation import correlation  # noqa: E402
 from depth_node.training.networks.heads import activate  # noqa: E402
 from depth_node.training.networks.resnet import ResNetEncoder  # noqa: E402
 
@@ -248,3 +250,46 @@ def test_code_in_a_checkpoint_is_not_run(
     with pytest.raises(ModelError, match='not a file of plain weights'):
         load_imagenet(ResNetEncoder(18), tmp_path / 'evil.pth')
     assert not (tmp_path / 'trapped').exists()
+
+
+def test_correlation_finds_the_shift() -> None:
+    """Against the plain double loop, and a shifted picture matches itself at its shift."""
+    torch.manual_seed(0)
+    first = torch.nn.functional.normalize(torch.randn(2, 5, 6, 9), dim=1)
+    second = torch.roll(first, (1, -2), (2, 3))
+    found = correlation(first, second, 2)
+    assert found.shape == (2, 25, 6, 9)
+    for (dy, dx, y, x) in ((1, -2, 3, 4), (0, 1, 2, 5), (-2, 2, 4, 3)):
+        expected = (first[:, :, y, x] * second[:, :, y + dy, x + dx]).sum(1)
+        index = (dy + 2) * 5 + dx + 2
+        torch.testing.assert_close(found[:, index, y, x], expected)
+    assert found[0, :, 3, 4].argmax() == (1 + 2) * 5 + (-2 + 2)
+    assert (found[:, 0, 0, 0] == 0).all()  # up and left of the corner there is nothing
+
+
+def test_the_correlation_network_learns_a_turn_in_few_steps() -> None:
+    """Pictures shifted left or right: after forty steps it knows the direction."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    network = CorrelationPoseNetwork()
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    texture = torch.nn.functional.interpolate(torch.rand(1, 3, 20, 40), scale_factor=4)
+
+    def pair(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        starts = torch.randint(8, 80, (count,))
+        shifts = torch.randint(-8, 9, (count,))
+        cut = [texture[0, :, 8:40, s : s + 64] for s in starts]
+        moved = [
+            texture[0, :, 8:40, s + d : s + d + 64] for s, d in zip(starts, shifts, strict=True)
+        ]
+        return torch.stack(cut), torch.stack(moved), shifts * 0.01
+
+    for _ in range(40):
+        first, second, turn = pair(8)
+        loss = (network(first, second)[0][:, 1] - turn).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    first, second, turn = pair(32)
+    found = network(first, second)[0][:, 1].detach()
+    assert torch.corrcoef(torch.stack([found, turn]))[0, 1] > 0.8

@@ -1,5 +1,6 @@
 """Networks for depth and pose: each takes rgb 0 to 1 and normalises inside."""
 
+from depth_node.training.networks.correlation import CorrelationPoseNetwork
 from depth_node.training.networks.depth import (
     Architecture,
     build_pose_network,
@@ -15,6 +16,7 @@ from depth_node.training.networks.weights import load_imagenet, load_monodepth2
 __all__ = [
     'CANONICAL_FOCAL',
     'Architecture',
+    'CorrelationPoseNetwork',
     'DepthNetwork',
     'FinestOutput',
     'NetworkConfig',
