@@ -24,6 +24,7 @@ _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 _MOST_PIXELS_PER_BYTE = {_JPEG: 512, _PNG[:2]: 2048}
 # Every scan of a progressive JPEG goes over the whole picture again; ten are usual
 _MOST_SCANNED_PIXELS = 2**29
+_ANIMATION = (b'acTL', b'fcTL', b'fdAT')
 _SCAN = b'\xff\xda'
 
 
@@ -119,6 +120,8 @@ def _check_effort(size: Size, raw: NDArray[np.uint8]) -> None:
             f'side and 2 to {MAX_PIXELS} pixels.'
         )
     data = raw.tobytes()
+    if data.startswith(_PNG):
+        _check_chunks(data)
     if pixels > _MOST_PIXELS_PER_BYTE[data[:2]] * len(data):
         raise DataError(
             f'compressed image says {size.width}x{size.height} in {len(data)} bytes, which no '
@@ -127,6 +130,25 @@ def _check_effort(size: Size, raw: NDArray[np.uint8]) -> None:
     scans = data.count(_SCAN)
     if pixels * scans > _MOST_SCANNED_PIXELS:
         raise DataError(f'compressed image {size.width}x{size.height}: has {scans} scans.')
+
+
+def _check_chunks(data: bytes) -> None:
+    """
+    Refuse a PNG whose chunks do not lie inside it, or that moves.
+
+    A decoder may allocate a chunk's length before it reads it: 4 GB for four forged bytes.
+    """
+    at = len(_PNG)
+    while at + 12 <= len(data):
+        length, kind = int.from_bytes(data[at:at + 4], 'big'), data[at + 4:at + 8]
+        if length > len(data) - at - 12:
+            raise DataError(f'PNG image: chunk {kind!r} of {length} bytes is cut off.')
+        if kind in _ANIMATION:
+            raise DataError('PNG image: is animated, expected one picture.')
+        if kind == b'IEND':
+            return
+        at += 12 + length
+    raise DataError('PNG image: has no end.')
 
 
 def _jpeg_size(raw: NDArray[np.uint8]) -> Size:

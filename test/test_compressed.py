@@ -132,12 +132,23 @@ def test_a_picture_scanned_over_and_over_is_refused():
     (b'\x89PNG\r\n\x1a\n\x00\x00', 'PNG image: cut off'),
     (b'\xff\xd8\xff\xe0', 'JPEG image: cut off'),
     (b'\xff\xd8' + bytes(20), 'byte 2 is 0x00, expected a marker'),
-    (written('.png', smooth(8, 8))[:40], 'cannot be decoded'),
+    (written('.png', smooth(8, 8))[:60], 'is cut off'),
+    (written('.png', smooth(8, 8))[:-12], 'has no end'),
+    (written('.png', smooth(8, 8)).replace(b'IDAT', b'IDOT'), 'cannot be decoded'),
+    (written('.png', smooth(8, 8)).replace(b'IDAT', b'acTL'), 'is animated'),
 ])
 def test_refused(data, words):
     with pytest.raises(DataError) as caught:
         decode_rgb(data)
     assert words in str(caught.value)
+
+
+def test_a_forged_chunk_does_not_make_the_decoder_allocate(monkeypatch):
+    data = bytearray(written('.png', smooth(8, 8)))
+    data[33:37] = b'\xf6\0\0\0'  # the length of the first IDAT: 4 GB
+    monkeypatch.setattr(cv2, 'imdecode', lambda *_: pytest.fail('the decoder was called'))
+    with pytest.raises(DataError, match='IDAT'):
+        decode_rgb(bytes(data))
 
 
 @settings(max_examples=300)
