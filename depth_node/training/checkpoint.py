@@ -117,8 +117,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
     :raises ConfigError: its configuration does not hold.
     """
     state = dict(read_state(path))
-    if state.pop('format', None) != FORMAT:
-        raise ModelError(f'{path}: is not a checkpoint of format {FORMAT} made by this package.')
+    if 'format' not in state:
+        raise ModelError(f'{path}: is not a checkpoint made by this package.')
+    found = state.pop('format')
+    if found != FORMAT:
+        raise ModelError(
+            f'{path}: has format {found!r}; this version reads {FORMAT}.',
+            'Use it with the depth_node that wrote it, or train again; networks exported from it '
+            'go on working.',
+        )
     names = {f.name for f in dataclasses.fields(Checkpoint)}
     if set(state) != names:
         raise ModelError(f'{path}: lacks {", ".join(sorted(names - set(state))) or "nothing"}.')

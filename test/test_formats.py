@@ -1,0 +1,116 @@
+"""Files of other versions: today's format is read for ever, others say what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from depth_node.engine.cache import EngineCache, Key
+from depth_node.errors import ConfigError, ModelError
+from depth_node.model import OutputKind, read_sidecar
+from depth_node.scale.calibration import read_calibration
+
+OTHERS = [0, 2, '1', None]
+
+# as version 0.1.0 wrote them; a change that cannot read them needs another format number
+CALIBRATION = """\
+format: {}
+model: tiny
+sha256: aa
+kind: relative_disparity
+units: '1/z [1/m] = scale [1/m] * output + shift [1/m]'
+scale: 0.5
+shift: 0.25
+sigma: 0.01
+covariance: [[0.0001, 0.0], [0.0, 0.0001]]
+typical: 2.0
+source: points
+date: '2026-01-02T03:04:05+00:00'
+"""
+SIDECAR = {
+    'name': 'tiny', 'kind': 'sigmoid_disparity', 'mean': [0.0, 0.0, 0.0], 'std': [1.0, 1.0, 1.0],
+    'bgr': False, 'multiple': 32, 'aspect': 'squash', 'interpolation': 'linear',
+    'min_depth': 0.1, 'max_depth': 100.0, 'scale': 5.4, 'train_focal': 370.0,
+}
+KEY = Key('a' * 64, 'TensorRT 10.3.0', 'Orin', '8.7', 'fp16', {'optimization_level': 3})
+
+
+def test_a_calibration_of_today_is_read(tmp_path: Path) -> None:
+    path = tmp_path / 'scale.yaml'
+    path.write_text(CALIBRATION.format(1))
+    found = read_calibration(path)
+    assert (found.scale, found.shift, found.kind) == (0.5, 0.25, OutputKind.RELATIVE_DISPARITY)
+
+
+@pytest.mark.parametrize('other', OTHERS)
+def test_another_calibration_is_refused(tmp_path: Path, other: object) -> None:
+    path = tmp_path / 'scale.yaml'
+    path.write_text(CALIBRATION.format(json.dumps(other)))
+    with pytest.raises(ConfigError, match='this version reads 1') as refused:
+        read_calibration(path)
+    assert 'Calibrate again' in refused.value.remedy
+
+
+def test_a_sidecar_of_today_is_read(tmp_path: Path) -> None:
+    path = tmp_path / 'tiny.json'
+    for head in ({'format': 1}, {}):
+        path.write_text(json.dumps({**head, **SIDECAR}))
+        assert read_sidecar(path).scale == 5.4
+
+
+@pytest.mark.parametrize('other', OTHERS)
+def test_another_sidecar_is_refused(tmp_path: Path, other: object) -> None:
+    path = tmp_path / 'tiny.json'
+    path.write_text(json.dumps({'format': other, **SIDECAR}))
+    with pytest.raises(ModelError, match='this version reads 1') as refused:
+        read_sidecar(path)
+    assert 'Update depth_node' in refused.value.remedy
+
+
+@pytest.mark.parametrize('other', [1, *OTHERS])
+def test_an_engine_of_another_format_is_built_again(tmp_path: Path, other: object) -> None:
+    cache, plan = EngineCache(tmp_path), b'plan'
+    path = cache.path('net', KEY)
+    path.write_bytes(plan)
+    path.with_suffix('.json').write_text(json.dumps({
+        'format': other, 'name': 'net', 'plan_sha256': hashlib.sha256(plan).hexdigest(),
+        'plan_bytes': 4, 'key': {
+            'graph': 'a' * 64, 'runtime': 'TensorRT 10.3.0', 'gpu': 'Orin', 'capability': '8.7',
+            'precision': 'fp16', 'settings': {'optimization_level': 3},
+        },
+    }))
+    found = cache.load('net', KEY)
+    assert (found is not None) == (other == 1 and isinstance(other, int))
+    assert path.exists() == (found is not None), 'what is not used is set aside'
+
+
+@pytest.mark.parametrize('other', OTHERS)
+def test_another_checkpoint_is_refused(tmp_path: Path, other: object) -> None:
+    torch = pytest.importorskip('torch')
+    from depth_node.training.checkpoint import read_checkpoint
+
+    path = tmp_path / 'last.pt'
+    torch.save({'format': other, 'depth': {}}, path)
+    with pytest.raises(ModelError, match='this version reads 1') as refused:
+        read_checkpoint(path)
+    assert 'train again' in refused.value.remedy
+    torch.save({'state_dict': {}}, path)
+    with pytest.raises(ModelError, match='not a checkpoint made by this package'):
+        read_checkpoint(path)
+
+
+def test_a_checkpoint_of_today_is_read(tmp_path: Path) -> None:
+    torch = pytest.importorskip('torch')
+    from depth_node.training.checkpoint import read_checkpoint
+
+    path = tmp_path / 'last.pt'
+    torch.save({
+        'format': 1, 'config': {'size': '64x32', 'network': 'small'}, 'focal': 50.0,
+        'metric': True, 'progress': {'step': 3}, 'depth': {'a': torch.zeros(1)}, 'pose': {},
+        'optimizer': {}, 'scaler': {},
+    }, path)
+    found = read_checkpoint(path)
+    assert (found.progress.step, found.focal, found.config.size) == (3, 50.0, '64x32')
