@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := 2.13.0
 
-.PHONY: demo test lint generate bench fuzz clean
+.PHONY: demo test lint generate bench fuzz soak audit clean
 
 demo: $(VENV)/.run
 	$(BIN)/python -m depth_node.ros.demo
@@ -39,6 +39,15 @@ $(VENV)/.test: $(VENV)/.run
 fuzz: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet 'atheris>=3'
 	$(BIN)/python tools/fuzz.py
+
+# Half an hour, or MINUTES=5; writes doc/soak.md
+soak: $(VENV)/.run
+	$(BIN)/python tools/soak.py --minutes $(or $(MINUTES),30)
+
+# Asks the Python packages' database of known vulnerabilities: needs the network
+audit: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/pip-audit --skip-editable
 
 clean:
 	rm -rf $(VENV) build install log dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,12 +7,17 @@ from setuptools import find_packages, setup
 
 PACKAGE = 'depth_node'
 
+# Bounds. Lower ones are what the code needs, with the reason where there is one; the others are
+# the versions it was written with, and older ones were not tried. There are no upper ones: in a
+# ROS workspace every package shares one environment, and would fight over them. Exact versions
+# only where another one gives other results: linters, and what comes as a set of binaries.
 CPU = ['openvino>=2024.4', 'onnxruntime>=1.18']
 # The wheels are Jazzy's for Linux x86-64; on a robot ROS comes from the distribution instead.
 ROS = ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6']
 FRAMES = ['rosbags>=0.10']
 INT8 = ['openvino>=2024.4', 'nncf>=2.14']
 FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.60']
+# 12.6.1 is the first with cuda.bindings, which TensorRT's stream and memory come from
 TENSORRT = ['cuda-python>=12.6.1', 'onnxruntime>=1.18']
 TRAINING = ['torch>=2.5', 'onnxscript>=0.3', 'tensorboard>=2.14', 'tqdm>=4.60']
 EXPORT = [
@@ -51,11 +56,11 @@ setup(
         (f'share/{PACKAGE}/config', sorted(glob('config/*'))),
     ],
     install_requires=[
-        'numpy>=1.21',
-        'onnx>=1.16',
+        'numpy>=1.21',  # Ubuntu 22.04's, for Humble; so are OpenCV's and PyYAML's
+        'onnx>=1.16',  # the oldest that keeps external data where it belongs
         'opencv-python-headless>=4.5',
         'PyYAML>=5.4',
-        'typing_extensions>=4.1',
+        'typing_extensions>=4.1',  # assert_never
     ],
     extras_require={
         'cpu': CPU,

@@ -68,7 +68,8 @@ def parameters_md() -> str:
         '',
         ('Made from `depth_node/config` by `make generate`. *Live* parameters may change while '
         'the node is active; a change of the others is refused with the reason, and takes '
-        'effect after `cleanup` and `configure`.'),
+        'effect after `cleanup` and `configure`. Those *at start* are paths the node writes '
+        'to: no service can change them.'),
     ]
     rows = itertools.groupby(parameters(), key=lambda row: row[0].partition('.')[0])
     camera = CameraPublisherConfig()
@@ -79,7 +80,7 @@ def parameters_md() -> str:
         lines.append('|---|---|---|---|---|---|')
         for name, default, spec in members:
             shown = f'`{default!r}`' if not isinstance(default, str) else f"`'{default}'`"
-            live = 'yes' if spec.live else 'no'
+            live = 'at start' if spec.at_start else 'yes' if spec.live else 'no'
             lines.append(
                 f'| `{name}` | {shown} | {spec.unit} | {_range(spec)} | {live} | {spec.doc} |'
             )

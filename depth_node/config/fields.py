@@ -30,6 +30,8 @@ class ParamSpec:
     :param choices: the strings allowed, or empty for any.
     :param live: whether it may change while the node is active; otherwise the change is
         refused and takes effect after cleanup and configure.
+    :param at_start: whether it can only be given at start: who may call services shall not
+        choose where the node writes.
     """
 
     doc: str
@@ -38,6 +40,7 @@ class ParamSpec:
     high: float | None = None
     choices: tuple[str, ...] = ()
     live: bool = True
+    at_start: bool = False
 
 
 def param(
@@ -49,13 +52,14 @@ def param(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     live: bool = True,
+    at_start: bool = False,
 ) -> Any:
     """
     Declare a parameter as a dataclass field; see :class:`ParamSpec` for the arguments.
 
     :returns: a dataclass field (Any, so that the annotation beside it is the type).
     """
-    spec = ParamSpec(doc, unit, low, high, choices, live)
+    spec = ParamSpec(doc, unit, low, high, choices, live and not at_start, at_start)
     metadata = {'param': spec}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)

@@ -148,7 +148,7 @@ class EngineConfig:
     cache_dir: str = param(
         '',
         'Where compiled engines are kept; empty: depth_node under $XDG_CACHE_HOME or ~/.cache.',
-        live=False,
+        at_start=True,
     )
     timeout: float = param(
         30.0,
@@ -237,7 +237,7 @@ class ScaleConfig:
         '',
         'YAML of a scale found before. Sources model and fixed take it as it is, the others '
         'start from it; ~/save_calibration writes it.',
-        live=False,
+        at_start=True,
     )
     rate: float = param(
         10.0,

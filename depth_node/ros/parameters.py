@@ -31,6 +31,7 @@ def descriptor(default: Value, spec: ParamSpec) -> ParameterDescriptor:
     """
     text = f'{spec.doc} [{spec.unit}]' if spec.unit else spec.doc
     found = ParameterDescriptor(description=text, dynamic_typing=True)
+    found.read_only = spec.at_start
     found.additional_constraints = ', '.join(
         [*(f"'{choice}'" for choice in spec.choices), *([] if spec.live else ['not live'])]
     )
