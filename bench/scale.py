@@ -173,6 +173,9 @@ def main() -> int:
     )
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
+    if args.data and not (args.data / 'kitti').is_dir():
+        print(f'no real data: {args.data}/kitti is absent')
+        return 0
     if args.data:
         _write(args.json, real(args.data))
         return 0
