@@ -205,7 +205,7 @@ def _directions(rays: NDArray[np.float32], pixels: NDArray[np.float32]) -> Float
 
 def _gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if image.ndim == 2:
-        return image
+        return image.copy()  # kept as a key frame, while the caller's buffer is filled again
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 

@@ -23,8 +23,10 @@ from depth_node.scale.measurement import (
 )
 from depth_node.scale.unscaled import unscaled
 
+MAX_READ = 30000
+"""Points of a cloud that are projected."""
 MAX_POINTS = 5000
-"""More would only cost time."""
+"""Points that are fitted; more would only cost time."""
 CELLS = 48
 """Cells along the longer side of the image in which nearer points hide farther ones."""
 HIDDEN = 1.15
@@ -44,6 +46,8 @@ def from_points(frame: ScaleFrame, points: Floats, optical_from_sensor: Floats) 
     :param optical_from_sensor: float64 (4, 4), the extrinsic.
     :returns: the measurement, or why there is none.
     """
+    # a lidar that looks all around has some in view however it is thinned
+    points = points[:: max(1, len(points) // MAX_READ)]
     seen = in_view(frame.camera, transformed(optical_from_sensor, points))
     if seen is None:
         return NotObservable('no point of the sensor is in the view; is the extrinsic right?')
