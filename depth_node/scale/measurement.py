@@ -215,6 +215,8 @@ def measure(kind: OutputKind, pixels: Pixels) -> tuple[Measurement, Fit] | NotOb
     if alike is not None:
         return alike
     found = _measurement(fit, float(np.median(pixels.x[inside])), count)
+    if pixels.inverse_sigma is None:
+        found = with_bias(found, fit, _second_order(kind, pixels, fit)[None])
     sigma = relative_sigma(found.value, found.covariance + found.bias, found.typical)
     if not sigma < MAX_SIGMA:
         return NotObservable(f'the fit is uncertain by {100 * sigma:.0f} %')
@@ -285,6 +287,22 @@ def _fitted(kind: OutputKind, pixels: Pixels) -> Fit | None:
         told = np.maximum(fit.scale * pixels.x + fit.shift, 0.1 * float(np.median(y)))
         fit = fit_affine(pixels.x, y, told**2 * sigma, pixels.patch)
     return fit
+
+
+def _second_order(kind: OutputKind, pixels: Pixels, fit: Fit) -> Floats:
+    """
+    Return how far relative errors of variance v move a fit: about v, half of it in logarithms.
+
+    A distance measured too short weighs more than one measured too long, so errors do not
+    cancel; with 1 % it is 0.01 %, with the 15 % of a network on strange ground 2 %.
+    """
+    inside = fit.weights > 0
+    y = target(kind, pixels.z)[0][inside]
+    rest = y / (fit.scale * pixels.x[inside] + fit.shift) - 1
+    variance = (float(np.median(np.abs(rest))) / 0.6745) ** 2
+    if not kind.has_shift:
+        return np.array([variance / 2])
+    return np.array([variance, variance * fit.shift])
 
 
 def _measurement(fit: Fit, typical: float, points: int) -> Measurement:
