@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 import os
 from pathlib import Path
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -104,3 +106,42 @@ def test_predict_says_it_in_one_line(
     assert 'No space left on device' in said
     assert 'Free some room' in said
     assert 'Traceback' not in said
+
+
+def test_openvino_does_without_its_cache(network: Any, tmp_path: Path) -> None:
+    """
+    Its own code writes that cache, so the room ends for a process of its own.
+
+    What was cut off is not believed once there is room again.
+    """
+    pytest.importorskip('openvino')
+    script = """if True:
+        import resource, sys
+        from pathlib import Path
+        import numpy as np
+        from depth_node.engine.openvino import open_openvino
+        from depth_node.model import Model, ModelSpec, OutputKind, Size
+
+        model = Model(Path(sys.argv[1]), ModelSpec('tiny', OutputKind.RELATIVE_DEPTH))
+        cache = Path(sys.argv[2])
+        frame = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+
+        def depth(cache):
+            engine = open_openvino(model, Size(32, 24), cache=cache)
+            out = engine.buffers(48, 64)
+            engine.infer(frame, out)
+            engine.close()
+            return out.values
+
+        good = depth(None)
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        for room in (0, 100, 1000, most, most):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+            np.testing.assert_array_equal(depth(cache), good)
+        assert list(cache.rglob('*.blob')), 'nothing was ever kept: the test shows nothing'
+    """
+    done = subprocess.run(
+        [sys.executable, '-c', script, str(network()), str(tmp_path / 'cache')],
+        capture_output=True, text=True, timeout=120, check=False,
+    )
+    assert done.returncode == 0, done.stderr
