@@ -37,10 +37,11 @@ def exported(path: Path, size: Size) -> ModelSpec:
     """Export the network unless it is there, and describe it."""
     import dataclasses
 
+    from depth_node.training.depth_anything import DepthAnything
     from depth_node.training.onnx_file import write_onnx
 
     if not path.exists():
-        write_onnx(_network(), size, path)
+        write_onnx(DepthAnything(_network()), size, path)
     spec = find('depth_anything_v2_small').spec
     return dataclasses.replace(spec, input_size=size)
 
@@ -48,14 +49,14 @@ def exported(path: Path, size: Size) -> ModelSpec:
 def _network():
     import torch
 
-    from depth_node.training.depth_anything import build, DepthAnything, ENCODERS
+    from depth_node.training.depth_anything import build, ENCODERS
 
     torch.manual_seed(0)
     network = build(ENCODERS['vits'])
     with torch.no_grad():
         # away from the last ReLU, where a relative error means nothing
         network.head.conv3.bias.fill_(1.0)
-    return DepthAnything(network).eval()
+    return network
 
 
 def torch_contenders(rgb: np.ndarray, size: Size) -> dict[str, Callable[[], object]]:
@@ -70,14 +71,14 @@ def torch_contenders(rgb: np.ndarray, size: Size) -> dict[str, Callable[[], obje
         image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
     )
     estimate = pipeline(
-        'depth-estimation', model=network.network, image_processor=processor, device='cpu'
+        'depth-estimation', model=network, image_processor=processor, device='cpu'
     )
     picture = Image.fromarray(rgb)
     tensor = torch.zeros(1, 3, size.height, size.width)
 
     def bare() -> object:
         with torch.inference_mode():
-            return network(tensor)
+            return network(pixel_values=tensor)
 
     return {
         "transformers' pipeline, PyTorch": lambda: estimate(picture),

@@ -8,6 +8,7 @@ import pickle
 import zipfile
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from tiny_depth_anything import authors, lively, TINY
@@ -162,6 +163,9 @@ def test_an_export_opens_by_its_name(
     words = ['fetch', real.name, '--weights', str(weights), '--input-size', str(SIZE)]
     assert main([*words, '--cache-dir', str(tmp_path)]) == 0
     path = tmp_path / real.name / f'{real.name}_{SIZE}.onnx'
+    operators = {node.op_type for node in onnx.load(path).graph.node}
+    assert {'Softmax', 'LayerNormalization'} <= operators  # whole, for engines to fuse
+    assert 'IsNaN' not in operators
     model = open_model(real.name, input_size=str(SIZE), cache_dir=tmp_path, offline=True)
     assert model.path == path
     assert model.spec == dataclasses.replace(
