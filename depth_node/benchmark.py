@@ -96,7 +96,7 @@ def benchmark(
     """
     camera = Camera.from_hfov(size.width, size.height, HFOV_DEG)
     if not (model.spec.kind.is_metric or model.spec.scale) and config.scale.source == 'model':
-        config = config.replaced({'scale.source': 'fixed'})
+        config = config.replaced({'scale.source': 'fixed', 'scale.value': 1.0})
     rgb, _ = World().render(camera, World().pose(0.0))
     stages = Stages()
     estimator = DepthEstimator(model, config, stages)

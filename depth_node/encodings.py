@@ -97,7 +97,7 @@ _ENCODINGS = {
     },
 }
 
-COLOR_ENCODINGS = tuple(name for name in _ENCODINGS if name != '32FC1')
+COLOR_ENCODINGS = tuple(name for name in _ENCODINGS if name not in DEPTH_ENCODINGS)
 """Encodings :func:`to_rgb` takes."""
 
 

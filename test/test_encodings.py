@@ -25,7 +25,7 @@ CHANNELS = {
     'rgb8': 'rgb', 'bgr8': 'bgr', 'rgba8': 'rgba', 'bgra8': 'bgra', '8UC3': 'bgr', '8UC4': 'bgra',
     'rgb16': 'rgb', 'bgr16': 'bgr', 'rgba16': 'rgba', 'bgra16': 'bgra',
 }
-GREY = {'mono8': np.uint8, '8UC1': np.uint8, 'mono16': np.uint16, '16UC1': np.uint16}
+GREY = {'mono8': np.uint8, '8UC1': np.uint8, 'mono16': np.uint16}
 sides = st.integers(1, 9)
 padding = st.integers(0, 5)
 seeds = st.integers(0, 2**32 - 1)

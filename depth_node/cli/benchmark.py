@@ -126,7 +126,7 @@ def _through_ros(
     parameters['model.name'] = args.model
     if config.scale.source == 'model' and args.model.endswith('.onnx'):
         # what is timed here is speed: the metres of a network without a scale mean nothing
-        parameters['scale.source'] = 'fixed'
+        parameters |= {'scale.source': 'fixed', 'scale.value': 1.0}
     with tempfile.TemporaryDirectory() as logs:
         report = trio.run(
             trio.Drive(parameters, size, args.rate, args.seconds, Path(logs))

@@ -114,6 +114,8 @@ class Config:
                 raise ConfigError(
                     f'{name} is {given}, expected x y z (m) and a quaternion qx qy qz qw.'
                 )
+        for name, words in (('model.input_size', ('auto',)), ('engine.max_camera_size', ())):
+            _check_size(name, str(values[name]), words)
         for low, high in ORDERED:
             if values[low] >= values[high]:  # type: ignore[operator]  # both are float
                 raise ConfigError(
@@ -144,3 +146,12 @@ def parameters() -> Iterator[tuple[str, Value, ParamSpec]]:
         values = getattr(config, group.name)
         for name, spec in specs(values).items():
             yield f'{group.name}.{name}', getattr(values, name), spec
+
+
+def _check_size(name: str, text: str, words: tuple[str, ...]) -> None:
+    """Refuse what is no WIDTHxHEIGHT, no single number and none of some words."""
+    width, _, height = text.lower().partition('x')
+    single = name == 'model.input_size' and text.isdecimal() and int(text) > 0
+    pair = width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0
+    if text not in words and not single and not pair:
+        raise ConfigError(f'{name} is {text!r}, expected WIDTHxHEIGHT, like 640x192.')

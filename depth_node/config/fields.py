@@ -84,8 +84,8 @@ def checked(name: str, value: object, default: Value, spec: ParamSpec) -> Value:
     """
     Convert a value to the type of the default and check it against its bounds.
 
-    An int is accepted where a float is expected, nothing else is converted: a quoted number in
-    a parameter file is a mistake worth hearing about.
+    An int is accepted where a float or a word is expected, nothing else is converted: a quoted
+    number in a parameter file is a mistake worth hearing about.
 
     :param name: the dotted name, for the error.
     :param value: what was given.
@@ -123,6 +123,8 @@ def _converted(name: str, value: object, default: Value) -> Value:
         raise ConfigError(f'{name}: expected a list like {default!r}, found {items!r}.')
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(default, str) and type(value) is int:
+        return str(value)  # a nominal side of 308, a camera device of 0: YAML has no quotes there
     if type(value) is not type(default):
         raise ConfigError(
             f'{name}: expected {type(default).__name__}, found '

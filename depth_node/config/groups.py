@@ -228,7 +228,10 @@ class ScaleConfig:
         choices=SCALE_SOURCES,
     )
     value: float = param(
-        1.0, 'Scale of source fixed (see the table of output kinds).', low=1e-6, high=1e6
+        0.0,
+        'Scale of source fixed (see the table of output kinds). 0: not set, and then nothing '
+        'metric is published.',
+        low=0.0, high=1e6,
     )
     shift: float = param(
         0.0, 'Shift of source fixed, for kinds that have one.', low=-1e6, high=1e6

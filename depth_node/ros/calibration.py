@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Sequence
+import re
 
 from sensor_msgs.msg import CameraInfo
 
 from depth_node.camera import Camera, is_calibrated, UncalibratedError
+from depth_node.camera_info import CameraNumbers, read_calibration
 from depth_node.config import InputConfig
 from depth_node.model import Size
 from depth_node.ros import messages
 
+RECTIFIED = re.compile(r'(^|[/_.])rect(ified)?([/_.]|$)')
+"""Names of rectified topics: image_rect, rect/image, image_rect_color; not /director."""
 KEPT_INFOS = 8
 """Infos remembered by stamp: enough for the messages in flight when a camera's size changes."""
 
@@ -21,8 +24,9 @@ class Calibration:
     """
     Finds the :class:`Camera` of a frame.
 
-    A calibration file or a field of view in the parameters wins over CameraInfo: somebody wrote
-    it down on purpose. Otherwise the info with the frame's own stamp applies, or the last one.
+    A calibration file wins over CameraInfo: somebody wrote it down on purpose. An assumed field
+    of view is used only where CameraInfo holds no calibration. Otherwise the info with the
+    frame's own stamp applies, or the last one.
 
     :param config: the `input` parameters.
     :raises DataError: the calibration file cannot be used.
@@ -31,30 +35,18 @@ class Calibration:
     def __init__(self, config: InputConfig) -> None:
         self._config = config
         self._file = (
-            Camera.from_yaml(Path(config.calibration_file)) if config.calibration_file else None
+            read_calibration(config.calibration_file) if config.calibration_file else None
         )
         self._infos: OrderedDict[tuple[int, int], CameraInfo] = OrderedDict()
         self._latest: CameraInfo | None = None
         self._cached: tuple[tuple[object, ...], Camera] | None = None
-
-    @property
-    def needs_info(self) -> bool:
-        """Whether frames have to wait for a CameraInfo."""
-        return self._file is None and self._config.hfov_deg == 0
+        self.choice = ''
+        """Where the camera of the last frame came from, and which of K and P applied."""
 
     @property
     def assumed(self) -> str:
-        """What replaces CameraInfo, for a warning; empty when nothing does."""
-        if self._file is not None:
-            return f'input.calibration_file {self._config.calibration_file}'
-        if self._config.hfov_deg:
-            return f'an assumed field of view of {self._config.hfov_deg:g} degrees'
-        return ''
-
-    @property
-    def latest(self) -> CameraInfo | None:
-        """The last CameraInfo received."""
-        return self._latest
+        """What replaced CameraInfo for the last frame, for a warning; empty when nothing did."""
+        return self.choice if self.choice.startswith('input.') else ''
 
     def remember(self, info: CameraInfo) -> None:
         """
@@ -74,52 +66,65 @@ class Calibration:
 
         :param stamp: of the image: seconds and nanoseconds.
         :param size: of the image.
-        :param topic: the resolved image topic; `rect` in it means a rectified image.
+        :param topic: the resolved image topic; a part named `rect` means a rectified image.
         :returns: a camera of the image's size; the same object while nothing changes.
         :raises UncalibratedError: no info yet, or one that holds no calibration.
         :raises DataError: the info contradicts itself or the image.
         """
         if self._file is not None:
-            return self._of('file', size, self._resized)
-        if self._config.hfov_deg:
-            return self._of('hfov', size, self._assumed_camera)
+            return self._of_file(self._file, size, topic)
         info = self._infos.get(stamp) or self._latest
+        calibrated = info is not None and is_calibrated(info.k)
+        if not calibrated and self._config.hfov_deg:
+            return self._assumed(size)
         if info is None:
             raise UncalibratedError(
                 'no CameraInfo has been received.',
                 'Check that the camera publishes it and that camera_info is remapped to it, or '
                 'set input.calibration_file or input.hfov_deg.',
             )
-        if not is_calibrated(info.k):
+        if not calibrated:
             raise UncalibratedError(
                 'CameraInfo is uncalibrated (K is all zero).',
                 'Calibrate the camera (camera_calibration), or set input.calibration_file or '
                 'input.hfov_deg.',
             )
-        rectified = self._rectified(info, topic)
+        rectified, why = self._rectified(info.d, topic)
+        self.choice = f'CameraInfo: {why}'
         key = (_numbers(info), size, rectified)
         if self._cached is None or self._cached[0] != key:
             camera = messages.camera_from_msg(info, rectified=rectified).for_image(size)
             self._cached = (key, camera)
         return self._cached[1]
 
-    def _of(self, source: str, size: Size, make: Callable[[Size], Camera]) -> Camera:
-        key = (source, size)
+    def _of_file(self, numbers: CameraNumbers, size: Size, topic: str) -> Camera:
+        rectified, why = self._rectified(numbers.d, topic)
+        self.choice = f'input.calibration_file {self._config.calibration_file}: {why}'
+        key = ('file', size, rectified)
         if self._cached is None or self._cached[0] != key:
-            self._cached = (key, make(size))
+            camera = Camera.from_numbers(numbers, rectified=rectified)
+            self._cached = (key, camera.for_image(size, resized=True))
         return self._cached[1]
 
-    def _resized(self, size: Size) -> Camera:
-        assert self._file is not None
-        return self._file.for_image(size, resized=True)
+    def _assumed(self, size: Size) -> Camera:
+        degrees = self._config.hfov_deg
+        self.choice = f'input.hfov_deg: an assumed field of view of {degrees:g} degrees'
+        key = ('hfov', size)
+        if self._cached is None or self._cached[0] != key:
+            self._cached = (key, Camera.from_hfov(size.width, size.height, degrees))
+        return self._cached[1]
 
-    def _assumed_camera(self, size: Size) -> Camera:
-        return Camera.from_hfov(size.width, size.height, self._config.hfov_deg)
-
-    def _rectified(self, info: CameraInfo, topic: str) -> bool:
-        if self._config.rectified == 'auto':
-            return 'rect' in topic or not any(info.d)
-        return self._config.rectified == 'true'
+    def _rectified(self, d: Sequence[float], topic: str) -> tuple[bool, str]:
+        """Decide whether P applies, and say why."""
+        if self._config.rectified != 'auto':
+            rectified = self._config.rectified == 'true'
+            why = f'input.rectified is {self._config.rectified}'
+        elif RECTIFIED.search(topic):
+            rectified, why = True, f'{topic} is named rectified'
+        else:
+            rectified = not any(d)
+            why = 'it has no distortion' if rectified else 'it has distortion'
+        return rectified, f'rectified, P applies ({why})' if rectified else f'raw, K and D ({why})'
 
 
 def _numbers(info: CameraInfo) -> tuple[object, ...]:

@@ -171,6 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DepthNodeError as error:
         print(f'demo: {error}', file=sys.stderr)  # noqa: T201
         return 2
+    except KeyboardInterrupt:
+        print('demo: interrupted', file=sys.stderr)  # noqa: T201
+        return 130
     wrong = {name: code for name, code in report['exit_codes'].items() if code}
     if wrong:
         print(f'exit codes other than 0: {wrong}; see {args.out}/log', file=sys.stderr)  # noqa: T201

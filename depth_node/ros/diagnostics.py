@@ -53,6 +53,7 @@ def input_values(health: Health) -> dict[str, object]:
         'rate in (Hz)': health.received.rate(),
         'CameraInfo rate (Hz)': health.infos.rate(),
         'frames received': health.frames_in,
+        'calibration': health.calibration or 'none yet',
     }
     values.update({f'dropped: {why}': count for why, count in sorted(health.dropped.items())})
     return values

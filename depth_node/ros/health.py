@@ -91,6 +91,7 @@ class Health:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.calibration = ''
         self.received = Meter()
         self.infos = Meter()
         self.published = Meter()
@@ -187,4 +188,4 @@ class Health:
 
 def _words(text: str) -> str:
     """Return a text without its numbers."""
-    return re.sub(r'\d+(\.\d+)?', '#', text)
+    return re.sub(r"(?<![\w'])\d+(\.\d+)?", '#', text)

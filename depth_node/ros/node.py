@@ -130,9 +130,6 @@ class DepthNode(LifecycleNode):
         self._configured = True
         self._health.clear(*self._health.problems())
         self._calibration = Calibration(config.input)
-        if self._calibration.assumed:
-            text = f'the camera is calibrated by {self._calibration.assumed}, not by CameraInfo.'
-            self._notices.warn('assumed', text)
         self._opening = Opening(config, self.get_logger())
         self._scaling = Scaling(
             self, lambda: self._settings.config, self._opening, self._transforms, self._notices

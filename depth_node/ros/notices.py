@@ -19,6 +19,7 @@ class Notices:
     def __init__(self, health: Health, logger: Any) -> None:
         self.health = health
         self._logger = logger
+        self._told: dict[str, str] = {}
 
     def warn(self, key: str, text: str, *, fatal: bool = False) -> None:
         """
@@ -30,6 +31,17 @@ class Notices:
         """
         if self.health.set(key, text, fatal=fatal):
             self._logger.warning(text)
+
+    def tell(self, key: str, text: str) -> None:
+        """
+        Log something worth knowing whenever it changes.
+
+        :param key: names it.
+        :param text: one line.
+        """
+        if self._told.get(key) != text:
+            self._told[key] = text
+            self._logger.info(text)
 
     def set(self, key: str, text: str) -> None:
         """

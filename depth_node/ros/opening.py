@@ -67,6 +67,11 @@ class Opening:
             return self._stage
         return f'{self._stage}, {100 * self._progress:.0f} %'
 
+    @property
+    def wants_frame(self) -> bool:
+        """Whether :meth:`start` would do something."""
+        return self._thread is None and self._engine is None and self.error is None
+
     def start(self, frame: Size | None) -> None:
         """
         Begin to open, unless begun, done or failed already.
@@ -74,7 +79,7 @@ class Opening:
         :param frame: size of the camera's frames; None while unknown: then only a network whose
             size does not depend on the camera is opened.
         """
-        if self._thread is not None or self._engine is not None or self.error is not None:
+        if not self.wants_frame:
             return
         if frame is None and not self._size_is_known():
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -53,7 +53,7 @@ class Parameters:
 
     :param node: the node; every parameter is declared on it.
     :param locked: tells whether parameters that are not live may not change now.
-    :raises ConfigError: a value given at start is wrong.
+    :raises ConfigError: a value given at start is wrong, or there is no such parameter.
     """
 
     def __init__(self, node: Node, locked: Callable[[], bool]) -> None:
@@ -63,6 +63,7 @@ class Parameters:
         for name, default, spec in parameters():
             self._names[name] = spec
             values[name] = node.declare_parameter(name, default, descriptor(default, spec)).value
+        _refuse_unknown(node, self._names)
         self.config = Config().replaced(values)
         node.add_on_set_parameters_callback(self._set)
 
@@ -85,3 +86,15 @@ class Parameters:
             )
         self.config = config
         return SetParametersResult(successful=True)
+
+
+def _refuse_unknown(node: Node, known: Mapping[str, ParamSpec]) -> None:
+    """
+    Refuse what was given at start and belongs to no parameter; rclpy ignores it in silence.
+
+    Only names in our own groups are judged: a file for all nodes (/**) holds others' as well.
+    """
+    groups = {name.partition('.')[0] for name in known}
+    for name in getattr(node, '_parameter_overrides', {}):  # has no public name on Humble
+        if name.partition('.')[0] in groups and name not in known:
+            Config().replaced({name: None})  # raises, with the name that is meant

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import CompressedImage
 
+from depth_node.advice import idle_parameters
 from depth_node.config import Config
 from depth_node.errors import DepthNodeError, EngineError
 from depth_node.estimator import DepthEstimator, DepthFrame, Moment
@@ -166,6 +167,9 @@ class Pipeline:
             moment = Moment(seen.rgb, nanoseconds_of(seen.header.stamp) / 1e9)
             result = estimator.measure(predicted.prediction, seen.camera, moment)
             self._scaling.tell(result.state)
+            config = self._config()
+            idle = idle_parameters(config, predicted.estimator.spec)
+            self._notices.set('idle', idle)
             self._judge(result, estimator)
             if self._sender.send(predicted.wanted, result, seen):
                 self._health.sent(time.monotonic() - predicted.arrived)
@@ -177,7 +181,8 @@ class Pipeline:
         if self._estimator is None:
             engine = self._opening.engine
             if engine is None:
-                self._opening.start(_size_of(message))
+                if self._opening.wants_frame:
+                    self._opening.start(_size_of(message))
                 return None
             self._estimator = DepthEstimator(
                 engine, self._config(), self._health.stages, self._scaling.keeper()

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
-from depth_node.camera import Camera, UncalibratedError
+from depth_node.camera import Camera
 from depth_node.config import Config
+from depth_node.errors import DataError
 from depth_node.model import Size
 from depth_node.ros import messages
 from depth_node.ros.calibration import Calibration
@@ -72,7 +73,7 @@ class Reader:
         :param message: Image or CompressedImage.
         :param turn: 0 or 1, which buffer to use.
         :returns: the frame.
-        :raises DataError: the message contradicts itself, or its CameraInfo does.
+        :raises DataError: the message contradicts itself.
         """
         rgb = self._picture(message, turn)
         header = self._header(message.header)
@@ -102,8 +103,13 @@ class Reader:
         stamp = (header.stamp.sec, header.stamp.nanosec)
         try:
             camera = self._calibration.camera(stamp, size, self._topic())
-        except UncalibratedError as error:
+        except DataError as error:
             self._notices.warn('calibration', str(error), fatal=True)
             return None
         self._notices.health.clear('calibration')
+        assumed = self._calibration.assumed
+        instead = f'the camera is calibrated by {assumed}, not by CameraInfo.' if assumed else ''
+        self._notices.set('assumed', instead)
+        self._notices.health.calibration = self._calibration.choice
+        self._notices.tell('calibration', f'camera: {self._calibration.choice}')
         return camera

@@ -267,8 +267,14 @@ class ScaleKeeper:
             return ScaleState(
                 known.scale, known.shift, known.sigma, 'calibration', usable=True
             )
-        if config.source == 'fixed':
+        if config.source == 'fixed' and config.value > 0:
             return ScaleState(config.value, config.shift, 0.0, 'fixed', usable=True)
+        if config.source == 'fixed':
+            return ScaleState(
+                math.nan, 0.0, math.nan, 'fixed',
+                reason='scale.source is fixed and scale.value is not set: no metres. Set '
+                'scale.value, or scale.calibration_file',
+            )
         scale = scale_of(self._spec)
         if scale is not None:
             return ScaleState(scale.scale, scale.shift, 0.0, 'model', usable=True)

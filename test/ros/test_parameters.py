@@ -44,6 +44,8 @@ def other(default: Value, spec: ParamSpec) -> Value:
             )
             if inside and value != default:
                 return value
+    if isinstance(default, str) and 'WIDTHxHEIGHT' in spec.doc:
+        return '320x256'
     if isinstance(default, str):
         return f'{default}x' if default else 'x'
     # three channels, or a place and a rotation
