@@ -36,7 +36,8 @@ def truth():
 
 
 def test_frames_without_a_time_have_no_past(model):
-    estimator = DepthEstimator(model, Config().replaced({'scale.source': 'fixed', 'scale.value': 1.0, **PLAIN}))
+    config = Config().replaced({'scale.source': 'fixed', 'scale.value': 1.0, **PLAIN})
+    estimator = DepthEstimator(model, config)
     first = [estimator.estimate(picture(gain), CAMERA).depth.copy() for gain in (1, 0.8, 1)]
     np.testing.assert_array_equal(first[0], first[2])
     np.testing.assert_allclose(first[1], 1 / (picture(0.8)[..., 0] / 255), rtol=1e-5)
@@ -44,7 +45,8 @@ def test_frames_without_a_time_have_no_past(model):
 
 def test_frames_with_a_time_are_steadied_unless_switched_off(model):
     def jumps(**changes):
-        config = Config().replaced({'scale.source': 'fixed', 'scale.value': 1.0, **PLAIN, **changes})
+        fixed = {'scale.source': 'fixed', 'scale.value': 1.0}
+        config = Config().replaced({**fixed, **PLAIN, **changes})
         estimator = DepthEstimator(model, config)
         gains = np.random.default_rng(0).uniform(0.8, 1.2, 40)
         depths = [
