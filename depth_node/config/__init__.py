@@ -17,15 +17,17 @@ from depth_node.config.fields import checked, param, ParamSpec, specs, Value
 from depth_node.config.groups import (
     DepthConfig,
     EngineConfig,
-    FilterConfig,
-    GroundConfig,
     InputConfig,
     ModelConfig,
+    ScaleConfig,
+    TemporalConfig,
+)
+from depth_node.config.outputs import (
+    FilterConfig,
+    GroundConfig,
     OutputConfig,
     PointsConfig,
-    ScaleConfig,
     ScanConfig,
-    TemporalConfig,
 )
 from depth_node.errors import ConfigError
 
