@@ -38,6 +38,7 @@ class Camera:
     :param params_file: empty: config/mono.yaml.
     :param parameters: dotted name to value, over those of the file.
     :param source: what `camera_publisher` publishes as this camera; empty: the camera is there.
+    :param frame_id: of what it publishes; empty: its default.
     """
 
     namespace: str = ''
@@ -46,6 +47,7 @@ class Camera:
     params_file: str = ''
     parameters: Mapping[str, Value] = field(default_factory=dict)
     source: str = ''
+    frame_id: str = ''
 
     @property
     def info_topic(self) -> str:
@@ -88,7 +90,8 @@ def cameras_of(path: str) -> list[Camera]:
 
     :param path: a YAML file with ``cameras:``, a list of mappings: ``namespace`` and any of
         ``image_topic`` (default: NAMESPACE/image_raw), ``camera_info_topic``, ``params_file``
-        (relative to the list's folder), ``parameters``, ``source``.
+        (relative to the list's folder), ``parameters``, ``source``, and the source's
+        ``frame_id`` (default: NAMESPACE_optical_frame).
     :returns: the cameras.
     :raises ConfigError: the file says something else.
     """
@@ -125,6 +128,7 @@ def _entry(path: str, number: int, entry: object) -> Camera:
             raise ConfigError(f'{where}: {name} is {values[name]!r}, expected a text.')
     if not isinstance(values.setdefault('parameters', {}), dict):
         raise ConfigError(f'{where}: parameters is {values["parameters"]!r}, expected a mapping.')
+    values.setdefault('frame_id', f'{values["namespace"].replace("/", "_")}_optical_frame')
     values.setdefault('image_topic', f'/{values["namespace"]}/image_raw')
     if values.get('params_file'):
         values['params_file'] = str(Path(path).parent / values['params_file'])
@@ -158,6 +162,17 @@ def source_remappings(camera: Camera) -> list[tuple[str, str]]:
         ('camera/camera_info', camera.info_topic),
         ('camera/depth_truth', f'{camera.image_topic.rpartition("/")[0]}/depth_truth'),
     ]
+
+
+def source_parameters(camera: Camera) -> dict[str, Value]:
+    """
+    Say what `camera_publisher` publishes.
+
+    :param camera: the camera.
+    :returns: its parameters.
+    """
+    frame: dict[str, Value] = {'frame_id': camera.frame_id} if camera.frame_id else {}
+    return {'source': camera.source, **frame}
 
 
 def environment() -> dict[str, str]:
@@ -246,7 +261,7 @@ def source_actions(camera: Camera) -> list[Any]:
             package=tuning.PACKAGE,
             executable='camera_publisher',
             namespace=camera.namespace,
-            parameters=[camera.params, _typed({'source': camera.source})],
+            parameters=[camera.params, _typed(source_parameters(camera))],
             remappings=source_remappings(camera),
             additional_env=environment(),
             output='screen',

@@ -76,8 +76,12 @@ def test_list_of_cameras(tmp_path):
         {'namespace': 'rear', 'image_topic': '/rear/rgb', 'params_file': 'rear.yaml'},
     ]}))
     assert front == launching.Camera(
-        'front', '/front/image_raw', parameters={'points.stride': 4}, source='0'
+        'front', '/front/image_raw', parameters={'points.stride': 4}, source='0',
+        frame_id='front_optical_frame',
     )
+    assert launching.source_parameters(front) == {
+        'source': '0', 'frame_id': 'front_optical_frame',
+    }
     assert front.info_topic == '/front/camera_info'
     assert rear.info_topic == '/rear/camera_info'
     assert rear.params == str(tmp_path / 'rear.yaml')
