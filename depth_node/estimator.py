@@ -276,4 +276,7 @@ class DepthEstimator:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip('.') + '.'
+    # the name of a model stays as it is written
+    first = text.split(' ', 1)[0]
+    begin = text[:1].upper() if first.isalpha() else text[:1]
+    return begin + text[1:].rstrip('.') + '.'

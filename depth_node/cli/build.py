@@ -45,6 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_network_options(parser, required=False)
     add_parameters(parser.add_argument_group('building'), _SETTINGS)
     parser.add_argument(
+        '--scale', dest='same_scale', type=float, metavar='S',
+        help='taken as the other verbs take it, so that one description serves all; an engine '
+        'does not depend on it',
+    )
+    parser.add_argument(
         '--frames', nargs='+', metavar='INPUT', default=[],
         help=f'verify on these too (the first {_FRAMES} of each): images, folders, videos, bags; '
         'the synthetic world is always looked at',
