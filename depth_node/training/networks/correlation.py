@@ -43,11 +43,11 @@ def correlation(first: Tensor, second: Tensor, reach: int) -> Tensor:
 
 
 def _conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    # no batch statistics: with a handful of small pictures their noise drowns small turns
-    conv = nn.Conv2d(inputs, outputs, 3, stride, 1)
-    nn.init.kaiming_normal_(conv.weight, nonlinearity='relu')
-    nn.init.zeros_(conv.bias)
-    return nn.Sequential(conv, nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
 
 
 class CorrelationPoseNetwork(nn.Module):
