@@ -126,6 +126,12 @@ class TrainConfig:
     freeze_norm: bool = param(
         False, 'Keep batch-norm statistics as they are; for fine-tuning and tiny batches.'
     )
+    freeze_after: int = param(
+        0,
+        'Keep batch-norm statistics from this step on: their noise in small batches hides fine '
+        'motion; 0: never.',
+        low=0,
+    )
     device: str = param('auto', 'auto, cpu, cuda, cuda:1, ...')
     seed: int = param(0, 'Of weights, order, augmentation and dropout.', low=0)
 

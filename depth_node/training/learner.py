@@ -65,6 +65,8 @@ class Learner(nn.Module):
         self.config = config
         self.focal = focal
         self.lesson = lesson
+        self.frozen = config.freeze_norm
+        """Whether batch norms keep their statistics in training."""
         self.depth = DepthNetwork(config.network_config)
         self.pose: nn.Module | None = None
         if config.objective == 'self_supervised':
@@ -75,9 +77,9 @@ class Learner(nn.Module):
             )
 
     def train(self, mode: bool = True) -> Learner:
-        """Switch to training; batch norms stay as they are where the configuration says so."""
+        """Switch to training; frozen batch norms stay as they are."""
         super().train(mode)
-        if mode and self.config.freeze_norm:
+        if mode and self.frozen:
             for module in self.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()

@@ -170,6 +170,9 @@ class Trainer:
         """Move the weights once."""
         config, step = self.config, self.progress.step
         self._seed(step)
+        if config.freeze_after and step >= config.freeze_after and not self.learner.frozen:
+            self.learner.frozen = True
+            self.learner.train()
         rate = learning_rate(config, step)
         set_learning_rate(self._optimizer, rate)
         self._optimizer.zero_grad(set_to_none=True)

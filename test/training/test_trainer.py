@@ -37,7 +37,7 @@ def trainer(drive: Recording, config: TrainConfig, out: Path) -> Trainer:
     [
         {'dropout': 0.3},
         {'objective': 'self_supervised', 'accumulate': 2, 'odometry': 0.1},
-        {'optimizer': 'adam', 'schedule': 'step', 'precision': 'bf16'},
+        {'optimizer': 'adam', 'schedule': 'step', 'precision': 'bf16', 'freeze_after': 3},
     ],
 )
 def test_a_resumed_run_ends_as_an_unbroken_one(
@@ -71,6 +71,17 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(
     for a, b in zip(whole.progress.curve, parts.progress.curve, strict=True):
         assert a['loss'] == pytest.approx(b['loss'], rel=1e-5)
         assert a['gradient'] == pytest.approx(b['gradient'], rel=1e-4)
+
+
+def test_norms_freeze_when_it_is_time(drive: Recording, tmp_path: Path) -> None:
+    run = trainer(drive, config(freeze_after=2), tmp_path)
+    norm = next(m for m in run.learner.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    means = [norm.running_mean.clone()]
+    for until in (2, 4):
+        run.run(until=until)
+        means.append(norm.running_mean.clone())
+    assert not torch.equal(means[0], means[1])
+    torch.testing.assert_close(means[1], means[2], rtol=0, atol=0)
 
 
 def test_it_learns(drive: Recording, tmp_path: Path) -> None:
