@@ -90,14 +90,15 @@ class CameraTopics:
             text = f'nobody publishes {self.image_topic}. Start the camera or remap `image`.'
         elif silent:
             text = (
-                f'{self.image_topic} has a publisher, but no frame comes. Start the camera driver '
-                'with the shared-memory DDS profile (doc/dds.md), or check its QoS.'
+                f'{self.image_topic} has a publisher, but no frame comes. Unless it pauses: start '
+                'the camera driver with the shared-memory DDS profile (doc/dds.md), or check its '
+                'QoS.'
             )
         elif not silent and infos.rate() > 1.5 * received.rate() + 1:
             text = (
                 f'{self.image_topic} delivers {received.rate():.1f} of {infos.rate():.1f} frames '
                 'a second. Start the camera driver with the shared-memory DDS profile '
-                '(doc/dds.md).'
+                '(doc/dds.md); where it has it, this machine is too busy.'
             )
         else:
             self._health.clear('image')
