@@ -10,7 +10,12 @@ import pytest
 torch = pytest.importorskip('torch')
 
 from depth_node.camera import Camera  # noqa: E402
+from depth_node.config import Config  # noqa: E402
+from depth_node.datasets import synthetic  # noqa: E402
 from depth_node.errors import DataError  # noqa: E402
+from depth_node.estimator import DepthEstimator  # noqa: E402
+from depth_node.metrics import score  # noqa: E402
+from depth_node.model import open_model, OutputKind  # noqa: E402
 from depth_node.training.embedded.frames import (  # noqa: E402
     draw_frame,
     FIRST_TRAINING_SEED,
@@ -103,7 +108,8 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    frames, recipe = plain_frames(), Recipe(batch=4, validate_every=2, warmup=2)
+    rates = ((0, 0.0), (2, 1e-3), (4, 0.0))
+    frames, recipe = plain_frames(), Recipe(batch=4, validate_every=2, rates=rates)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     straight = Run(recipe, tmp_path / 'straight')
@@ -121,10 +127,11 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None
     assert len((tmp_path / 'broken' / 'curve.csv').read_text().splitlines()) == 3
 
 
-def test_the_learning_rate_rises_stays_and_falls() -> None:
-    recipe = Recipe(steps=1000, decay_steps=400, warmup=100, learning_rate=1.0)
-    rates = [recipe.rate(step) for step in (0, 99, 500, 600, 800, 999)]
-    assert rates == pytest.approx([0.01, 1, 1, 1, 0.5, 1 / 400])
+def test_the_learning_rate_goes_from_point_to_point() -> None:
+    recipe = Recipe(rates=((0, 0.0), (10, 1.0), (20, 1.0), (40, 0.0)))
+    assert recipe.steps == 40
+    rates = [recipe.rate(step) for step in (0, 9, 15, 29, 39)]
+    assert rates == pytest.approx([0.05, 0.95, 1.0, 0.525, 0.025])
 
 
 @pytest.mark.parametrize('shape', [(16, 40), (40, 16), (24, 24)])
@@ -152,3 +159,22 @@ def test_muon_solves_a_small_problem() -> None:
         loss.backward()
         optimizer.step()
     assert loss.item() < 1e-2 * y.square().mean().item()
+
+
+def test_the_network_in_the_package_knows_rooms_it_has_not_seen() -> None:
+    """Metres without any scaling, for fields of view of 50 to 90 degrees, 0.3 to 1.5 m high."""
+    model = open_model('embedded')
+    assert model.path.stat().st_size < 4e6
+    assert model.spec.kind is OutputKind.CANONICAL_DEPTH
+    assert model.spec.input_size is not None
+    assert model.spec.input_size.width * 3 == model.spec.input_size.height * 4
+    estimator = DepthEstimator(model, Config().replaced({'engine.name': 'onnxruntime'}))
+    errors = []
+    for sample in synthetic(range(400, 412), views=5):
+        depth = estimator.estimate(sample.rgb, sample.camera).depth
+        assert depth is not None
+        assert sample.depth is not None
+        errors.append(score(depth, sample.depth).metrics.abs_rel)
+    estimator.close()
+    print(f'abs_rel {np.mean(errors):.3f}, worst of {len(errors)} scenes {max(errors):.3f}')
+    assert np.mean(errors) < 0.15  # doc/training.md has the figure of more scenes, and the aim

@@ -32,40 +32,40 @@ class Recipe:
     All that decides what comes out, apart from the frames.
 
     :param seed: of weights, order and augmentation.
-    :param steps: of the optimizers.
-    :param small_steps: how many of them, at the start, see frames of half the size: most of
-        what there is to learn shows there, for a third of the time.
-    :param decay_steps: how many, at the end, let the learning rate fall to zero.
+    :param small_steps: how many of the steps, at the start, see frames of half the size: most
+        of what there is to learn shows there, for a third of the time.
+    :param rates: learning rate of Muon (AdamW, for what is no hidden layer, has a third) at
+        some steps, straight lines between them; the last one ends the run.
     :param batch: frames in a step.
-    :param learning_rate: highest of Muon; AdamW, for what is no hidden layer, has a third.
     :param weight_decay: of both.
-    :param warmup: steps in which the learning rate rises.
     :param average: how much of itself the averaged network keeps in a step.
     :param validate_every: steps between two looks at the validation frames and saves.
     """
 
     seed: int = 0
-    steps: int = 9000
-    small_steps: int = 6000
-    decay_steps: int = 1500
+    small_steps: int = 4400
+    rates: tuple[tuple[int, float], ...] = (
+        (0, 0.0), (200, 6e-3), (2700, 6e-3), (4500, 1.1e-3), (4600, 3e-3), (5300, 0.0),
+    )
     batch: int = 24
-    learning_rate: float = 6e-3
     weight_decay: float = 1e-2
-    warmup: int = 200
     average: float = 0.99
-    validate_every: int = 250
+    validate_every: int = 100
+
+    @property
+    def steps(self) -> int:
+        """How many steps the run has."""
+        return self.rates[-1][0]
 
     def rate(self, step: int) -> float:
         """
-        Return the learning rate of a step: up, level, and down in a straight line.
-
-        The level part does not depend on `steps`, so a run can be made longer by resuming it.
+        Return the learning rate of a step.
 
         :param step: from 0.
-        :returns: the rate.
+        :returns: the rate of Muon.
         """
-        left = (self.steps - step) / self.decay_steps
-        return self.learning_rate * min(1.0, (step + 1) / self.warmup, left)
+        steps, rates = zip(*self.rates, strict=True)
+        return float(np.interp(step + 0.5, steps, rates))
 
 
 def batches(
@@ -176,8 +176,8 @@ class Run:
         known = {id(p) for p in hidden}
         rest = [p for p in self.network.parameters() if id(p) not in known]
         decay = recipe.weight_decay
-        self.muon = Muon(hidden, recipe.learning_rate, weight_decay=decay)
-        self.adam = torch.optim.AdamW(rest, recipe.learning_rate / 3, weight_decay=decay)
+        self.muon = Muon(hidden, recipe.rate(0), weight_decay=decay)
+        self.adam = torch.optim.AdamW(rest, recipe.rate(0) / 3, weight_decay=decay)
         self.step, self.seconds = 0, 0.0
         self._saved, self._curve = folder / 'checkpoint.pt', folder / 'curve.csv'
         self._parts = {
