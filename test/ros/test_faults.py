@@ -338,7 +338,7 @@ def test_a_camera_info_of_another_size_is_refused(rig: Rig, model: Path) -> None
     rig.listen('depth/image')
     rig.start(model)
     other = Camera.from_hfov(640, 480, 70.0)
-    assert rig.until_hears('depth', '640x480', frame(), other)
+    assert rig.until_hears('camera', '640x480', frame(), other)
     assert not rig.got['depth/image']
     rig.until('depth/image', frame(), CAMERA)
 

@@ -69,6 +69,11 @@ def test_live_or_refused_with_a_reason(
             return
         assert found.config.flat()[name] == value
         assert node.get_parameter(name).value is not None
+    elif spec.at_start:
+        assert not result.successful
+        assert 'read-only' in result.reason
+        assert found.config.flat()[name] == default
+        return
     else:
         assert not result.successful
         assert name in result.reason
