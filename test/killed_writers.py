@@ -8,6 +8,7 @@ unfinished file, and exits with 0 when every fresh start was clean.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 import hashlib
 import os
@@ -26,7 +27,7 @@ from depth_node.model import Model, ModelSpec, OutputKind, Size
 SIZE = Size(32, 24)
 
 
-class Writer:
+class Writer(ABC):
     """
     One kind of file.
 
@@ -40,13 +41,13 @@ class Writer:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url = folder, url
 
+    @abstractmethod
     def write(self, count: int) -> None:
         """Write version `count`; may be slower than usual, so that more is hit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self) -> None:
         """Start afresh: what is there is whole, and writing works."""
-        raise NotImplementedError
 
     def unfinished(self) -> int:
         """Count the files under temporary names."""

@@ -38,9 +38,16 @@ def test_what_is_written_in_one_go(name: str, tmp_path: Path) -> None:
     """Some were hit in the middle; the next writer of the same file removes what is left."""
     if name == 'checkpoint':
         pytest.importorskip('torch')
-    hit, left = killed(name, tmp_path)
+    hit = 0
+    for attempt in range(10):  # on a quick machine five rounds can all miss the short write
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        found, left = killed(name, folder)
+        assert left == 0
+        hit += found
+        if hit:
+            break
     assert hit, 'no round hit a write: the test shows nothing'
-    assert left == 0
 
 
 def test_an_engine_that_is_built(tmp_path: Path) -> None:

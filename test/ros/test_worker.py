@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from depth_node.ros.worker import Worker
 
 
-def test_newest_item_wins_while_the_worker_is_busy() -> None:
-    """Items offered while one is in hand replace each other; only the last is handled."""
+def held_up() -> tuple[Worker[int], threading.Event, threading.Event, list[int]]:
+    """Start a worker that says when it has an item, and keeps it until it is released."""
     release, started = threading.Event(), threading.Event()
     handled: list[int] = []
 
@@ -23,6 +23,12 @@ def test_newest_item_wins_while_the_worker_is_busy() -> None:
 
     worker = Worker(handle, 'test')
     worker.start()
+    return worker, started, release, handled
+
+
+def test_newest_item_wins_while_the_worker_is_busy() -> None:
+    """Items offered while one is in hand replace each other; only the last is handled."""
+    worker, started, release, handled = held_up()
     assert worker.offer(0) is False
     assert started.wait(5)
     assert [worker.offer(n) for n in (1, 2, 3)] == [False, True, True]
@@ -36,16 +42,7 @@ def test_newest_item_wins_while_the_worker_is_busy() -> None:
 
 def test_stop_drops_what_waits_and_finishes_what_is_in_hand() -> None:
     """After stop the thread is gone, and nothing offered before it is handled later."""
-    release, started = threading.Event(), threading.Event()
-    handled: list[int] = []
-
-    def handle(item: int) -> None:
-        started.set()
-        release.wait(5)
-        handled.append(item)
-
-    worker = Worker(handle, 'test')
-    worker.start()
+    worker, started, release, handled = held_up()
     worker.offer(1)
     assert started.wait(5)
     worker.offer(2)
