@@ -31,8 +31,8 @@ BUILDER = [
     for part in ('libs', 'bindings')
 ]
 TEST = [
-    'pytest>=8', 'pytest-timeout', 'hypothesis', 'psutil', 'scipy', 'pillow', 'cuda-bindings',
-    'nncf>=2.14', *BUILDER,
+    'pytest>=8', 'pytest-timeout', 'pytest-rerunfailures', 'hypothesis', 'psutil', 'scipy',
+    'pillow', 'cuda-bindings', 'nncf>=2.14', *BUILDER,
 ]
 LINT = ['ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML']
 
