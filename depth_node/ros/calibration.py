@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 import re
+import threading
 
 from sensor_msgs.msg import CameraInfo
 
@@ -16,8 +17,10 @@ from depth_node.ros import messages
 
 RECTIFIED = re.compile(r'(^|[/_.])rect(ified)?([/_.]|$)')
 """Names of rectified topics: image_rect, rect/image, image_rect_color; not /director."""
-KEPT_INFOS = 8
-"""Infos remembered by stamp: enough for the messages in flight when a camera's size changes."""
+KEPT_INFOS = 256
+"""Infos remembered by stamp: more than come while a slow network is busy with two frames."""
+INFO_PATIENCE_S = 0.05
+"""How long a frame waits for its own info; drivers publish the two within a millisecond."""
 
 
 class Calibration:
@@ -26,7 +29,11 @@ class Calibration:
 
     A calibration file wins over CameraInfo: somebody wrote it down on purpose. An assumed field
     of view is used only where CameraInfo holds no calibration. Otherwise the info with the
-    frame's own stamp applies, or the last one.
+    frame's own stamp applies; a driver may publish it after the frame, so it is waited for, a
+    moment. Where it does not come, the last one applies, and there is no more waiting until a
+    stamp fits again: cameras exist whose infos have stamps of their own.
+
+    Infos are remembered in one thread and asked for in another.
 
     :param config: the `input` parameters.
     :raises DataError: the calibration file cannot be used.
@@ -39,6 +46,8 @@ class Calibration:
         )
         self._infos: OrderedDict[tuple[int, int], CameraInfo] = OrderedDict()
         self._latest: CameraInfo | None = None
+        self._news = threading.Condition()
+        self._waited_in_vain: Size | None = None
         self._cached: tuple[tuple[object, ...], Camera] | None = None
         self.choice = ''
         """Where the camera of the last frame came from, and which of K and P applied."""
@@ -55,14 +64,16 @@ class Calibration:
         :param info: as received.
         """
         stamp = info.header.stamp
-        self._infos[(stamp.sec, stamp.nanosec)] = info
-        while len(self._infos) > KEPT_INFOS:
-            self._infos.popitem(last=False)
-        self._latest = info
+        with self._news:
+            self._infos[(stamp.sec, stamp.nanosec)] = info
+            while len(self._infos) > KEPT_INFOS:
+                self._infos.popitem(last=False)
+            self._latest = info
+            self._news.notify_all()
 
     def camera(self, stamp: tuple[int, int], size: Size, topic: str) -> Camera:
         """
-        Return the camera of a frame.
+        Return the camera of a frame; waits for its info as the class describes.
 
         :param stamp: of the image: seconds and nanoseconds.
         :param size: of the image.
@@ -73,7 +84,7 @@ class Calibration:
         """
         if self._file is not None:
             return self._of_file(self._file, size, topic)
-        info = self._infos.get(stamp) or self._latest
+        info = self._info(stamp, size)
         calibrated = info is not None and is_calibrated(info.k)
         if not calibrated and self._config.hfov_deg:
             return self._assumed(size)
@@ -96,6 +107,14 @@ class Calibration:
             camera = messages.camera_from_msg(info, rectified=rectified).for_image(size)
             self._cached = (key, camera)
         return self._cached[1]
+
+    def _info(self, stamp: tuple[int, int], size: Size) -> CameraInfo | None:
+        with self._news:
+            if stamp not in self._infos and self._waited_in_vain != size:
+                self._news.wait_for(lambda: stamp in self._infos, INFO_PATIENCE_S)
+            own = self._infos.get(stamp)
+            self._waited_in_vain = None if own is not None else size
+            return own or self._latest
 
     def _of_file(self, numbers: CameraNumbers, size: Size, topic: str) -> Camera:
         rectified, why = self._rectified(numbers.d, topic)

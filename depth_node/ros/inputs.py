@@ -15,6 +15,7 @@ from depth_node.ros.health import Health
 
 SILENCE_S = 3.0
 """Frames that stay out for this long are worth a warning."""
+INFO_DEPTH = 8
 
 
 class CameraTopics:
@@ -50,8 +51,9 @@ class CameraTopics:
         self._topic = 'image/compressed' if compressed else 'image'
         self._reliability = ReliabilityPolicy.BEST_EFFORT
         self._image: Subscription = self._subscribe()
-        # small enough never to be lost, and so heard from either kind of publisher
-        small = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        # small enough not to be lost on the way, and so heard from either kind of publisher; the
+        # queue holds those of a burst, because a frame wants its own and not the newest
+        small = QoSProfile(depth=INFO_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._info = node.create_subscription(CameraInfo, 'camera_info', on_info, small)
         self.match()
 

@@ -164,14 +164,15 @@ class Pipeline:
             estimator.keeper = self._scaling.keeper()
             estimator.configure(self._config())
             self._scaling.optical = seen.header.frame_id
+            camera = self._reader.camera(seen)
             moment = Moment(seen.rgb, nanoseconds_of(seen.header.stamp) / 1e9)
-            result = estimator.measure(predicted.prediction, seen.camera, moment)
+            result = estimator.measure(predicted.prediction, camera, moment)
             self._scaling.tell(result.state)
             config = self._config()
             idle = idle_parameters(config, predicted.estimator.spec)
             self._notices.set('idle', idle)
             self._judge(result, estimator)
-            if self._sender.send(predicted.wanted, result, seen):
+            if self._sender.send(predicted.wanted, result, seen, camera):
                 self._health.sent(time.monotonic() - predicted.arrived)
             else:
                 self._health.drop('no metres')

@@ -28,12 +28,10 @@ class Seen:
     One frame as it came.
 
     :param rgb: uint8 (H, W, 3); a view on the message where its encoding is rgb8.
-    :param camera: that took it, or None where there is no calibration.
     :param header: the message's, with the frame_id the parameters want.
     """
 
     rgb: RGB
-    camera: Camera | None
     header: Header
 
     @property
@@ -76,9 +74,30 @@ class Reader:
         :raises DataError: the message contradicts itself.
         """
         rgb = self._picture(message, turn)
-        header = self._header(message.header)
-        camera = self._camera(header, Size(rgb.shape[1], rgb.shape[0]))
-        return Seen(rgb, camera, header)
+        return Seen(rgb, self._header(message.header))
+
+    def camera(self, seen: Seen) -> Camera | None:
+        """
+        Find the camera of a frame.
+
+        To be asked as late as possible, since its CameraInfo may come after it.
+
+        :param seen: the frame.
+        :returns: that took it, or None where there is no calibration.
+        """
+        stamp = (seen.header.stamp.sec, seen.header.stamp.nanosec)
+        try:
+            camera = self._calibration.camera(stamp, seen.size, self._topic())
+        except DataError as error:
+            self._notices.warn('calibration', str(error), fatal=True)
+            return None
+        self._notices.health.clear('calibration')
+        assumed = self._calibration.assumed
+        instead = f'the camera is calibrated by {assumed}, not by CameraInfo.' if assumed else ''
+        self._notices.set('assumed', instead)
+        self._notices.health.calibration = self._calibration.choice
+        self._notices.tell('calibration', f'camera: {self._calibration.choice}')
+        return camera
 
     def _picture(self, message: Any, turn: int) -> RGB:
         if isinstance(message, CompressedImage):
@@ -98,18 +117,3 @@ class Reader:
         )
         self._notices.set('frame_id', '' if header.frame_id else missing)
         return header
-
-    def _camera(self, header: Header, size: Size) -> Camera | None:
-        stamp = (header.stamp.sec, header.stamp.nanosec)
-        try:
-            camera = self._calibration.camera(stamp, size, self._topic())
-        except DataError as error:
-            self._notices.warn('calibration', str(error), fatal=True)
-            return None
-        self._notices.health.clear('calibration')
-        assumed = self._calibration.assumed
-        instead = f'the camera is calibrated by {assumed}, not by CameraInfo.' if assumed else ''
-        self._notices.set('assumed', instead)
-        self._notices.health.calibration = self._calibration.choice
-        self._notices.tell('calibration', f'camera: {self._calibration.choice}')
-        return camera

@@ -53,20 +53,23 @@ class Sender:
         """
         return self._outputs.wanted()
 
-    def send(self, wanted: Wanted, result: DepthFrame, seen: Seen) -> bool:
+    def send(
+        self, wanted: Wanted, result: DepthFrame, seen: Seen, camera: Camera | None
+    ) -> bool:
         """
         Publish what is wanted and known.
 
         :param wanted: topics with subscribers, as in ``outputs.TOPICS``.
         :param result: what was estimated.
         :param seen: the frame it was estimated from.
+        :param camera: that took it, or None where nobody knows.
         :returns: whether anything was published.
         """
         publish, header = self._outputs.publish, seen.header
         if 'depth/image_relative' in wanted:
             values = messages.image_to_msg(result.prediction.values, '32FC1', header)
             publish('depth/image_relative', values)
-        depth, camera = result.depth, seen.camera
+        depth = result.depth
         if depth is None or camera is None:
             return 'depth/image_relative' in wanted
         output = self._config().output

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+import threading
 
 import pytest
 from sensor_msgs.msg import CameraInfo
 
 from depth_node.camera import Camera, Distortion, UncalibratedError
 from depth_node.config import Config
+from depth_node.errors import DataError
 from depth_node.model import Size
 from depth_node.ros import messages
-from depth_node.ros.calibration import Calibration
+from depth_node.ros.calibration import Calibration, INFO_PATIENCE_S
 
 SIZE = Size(64, 48)
 BENT = Camera(64, 48, 50.0, 51.0, 30.0, 22.0, Distortion.PLUMB_BOB, (-0.2, 0.1, 0.0, 0.0, 0.0))
+CHANGED = Camera.from_hfov(64, 48, 60.0)
 
 
 def info(camera: Camera, *, seconds: int = 1) -> CameraInfo:
@@ -72,6 +75,46 @@ def test_the_info_of_the_frame_wins_over_the_last() -> None:
     with pytest.raises(UncalibratedError, match='no CameraInfo'):
         found.camera((1, 0), SIZE, '/image')
     found.remember(info(BENT, seconds=1))
-    found.remember(info(Camera.from_hfov(64, 48, 60.0), seconds=2))
+    found.remember(info(CHANGED, seconds=2))
     assert found.camera((1, 0), SIZE, '/image').fx == 50.0
     assert found.camera((2, 0), SIZE, '/image').fx != 50.0
+
+
+def test_a_frame_waits_for_the_info_that_belongs_to_it() -> None:
+    """A driver may publish the image first, also in the moment its size changes."""
+    found = calibration()
+    found.remember(info(Camera.from_hfov(32, 24, 60.0), seconds=1))
+    later = threading.Timer(0.01, found.remember, [info(BENT, seconds=2)])
+    later.start()
+    assert found.camera((2, 0), SIZE, '/image').fx == 50.0
+    later.join()
+
+
+def test_infos_with_stamps_of_their_own_cost_one_moment_and_not_one_a_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What never comes is not waited for again, until a stamp has fitted or the size changes."""
+    waits: list[float] = []
+    found = calibration()
+    monkeypatch.setattr(found._news, 'wait_for', lambda _, seconds: waits.append(seconds))
+    found.remember(info(BENT, seconds=1))
+    for second in range(2, 20):
+        assert found.camera((second, 0), SIZE, '/image').fx == 50.0
+    assert waits == [INFO_PATIENCE_S]
+    found.remember(info(BENT, seconds=20))
+    for second in (20, 21, 22):
+        found.camera((second, 0), SIZE, '/image')
+    assert len(waits) == 2
+    with pytest.raises(DataError):
+        found.camera((23, 0), Size(32, 24), '/image')
+    assert len(waits) == 3
+
+
+def test_infos_outlast_a_slow_network() -> None:
+    """Two seconds of a fast camera are remembered, and not more than a few."""
+    found = calibration()
+    for second in range(1000):
+        found.remember(info(BENT if second == 800 else CHANGED, seconds=second))
+    assert found.camera((800, 0), SIZE, '/image').fx == 50.0
+    assert found.camera((999, 0), SIZE, '/image').fx != 50.0
+    assert len(found._infos) < 1000

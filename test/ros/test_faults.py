@@ -343,6 +343,29 @@ def test_a_camera_info_of_another_size_is_refused(rig: Rig, model: Path) -> None
     rig.until('depth/image', frame(), CAMERA)
 
 
+def test_no_frame_is_lost_when_the_size_changes_and_the_info_comes_second(
+    rig: Rig, model: Path
+) -> None:
+    """Each frame is answered through its own info, which is published after it."""
+    rig.listen('depth/image', 'depth/camera_info')
+    process = rig.start(model)
+    rig.until('depth/image', frame(), CAMERA)
+    rig.settle(0.3)
+    for number in range(1, 7):
+        width, height = (64, 48) if number % 2 == 0 else (32, 24)
+        header = messages.header_of(messages.stamp_of(10**9 * number), FRAME)
+        camera = Camera.from_hfov(width, height, 50.0 + number)
+        rig.got['depth/camera_info'].clear()
+        rig.images.publish(messages.image_to_msg(frame(width, height), 'rgb8', header))
+        time.sleep(0.01)
+        rig.infos.publish(messages.camera_info_to_msg(camera, header))
+        assert rig.spin(lambda: rig.got['depth/camera_info'], 10), (number, rig.said())
+        answer = rig.got['depth/camera_info'][-1]
+        assert answer.width == width
+        np.testing.assert_allclose(answer.k[0], camera.fx)
+    assert 'but its calibration' not in process.output
+
+
 def test_infos_of_cameras_that_do_not_exist(rig: Rig, model: Path) -> None:
     """Absurd CameraInfo neither ends the node nor makes metres."""
     rig.listen('depth/image')
