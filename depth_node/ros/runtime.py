@@ -91,6 +91,8 @@ def run(
         except Exception as error:  # noqa: BLE001 - rclpy has a class for each wrong argument
             print(f'ROS arguments: {error}', file=sys.stderr)  # noqa: T201 - no logger yet
             return USAGE
+        # from here on a signal ends it in order
+        get_logger('depth_node').info(f'starting as process {os.getpid()}')
         code = USAGE
         try:
             code = _spin(make, arguments, until, stop)

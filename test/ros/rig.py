@@ -44,6 +44,7 @@ class Rig:
         self.infos = node.create_publisher(CameraInfo, 'camera_info', RELIABLE)
         self.got: dict[str, list[Any]] = {}
         self.statuses: dict[str, DiagnosticStatus] = {}
+        self._clients: dict[str, Any] = {}
         node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self._stamp = 0
 
@@ -192,26 +193,34 @@ class Rig:
         """
         from rcl_interfaces.srv import SetParameters
 
-        client = self.node.create_client(SetParameters, 'depth_node/set_parameters')
-        assert self.spin(client.service_is_ready)
         parameter = Parameter(name, value=value).to_parameter_msg()
         request = SetParameters.Request(parameters=[parameter])
-        future = client.call_async(request)
-        assert self.spin(future.done)
-        result = future.result().results[0]
+        result = self._call(SetParameters, 'set_parameters', request).results[0]
         return result.successful, result.reason
 
     def change_state(self, transition: str) -> bool:
         """Ask for a lifecycle transition by its label; return whether it succeeded."""
         from lifecycle_msgs.srv import ChangeState
 
-        client = self.node.create_client(ChangeState, 'depth_node/change_state')
-        assert self.spin(client.service_is_ready)
         request = ChangeState.Request()
         request.transition.label = transition
+        return bool(self._call(ChangeState, 'change_state', request).success)
+
+    def state(self) -> str:
+        """Ask for the label of the lifecycle's state."""
+        from lifecycle_msgs.srv import GetState
+
+        return str(self._call(GetState, 'get_state', GetState.Request()).current_state.label)
+
+    def _call(self, kind: Any, name: str, request: Any) -> Any:
+        """Call a service of the node and return its answer."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, f'depth_node/{name}')
+        client = self._clients[name]
+        assert self.spin(client.service_is_ready), f'no service {name}'
         future = client.call_async(request)
-        assert self.spin(future.done)
-        return bool(future.result().success)
+        assert self.spin(future.done), f'no answer from {name}'
+        return future.result()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self.statuses.update({status.name: status for status in message.status})

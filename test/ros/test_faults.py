@@ -7,7 +7,6 @@ import json
 import os
 from pathlib import Path
 import random
-import signal
 import time
 from typing import Any
 
@@ -270,44 +269,6 @@ def test_an_engine_that_is_being_built_or_cannot_be(
     assert process.stop() == 0
     assert time.monotonic() - start < 5
     assert 'Traceback' not in process.output
-
-
-def test_random_transitions_with_frames_flowing(rig: Rig, model: Path) -> None:
-    """Any order of transitions; at the end the node still works."""
-    rig.listen('depth/image')
-    process = rig.start(model, engine__name='onnxruntime', engine__threads=1)
-    rig.until('depth/image', frame(), CAMERA)
-    rng = random.Random(1)
-    before = 0.0
-    for n in range(10_000 if LONG else 60):
-        rig.publish(frame(), CAMERA)
-        rig.change_state(rng.choice(('configure', 'activate', 'deactivate', 'cleanup')))
-        if n == 30:
-            before = memory_mb(process)
-    for transition in ('deactivate', 'cleanup', 'configure', 'activate'):
-        rig.change_state(transition)
-    rig.until('depth/image', frame(), CAMERA)
-    assert memory_mb(process) < before + (100 if LONG else 50)
-    assert process.stop(signal.SIGINT) == 0
-    assert 'Traceback' not in process.output
-
-
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_signals_at_any_moment_end_it_in_order(
-    processes: Processes, model: Path, number: signal.Signals
-) -> None:
-    """Exit code 0, no traceback, nothing left in shared memory (the fixture looks)."""
-    rng = random.Random(int(number))
-    for _ in range(40 if LONG else 3):
-        process = processes.python(
-            '-m', 'depth_node.ros.node', '--ros-args', '-p', f'model.name:={model}'
-        )
-        process.wait_for('depth_node')  # the start line
-        time.sleep(rng.uniform(0, 1.5))
-        start = time.monotonic()
-        assert process.stop(number) == 0, process.output
-        assert time.monotonic() - start < 5, 'the bound is 2 s on a machine of its own'
-        assert 'Traceback' not in process.output
 
 
 def test_two_nodes_share_a_cache_and_a_read_only_home_is_survived(
