@@ -15,6 +15,7 @@ from typing import Any
 
 from depth_node.errors import ModelError
 from depth_node.model import ModelSpec, Size
+from depth_node.model.spec import LARGEST_SIDE
 
 EXTRAS = ('confidence', 'sky')
 """Outputs a network may have beside its depth, known by their names."""
@@ -153,6 +154,16 @@ def choose_size(
     :returns: the network's size.
     :raises ModelError: file, sidecar and wish contradict each other, or nothing says the size.
     """
+    size = _chosen(spec, info, wanted, frame)
+    if max(size) > LARGEST_SIDE:
+        raise ModelError(
+            f'{spec.name}: {size} is not a size a network can have.',
+            f'Its sides may have {LARGEST_SIDE} pixels at most.',
+        )
+    return size
+
+
+def _chosen(spec: ModelSpec, info: NetworkInfo, wanted: str, frame: Size | None) -> Size:
     if spec.input_size is not None and not _fits(spec.input_size, info):
         raise ModelError(
             f'{info.path}: the network takes {_sides(info)}, its description says '
@@ -262,12 +273,12 @@ def _input_sides(value: Any, path: Path) -> tuple[int | None, int | None]:
         and len(shape) == 4
         and shape[0] in (None, 1)
         and shape[1] in (None, 3)
-        and all(side is None or side > 0 for side in shape[2:])
+        and all(side is None or 0 < side <= LARGEST_SIDE for side in shape[2:])
     )
     if not good or shape is None:
         raise ModelError(
             f'{path}: its input {value.name} is {kind} {_written(shape)}, expected float '
-            '[1, 3, h, w].', _REMEDY,
+            f'[1, 3, h, w] with sides of at most {LARGEST_SIDE}.', _REMEDY,
         )
     return shape[2], shape[3]
 

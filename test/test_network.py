@@ -179,3 +179,13 @@ def test_a_network_exported_for_a_nominal_side_is_taken_for_it(side, frame):
 def test_a_nominal_side_is_refused_by_a_fixed_network():
     with pytest.raises(ModelError, match='takes 32x24, it cannot run at 308x308'):
         networks.choose_size(SPEC, info(32, 24), '308', Size(640, 480))
+
+
+def test_sizes_no_network_has_are_refused_before_memory_is_taken(network):
+    """In the file, and asked of a file that takes any."""
+    with pytest.raises(ModelError, match=r'100000.*at most 8192'):
+        networks.inspect(network(width=100_000, height=100_000))
+    spec = ModelSpec('tiny', OutputKind.RELATIVE_DEPTH, nominal_size=Size(64, 48))
+    for wanted in ('100000x100000', '50000'):
+        with pytest.raises(ModelError, match='not a size a network can have'):
+            networks.choose_size(spec, info(), wanted)

@@ -212,6 +212,7 @@ def quantize(
     :returns: OpenVINO's model with quantized weights and activations.
     :raises EngineError: NNCF is not installed, or cannot quantize it.
     """
+    cpu.without_telemetry()
     try:
         # it greets on standard output, and draws bars there with nobody asking for them
         with contextlib.redirect_stdout(io.StringIO()):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from depth_node.config import EngineConfig
 from depth_node.engine.base import Engine, never, no_progress, Progress
 from depth_node.engine.cache import cache_root, writable
-from depth_node.errors import CancelledError, EngineError
+from depth_node.errors import CancelledError, DepthNodeError, EngineError
 from depth_node.model import Model, Size
 
 _LOGGER = logging.getLogger(__name__)
@@ -89,12 +89,17 @@ def open_engine(
         except CancelledError:
             raise
         except EngineError as error:
-            reasons.append(f'{name}: {error}')
-            if len(names) > 1:
-                log(f'Engine {config.name}: not {name}: {error}')
+            reason = str(error)
+        except DepthNodeError:
+            raise  # the network's fault, whichever engine
+        except Exception as error:  # noqa: BLE001  a library that is broken: the next may not be
+            reason = f'{type(error).__name__}: {error}'
         else:
             log(f'Engine {config.name}: {engine.description} at {network_size}.')
             return engine
+        reasons.append(f'{name}: {reason}')
+        if len(names) > 1:
+            log(f'Engine {config.name}: not {name}: {reason}')
     raise EngineError('No engine works. ' + ' '.join(reasons) if len(reasons) > 1 else reasons[0])
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+import sys
+from types import ModuleType
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +79,7 @@ def shared_core() -> Any:
     :returns: its core.
     :raises EngineError: it is not installed.
     """
+    without_telemetry()
     try:
         import openvino
     except ImportError as error:
@@ -84,6 +87,18 @@ def shared_core() -> Any:
             f'OpenVINO cannot be imported ({error}).', 'Install it: pip install openvino.'
         ) from error
     return _core(openvino)
+
+
+def without_telemetry() -> None:
+    """
+    Keep OpenVINO and NNCF from reporting their use.
+
+    Merely imported they fork this process, with every thread of DDS in it, and the copy sends an
+    event to Google Analytics, unless a file in the home folder says no. Without the package
+    that does this they use stubs of their own. A package that is imported already stays: then
+    it is the choice of the program around us.
+    """
+    sys.modules.setdefault('openvino_telemetry', cast('ModuleType', None))
 
 
 @functools.cache
@@ -154,7 +169,10 @@ class OpenVinoNetwork:
         arrays = {}
         self._request: Any = compiled.create_infer_request()
         for name in info.outputs:
-            shape = tuple(compiled.output(name).shape)
+            try:
+                shape = tuple(compiled.output(name).shape)
+            except RuntimeError as error:  # it depends on the values of the frame
+                raise _refused(info, error) from error
             networks.check_plane(info, name, shape, size)
             arrays[name] = np.zeros(shape, np.float32)
             self._request.set_tensor(name, openvino.Tensor(arrays[name], shared_memory=True))

@@ -18,6 +18,8 @@ from typing import NamedTuple
 from depth_node.errors import ModelError
 
 SIDECAR_FORMAT = 1
+LARGEST_SIDE = 8192
+"""Of a network's input (pixels): what claims more is damaged or malicious."""
 
 
 class OutputKind(str, enum.Enum):
@@ -80,7 +82,8 @@ class Size(NamedTuple):
         :raises ModelError: not two positive whole numbers with an x between them.
         """
         width, _, height = text.lower().partition('x')
-        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        digits = width.isdecimal() and height.isdecimal() and len(text) < 20
+        if not (digits and int(width) and int(height)):
             raise ModelError(f'{text!r} is not a size.', 'Write WIDTHxHEIGHT, like 640x192.')
         return cls(int(width), int(height))
 
@@ -149,6 +152,10 @@ class ModelSpec:
                 f'{self.name}: min_depth {self.min_depth:g} m is not below max_depth '
                 f'{self.max_depth:g} m.'
             )
+        if not 0 <= self.sky_threshold <= 1:
+            raise ModelError(
+                f'{self.name}: sky_threshold is {self.sky_threshold}, expected a share of 0 to 1.'
+            )
         if not all(math.isfinite(m) for m in self.mean):
             raise ModelError(f'{self.name}: mean is {self.mean}, expected three numbers.')
         if not all(math.isfinite(s) and s > 0 for s in self.std):
@@ -156,7 +163,7 @@ class ModelSpec:
         if self.multiple < 1:
             raise ModelError(f'{self.name}: multiple is {self.multiple}, expected 1 or more.')
         for size in (self.input_size, self.nominal_size):
-            if size is not None and not all(0 < side <= 8192 for side in size):
+            if size is not None and not all(0 < side <= LARGEST_SIDE for side in size):
                 raise ModelError(f'{self.name}: {size} is not a size a network can have.')
 
     def to_json(self) -> str:

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 import logging
+import os
+import subprocess
 import sys
+from types import ModuleType
 
+import numpy as np
+from onnx import helper, numpy_helper, save, TensorProto
 import pytest
 
 from depth_node.config import EngineConfig
@@ -118,3 +124,68 @@ def test_threads_are_used(model, config, no_gpu):
         patch.setattr(openvino.Core, 'compile_model', spy)
         open_engine(model, replace(config, name='openvino', threads=1), SIZE)
     assert seen[0]['INFERENCE_NUM_THREADS'] == 1
+
+
+def test_a_library_that_is_broken_is_one_more_reason(model, config, no_gpu, monkeypatch):
+    """Whatever it raises; a name asked for is refused in the usual words."""
+    monkeypatch.setitem(sys.modules, 'tensorrt', ModuleType('tensorrt'))  # it has no version
+    lines = []
+    engine = open_engine(model, config, SIZE, log=lines.append)
+    assert engine.description.startswith('OpenVINO')
+    assert 'not tensorrt: AttributeError: ' in lines[0]
+    with pytest.raises(EngineError, match='AttributeError'):
+        open_engine(model, replace(config, name='tensorrt'), SIZE)
+
+
+def test_an_output_whose_size_depends_on_the_frame(tmp_path, config, no_gpu):
+    """ONNX allows it; no engine runs it, and each says so."""
+    nodes = [
+        helper.make_node('NonZero', ['image'], ['places']),
+        helper.make_node('Cast', ['places'], ['numbers'], to=TensorProto.FLOAT),
+        helper.make_node('Unsqueeze', ['numbers', 'axis'], ['depth']),
+    ]
+    graph = helper.make_graph(
+        nodes, 'odd',
+        [helper.make_tensor_value_info('image', TensorProto.FLOAT, [1, 3, 24, 32])],
+        [helper.make_tensor_value_info('depth', TensorProto.FLOAT, [1, 'a', 'b'])],
+        [numpy_helper.from_array(np.array([0]), 'axis')],
+    )
+    path = tmp_path / 'odd.onnx'
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8), path)
+    odd = Model(path, ModelSpec('odd', OutputKind.RELATIVE_DEPTH))
+    with pytest.raises(EngineError, match='dynamic shape'):
+        open_engine(odd, replace(config, name='openvino'), SIZE)
+    with pytest.raises(ModelError, match='its output depth'):
+        open_engine(odd, config, SIZE)
+
+
+def test_openvino_reports_to_nobody(model, tmp_path):
+    """Its package would fork this process and send an event, merely imported."""
+    script = """if True:
+        import sys
+        bad = []
+        watched = ('os.fork', 'socket.getaddrinfo', 'socket.connect')
+        sys.addaudithook(lambda event, _: bad.append(event) if event in watched else None)
+        from pathlib import Path
+        from depth_node.config import EngineConfig
+        from depth_node.engine import open_engine
+        from depth_node.model import Model, ModelSpec, OutputKind, Size
+        model = Model(Path(sys.argv[1]), ModelSpec('tiny', OutputKind.RELATIVE_DEPTH))
+        for precision in sys.argv[3:]:
+            config = EngineConfig(name='openvino', precision=precision, cache_dir=sys.argv[2])
+            engine = open_engine(model, config, Size(32, 24))
+            print(engine.description)
+            engine.close()
+        sys.exit(f'not allowed: {bad}' if bad else 0)
+    """
+    home = tmp_path / 'home'
+    home.mkdir()
+    precisions = ['fp32', *(['int8'] if find_spec('nncf') else [])]
+    done = subprocess.run(
+        [sys.executable, '-c', script, str(model.path), str(tmp_path / 'cache'), *precisions],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, 'HOME': str(home), 'CI': ''},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('OpenVINO') == len(precisions)
+    assert not list(home.rglob('*'))
