@@ -77,11 +77,15 @@ class DepthNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check the parameters, begin to open the engine, and announce the outputs."""
-        return self._attempt(self._configure, lambda: super(DepthNode, self).on_configure(state))
+        return self._attempt(
+            self._configure, lambda: super(DepthNode, self).on_configure(state), self._release
+        )
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera."""
-        return self._attempt(self._activate, lambda: super(DepthNode, self).on_activate(state))
+        return self._attempt(
+            self._activate, lambda: super(DepthNode, self).on_activate(state), self._rest
+        )
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, finish the frame in hand, and cancel an engine that is being built."""
@@ -108,7 +112,10 @@ class DepthNode(LifecycleNode):
         self._release()
 
     def _attempt(
-        self, work: Callable[[], None], then: Callable[[], TransitionCallbackReturn]
+        self,
+        work: Callable[[], None],
+        then: Callable[[], TransitionCallbackReturn],
+        undo: Callable[[], None],
     ) -> TransitionCallbackReturn:
         """Make a transition, or say why not, leave nothing half done, and fail."""
         try:
@@ -119,10 +126,16 @@ class DepthNode(LifecycleNode):
             text = f'{type(error).__name__}: {error}\n{traceback.format_exc()}'
         else:
             return then()
+        undo()
+        name = self.get_fully_qualified_name()
+        steps = 'activate' if self._configured else 'configure`, then `activate'
+        text += (
+            f' The node waits, {self._state()}: mend it (`ros2 param set {name} NAME VALUE`), '
+            f'then `ros2 lifecycle set {name} {steps}`; or start it again.'
+        )
         self._health.error(text)
         self._health.set('configure', text, fatal=True)
         self.get_logger().error(text)
-        self._release()
         return TransitionCallbackReturn.FAILURE
 
     def _configure(self) -> None:
@@ -156,6 +169,7 @@ class DepthNode(LifecycleNode):
             self._notices,
         )
         self._opening.resume()
+        self._health.clear('configure')
         self._health.restart()
         self._pipeline.start()
         self._scaling.listen()

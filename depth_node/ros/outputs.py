@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
+
+from depth_node.errors import ConfigError
 
 TOPICS: dict[str, Any] = {
     'depth/image': Image,
@@ -28,22 +31,31 @@ class Outputs:
     Both can be overridden by ROS's own `qos_overrides` parameters.
 
     :param node: owner of the publishers.
+    :raises ConfigError: an override that ROS does not know.
     """
 
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
+        self._publishers: dict[str, Any] = {}
+        try:
+            for topic, kind in TOPICS.items():
+                self._publishers[topic] = self._publisher(topic, kind)
+        except (RuntimeError, ParameterException) as error:  # an unknown policy, value or type
+            self.destroy()
+            raise ConfigError(
+                f'qos_overrides: {error}.',
+                'They are given at start: reliability is reliable or best_effort, history '
+                'keep_last or keep_all, depth a number.',
+            ) from error
+
+    def _publisher(self, topic: str, kind: Any) -> Any:
         qos = QoSProfile(
             depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
         )
-        self._publishers = {
-            topic: node.create_lifecycle_publisher(
-                kind,
-                topic,
-                qos,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-            for topic, kind in TOPICS.items()
-        }
+        return self._node.create_lifecycle_publisher(
+            kind, topic, qos,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
 
     def wanted(self) -> frozenset[str]:
         """

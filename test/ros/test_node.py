@@ -10,6 +10,7 @@ import signal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from processes import Processes
 import pytest
 from rig import FRAME, Rig
 
@@ -213,18 +214,38 @@ def test_compressed_input(rig: Rig, model: Path) -> None:
 
 
 def test_a_model_that_cannot_be_used_fails_configure_and_not_the_node(
-    rig: Rig, tmp_path: Path
+    rig: Rig, model: Path, tmp_path: Path
 ) -> None:
-    """The reason is logged with its remedy, and the node can be configured anew."""
+    """The reason is logged once with its remedy; the remedy works, as it is written."""
     wrong = tmp_path / 'wrong.onnx'
     wrong.write_text('not a network')
+    rig.listen('depth/image')
     process = rig.start(wrong)
-    process.wait_for('wrong.onnx')
+    process.wait_for('ros2 lifecycle set /depth_node configure')
+    assert rig.hears('depth', 'wrong.onnx')
     assert not rig.change_state('activate')
     assert not rig.change_state('configure')
-    assert rig.hears('depth', 'wrong.onnx')
     assert process.popen.poll() is None
+    assert process.output.count('[ERROR]') == 2  # one for each attempt
+    assert rig.set('model.name', str(model))[0]
+    assert rig.change_state('configure')
+    assert rig.change_state('activate')
+    rig.until('depth/image', frame(), CAMERA)
+    assert rig.spin(lambda: not any('wrong.onnx' in text for text in rig.said().values()))
     assert process.stop() == 0
+
+
+@pytest.mark.parametrize('override', ['reliability:=nonsense', 'depth:=-3', 'depth:=x'])
+def test_a_wrong_qos_override_is_one_line(
+    processes: Processes, model: Path, override: str
+) -> None:
+    """ROS's own parameters are read late, and refused as clearly as ours."""
+    process = processes.python(
+        '-m', 'depth_node.ros.node', '--ros-args', '-p', f'model.name:={model}',
+        '-p', f'qos_overrides./depth/image.publisher.{override}',
+    )
+    process.wait_for('qos_overrides: .*best_effort.*start it again')
+    assert 'Traceback' not in process.output
 
 
 def test_impossible_transitions_are_refused(rig: Rig, model: Path) -> None:
