@@ -9,6 +9,7 @@ means one distance in every frame.
 from __future__ import annotations
 
 import functools
+import math
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ Color = NDArray[np.uint8]
 INVALID = 96
 """Gray level of pixels without a depth."""
 _LEVELS = 254
-_BAR_MARKS = 5
+_BAR_MARKS = 6
 
 
 def colorize(
@@ -77,16 +78,36 @@ def scale_bar(width: int, height: int, nearest: float, farthest: float) -> Color
     bar[:height // 2] = colorize(ramp, nearest, farthest)
     font, size = cv2.FONT_HERSHEY_SIMPLEX, height / 2 / 32
     baseline = height - max(2, height // 10)
-    marks = np.linspace(nearest, farthest, _BAR_MARKS)
-    for index, metres in enumerate(marks):
-        text = f'{metres:.3g} m'
+    widest = cv2.getTextSize(f'{round_marks(nearest, farthest, 2)[-1]:g} m', font, size, 1)[0][0]
+    for metres in round_marks(nearest, farthest, min(_BAR_MARKS, int(width / (1.5 * widest)))):
+        text = f'{metres:g} m'
         text_width = cv2.getTextSize(text, font, size, 1)[0][0]
-        middle = index / (_BAR_MARKS - 1) * (width - 1)
+        middle = round((metres - nearest) / (farthest - nearest) * (width - 1))
         left = min(max(int(middle - text_width / 2), 1), max(width - text_width - 1, 0))
         cv2.putText(
             bar, text, (left, baseline), font, size, (255, 255, 255), 1, cv2.LINE_AA
         )
+        bar[height // 2:height // 2 + max(2, height // 12), middle] = 255
     return bar
+
+
+def round_marks(nearest: float, farthest: float, most: int) -> list[float]:
+    """
+    Choose round numbers to write on a scale.
+
+    :param nearest: its least value.
+    :param farthest: its largest value.
+    :param most: how many at most, if that is 2 or more.
+    :returns: multiples of 1, 2 or 5 times a power of ten, ascending; the ends where not even one
+        lies between them.
+    """
+    step = 10.0 ** math.floor(math.log10((farthest - nearest) / max(most, 2)))
+    for times in (1, 2, 5, 10, 20):
+        first, last = (round(end / (times * step), 9) for end in (nearest, farthest))
+        counts = range(math.ceil(first), math.floor(last) + 1)
+        if 0 < len(counts) <= max(most, 2):
+            return [float(f'{count * times * step:.9g}') for count in counts]
+    return [nearest, farthest]
 
 
 @functools.lru_cache(maxsize=1)

@@ -44,20 +44,21 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
 
     :param results: one per frame.
     :returns: the metrics' means by name, `frames`, the median `scale`, the mean `coverage`, the
-        number of `pixels`, and `interval95` of the mean of each metric.
+        number of `pixels`, and, of two frames or more, `interval95` of the mean of each metric.
     :raises DataError: no frame.
     """
     mean = DepthMetrics.mean([result.score.metrics for result in results])
     columns = {
         name: [getattr(result.score.metrics, name) for result in results] for name in NAMES
     }
+    intervals = {name: interval(values) for name, values in columns.items()}
     return {
         **dataclasses.asdict(mean),
         'frames': len(results),
         'scale': float(np.median([result.scale for result in results])),
         'coverage': float(np.mean([result.score.coverage for result in results])),
         'pixels': sum(result.score.pixels for result in results),
-        'interval95': {name: interval(values) for name, values in columns.items()},
+        **({'interval95': intervals} if all(intervals.values()) else {}),
     }
 
 

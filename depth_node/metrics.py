@@ -199,16 +199,17 @@ def score(
     return Score(DepthMetrics.between(d, t), scale, pixels / known, pixels)
 
 
-def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
+def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float] | None:
     """
     Estimate how well a mean over frames is known (percentile bootstrap, Efron 1979).
 
     :param values: one per frame.
     :param seed: of the resampling.
-    :returns: the ends of the 95 % interval of the mean; NaN with fewer than two frames.
+    :returns: the ends of the 95 % interval of the mean; None with fewer than two frames, which
+        say nothing about that.
     """
     if len(values) < 2:
-        return math.nan, math.nan
+        return None
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, len(values), (2000, len(values)))
     low, high = np.percentile(np.asarray(values, np.float64)[drawn].mean(axis=1), (2.5, 97.5))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import cv2
+from hypothesis import given
+from hypothesis import strategies as st
 import numpy as np
+import pytest
 
-from depth_node.color import bar_height, colorize, INVALID
+from depth_node.color import bar_height, colorize, INVALID, round_marks, scale_bar
 
 
 def luminance(picture: np.ndarray) -> np.ndarray:
@@ -55,3 +58,34 @@ def test_scale_bar_is_added_below() -> None:
     assert light[0] > 230
     assert light[-1] < 30
     assert (barred[252:] == 255).any()  # the distances
+
+
+@pytest.mark.parametrize(('ends', 'marks'), [
+    ((0.3, 10.0), [2, 4, 6, 8, 10]),
+    ((0.0, 20.0), [0, 5, 10, 15, 20]),
+    ((0.3, 80.0), [20, 40, 60, 80]),
+    ((0.2, 1.0), [0.2, 0.4, 0.6, 0.8, 1.0]),
+    ((1.0, 1.004), [1.0, 1.001, 1.002, 1.003, 1.004]),
+])
+def test_marks_are_round_numbers(ends: tuple[float, float], marks: list[float]) -> None:
+    assert round_marks(*ends, 6) == pytest.approx(marks, abs=1e-12)
+
+
+@given(st.floats(0, 1000), st.floats(0.01, 1000), st.integers(0, 20))
+def test_any_range_has_some_marks_within_it(nearest: float, span: float, most: int) -> None:
+    marks = round_marks(nearest, nearest + span, most)
+    assert 1 <= len(marks) <= max(most, 2)
+    assert marks == sorted(marks)
+    assert nearest - 1e-6 <= marks[0] <= marks[-1] <= nearest + span + 1e-6
+
+
+def test_a_mark_stands_below_its_color() -> None:
+    bar = scale_bar(640, 40, 0.3, 10.0)
+    ticks = np.flatnonzero((bar[21] == 255).all(-1))
+    assert len(ticks) == 5
+    np.testing.assert_allclose(0.3 + ticks / 639 * 9.7, [2, 4, 6, 8, 10], atol=0.02)
+
+
+@pytest.mark.parametrize('width', [1, 8, 64, 320, 1920])
+def test_the_scale_is_drawn_at_any_width(width: int) -> None:
+    assert scale_bar(width, 20, 0.3, 10.0).shape == (20, width, 3)

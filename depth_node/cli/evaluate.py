@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +208,6 @@ def _print(report: dict[str, Any], args: argparse.Namespace) -> None:
     )
     print('  '.join(f'{name:>8}' for name in NAMES))
     print('  '.join(f'{report[name]:8.4f}' for name in NAMES))
-    low, high = report['interval95']['abs_rel']
-    if math.isfinite(low):
+    if 'interval95' in report:
+        low, high = report['interval95']['abs_rel']
         print(f'abs_rel lies between {low:.4f} and {high:.4f} with 95 % (bootstrap over frames)')

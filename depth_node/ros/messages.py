@@ -9,6 +9,7 @@ float field takes a Python float and nothing else: with checks off, an int is se
 from __future__ import annotations
 
 import array
+import functools
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -251,14 +252,23 @@ def _view(message: Image) -> NDArray[Any]:
     )
 
 
-def _cv_bridge_rgb(message: Image) -> NDArray[np.uint8] | None:
-    """Convert with cv_bridge; None where it is not installed."""
+@functools.cache
+def _cv_bridge() -> Any:
+    """Return a CvBridge, or None; looked for once and not with every frame."""
     try:
         from cv_bridge import CvBridge
     except Exception:  # noqa: BLE001 - one built for numpy 1 raises more than ImportError
         return None
+    return CvBridge()
+
+
+def _cv_bridge_rgb(message: Image) -> NDArray[np.uint8] | None:
+    """Convert with cv_bridge; None where it is not installed."""
+    bridge = _cv_bridge()
+    if bridge is None:
+        return None
     try:
-        image = CvBridge().imgmsg_to_cv2(message, 'rgb8')
+        image = bridge.imgmsg_to_cv2(message, 'rgb8')
     except Exception as error:  # its own errors, cv2's, and numpy's on a wrong step
         raise DataError(
             f'image encoding {message.encoding[:40]!r} is not known, and cv_bridge says: {error}.'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import builtins
 import struct
 import sys
 import types
@@ -223,16 +224,43 @@ class Bridge:
         return np.full((message.height, message.width, 3), 7, np.uint8)
 
 
-def test_unknown_encodings_go_through_cv_bridge_where_it_is(monkeypatch):
+@pytest.fixture
+def install_bridge(monkeypatch):
+    """Install a cv_bridge, or none, for one test."""
+    def install(module):
+        messages._cv_bridge.cache_clear()
+        monkeypatch.setitem(sys.modules, 'cv_bridge', module)
+
+    yield install
+    messages._cv_bridge.cache_clear()
+
+
+def test_unknown_encodings_go_through_cv_bridge_where_it_is(install_bridge):
     message = Image(height=2, width=3, encoding='nv24', step=3)
-    monkeypatch.setitem(sys.modules, 'cv_bridge', None)
+    install_bridge(None)
     with pytest.raises(DataError, match="'nv24' is not known, expected one of rgb8"):
         messages.rgb_from_msg(message)
-    monkeypatch.setitem(sys.modules, 'cv_bridge', types.SimpleNamespace(CvBridge=Bridge))
+    install_bridge(types.SimpleNamespace(CvBridge=Bridge))
     assert messages.rgb_from_msg(message).tolist() == [[[7] * 3] * 3] * 2
     message.encoding = 'broken'
     with pytest.raises(DataError, match='no such thing'):
         messages.rgb_from_msg(message)
+
+
+def test_cv_bridge_is_looked_for_once(install_bridge, monkeypatch):
+    looked = []
+    install_bridge(None)
+    find = builtins.__import__
+
+    def watched(name, *rest):
+        looked.extend([name] if name == 'cv_bridge' else [])
+        return find(name, *rest)
+
+    monkeypatch.setattr(builtins, '__import__', watched)
+    for _ in range(3):
+        with pytest.raises(DataError):
+            messages.rgb_from_msg(Image(height=2, width=3, encoding='nv24', step=3))
+    assert len(looked) == 1
 
 
 def test_agrees_with_cv_bridge():
