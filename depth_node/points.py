@@ -20,10 +20,10 @@ from depth_node.scan import Scan, ScanMaker
 from depth_node.voxel import capped, one_per_voxel
 
 NO_GROUND = (
-    'Where the ground is is not known, and without it there are no scan and no cloud of obstacles '
-    'or ground. Set ground.camera_height, or publish TF from {} to the camera.'
+    'The place of the ground is not known, and without it there are no scan and no cloud of '
+    'obstacles or ground. Set ground.camera_height{hint}.'
 )
-NO_FRAME = 'There is no transform from the camera to {}, the frame set by {}.'
+NO_FRAME = 'Where the camera is in {frame} ({setting}) is not known. Set {instead}{hint}.'
 _GROUND_POINTS = 1500
 _SCAN_ROWS = 160
 
@@ -36,11 +36,13 @@ class Frames:
     :param points: float64 (4, 4), optical frame to points.frame.
     :param base: float64 (4, 4), optical frame to ground.base_frame.
     :param scan: float64 (4, 4), optical frame to scan.output_frame.
+    :param hint: ends the sentence about one that is not known: how else it can be had.
     """
 
     points: Pose | None = None
     base: Pose | None = None
     scan: Pose | None = None
+    hint: str = ''
 
 
 @dataclass(frozen=True)
@@ -169,13 +171,18 @@ class PointsPipeline:
                         None if ground.camera_height > 0 else frames.scan,
                         self.config.scan, ground,
                     )
-        notes = []
+        notes, hint = [], frames.hint
         if names[0] and frames.points is None:
-            notes.append(NO_FRAME.format(names[0], 'points.frame'))
+            notes.append(NO_FRAME.format(
+                frame=names[0], setting='points.frame', instead='points.transform', hint=hint
+            ))
         if names[1] and frames.base is None:
-            notes.append(NO_GROUND.format(names[1]))
+            notes.append(NO_GROUND.format(hint=hint))
         elif names[2] and frames.scan is None:
-            notes.append(NO_FRAME.format(names[2], 'scan.output_frame'))
+            notes.append(NO_FRAME.format(
+                frame=names[2], setting='scan.output_frame', instead='ground.camera_height',
+                hint=hint,
+            ))
         return ' '.join(notes)
 
     def _find_ground(self, depth: Depth) -> Ground:

@@ -165,8 +165,8 @@ class ScaleInputs:
         if found is None:
             self._notices.warn(
                 'scale input',
-                f'where {frame or "the sensor"} is in {optical} is not known: '
-                f'{self._transforms.problem} Publish it in TF, or set scale.extrinsic.',
+                f'where {frame or "the sensor"} is in {optical} is not known. '
+                f'Set scale.extrinsic{self._transforms.hint}.',
             )
         return found
 

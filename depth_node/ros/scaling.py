@@ -130,8 +130,7 @@ class Scaling:
             return
         found = self._transforms.lookup(base, self.optical)
         if found is None:
-            note = f'{self._transforms.problem} Or set ground.camera_height and pitch'
-            self._keeper.set_ground(None, note)
+            self._keeper.set_ground(None, f'set ground.camera_height{self._transforms.hint}')
             return
         try:
             self._keeper.set_ground(Ground.from_transform(found))

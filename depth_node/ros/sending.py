@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from builtin_interfaces.msg import Time
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +13,7 @@ from depth_node.color import colorize
 from depth_node.config import Config
 from depth_node.estimator import DepthFrame
 from depth_node.points import Frames, PointsPipeline
+from depth_node.rigid import Matrix
 from depth_node.ros import messages
 from depth_node.ros.notices import Notices
 from depth_node.ros.outputs import Outputs
@@ -100,12 +102,10 @@ class Sender:
             made = self._points = PointsPipeline(camera, config)
         points, scan = 'depth/points' in wanted, 'depth/scan' in wanted
         optical, stamp = seen.header.frame_id, seen.header.stamp
-        names = made.frames(points=points, scan=scan)
-        found = [self._transforms.lookup(name, optical, stamp) if name else None for name in names]
-        planned = made.process(depth, seen.rgb, Frames(*found), points=points, scan=scan)
+        frames = self._frames(made.frames(points=points, scan=scan), optical, stamp)
+        planned = made.process(depth, seen.rgb, frames, points=points, scan=scan)
         self._stages.lap('cloud')
-        why = f'{planned.note} {self._transforms.problem}' if planned.note else ''
-        self._notices.set('planning', why.strip())
+        self._notices.set('planning', planned.note)
         if planned.points is not None:
             header = messages.header_of(stamp, config.points.frame or optical)
             message = messages.cloud_to_msg(planned.points, header)
@@ -117,3 +117,17 @@ class Sender:
             ranges, geometry = planned.scan.ranges, planned.scan.geometry
             self._outputs.publish('depth/scan', messages.scan_to_msg(ranges, geometry, header))
             self._stages.lap('scan')
+
+    def _frames(self, names: tuple[str, str, str], optical: str, stamp: Time) -> Frames:
+        """Ask TF for the frames that are needed; empty names are not."""
+        hint = ''
+
+        def place(name: str) -> Matrix | None:
+            nonlocal hint
+            found = self._transforms.lookup(name, optical, stamp) if name else None
+            if name and found is None:
+                hint = self._transforms.hint
+            return found
+
+        points, base, scan = map(place, names)
+        return Frames(points, base, scan, hint)

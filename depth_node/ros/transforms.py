@@ -22,8 +22,12 @@ class Transforms:
         self._node = node
         self._buffer: Any = None
         self._listener: Any = None
-        self.problem = ''
-        """Why the last lookup found nothing, and what to do; empty when it found something."""
+        self.hint = ''
+        """
+        Why the last lookup found nothing; empty when it found something.
+
+        It ends a sentence that names the parameter which does without TF.
+        """
 
     def lookup(self, target: str, source: str, stamp: Any = None) -> Matrix | None:
         """
@@ -33,10 +37,10 @@ class Transforms:
         :param source: frame the points are in.
         :param stamp: builtin_interfaces/Time, or None for the latest. A transform of that time
             that is not there yet is not waited for: the latest is taken.
-        :returns: float64 (4, 4), from source to target, or None, and then :attr:`problem`.
+        :returns: float64 (4, 4), from source to target, or None, and then :attr:`hint`.
         """
         if target == source:
-            self.problem = ''
+            self.hint = ''
             return np.eye(4)
         if not self._listening():
             return None
@@ -46,9 +50,10 @@ class Transforms:
             else:
                 found = self._buffer.lookup_transform(target, source, Time())
         except Exception as error:  # noqa: BLE001  tf2 has a class for each reason
-            self.problem = f'TF has no {source} in {target} ({error}).'
+            why = str(error).rstrip('. ')
+            self.hint = f', or publish TF, which has no {source} in {target} ({why})'
             return None
-        self.problem = ''
+        self.hint = ''
         return matrix(found.transform)
 
     def _listening(self) -> bool:
@@ -57,9 +62,7 @@ class Transforms:
         try:
             from tf2_ros import Buffer, TransformListener
         except ImportError:
-            self.problem = (
-                'tf2_ros is not installed, so TF cannot be asked. Give the pose by parameters.'
-            )
+            self.hint = '; TF cannot be asked, because tf2_ros is not installed'
             return False
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, self._node)
