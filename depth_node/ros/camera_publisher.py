@@ -33,6 +33,7 @@ from depth_node.errors import DepthNodeError
 from depth_node.frames import Frame, FrameSource, open_source, RATE, WorldSource
 from depth_node.model import Size
 from depth_node.ros import messages, runtime
+from depth_node.ros.parameters import refuse_unknown
 
 WORLD_SIZE = Size(320, 240)
 WORLD_HFOV_DEG = 75.0
@@ -83,6 +84,7 @@ class CameraPublisher(Node):
             ).value
             for name, spec in specs(default).items()
         }
+        refuse_unknown(self, values.keys())
         if type(values['source']) is int:  # the number of a device
             values['source'] = str(values['source'])
         return CameraPublisherConfig.of(values)

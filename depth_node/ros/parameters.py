@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
+import difflib
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -15,7 +16,16 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from depth_node.config import Config, parameters, ParamSpec, Value
+from depth_node.config.camera_publisher import CameraPublisherConfig
+from depth_node.config.fields import specs
 from depth_node.errors import ConfigError
+
+NEAR = 0.72
+"""How alike a misspelled name is: hvof_deg is to hfov_deg, frame_rate is not to frame_id."""
+_ELSEWHERE = frozenset({
+    'autostart', *specs(CameraPublisherConfig), *(name for name, _, _ in parameters())
+})
+"""Names of our two nodes, which often share a file."""
 
 
 def descriptor(default: Value, spec: ParamSpec) -> ParameterDescriptor:
@@ -63,7 +73,7 @@ class Parameters:
         for name, default, spec in parameters():
             self._names[name] = spec
             values[name] = node.declare_parameter(name, default, descriptor(default, spec)).value
-        _refuse_unknown(node, self._names)
+        refuse_unknown(node, self._names)
         self.config = Config().replaced(values)
         node.add_on_set_parameters_callback(self._set)
 
@@ -88,13 +98,33 @@ class Parameters:
         return SetParametersResult(successful=True)
 
 
-def _refuse_unknown(node: Node, known: Mapping[str, ParamSpec]) -> None:
+def refuse_unknown(node: Node, known: Collection[str]) -> None:
     """
-    Refuse what was given at start and belongs to no parameter; rclpy ignores it in silence.
+    Refuse what was given at start and is misspelled; rclpy ignores it in silence.
 
-    Only names in our own groups are judged: a file for all nodes (/**) holds others' as well.
+    A file for all nodes (/**) holds others' names as well: what is not even near one of ours is
+    only named in a warning.
+
+    :param node: with its parameters declared.
+    :param known: their names.
+    :raises ConfigError: a name that does not exist, and the one that is meant.
     """
-    groups = {name.partition('.')[0] for name in known}
+    groups = {name.partition('.')[0] for name in known if '.' in name}
+    strange = []
     for name in getattr(node, '_parameter_overrides', {}):  # has no public name on Humble
-        if name.partition('.')[0] in groups and name not in known:
-            Config().replaced({name: None})  # raises, with the name that is meant
+        if name in known or name in _ELSEWHERE or name.startswith('qos_overrides.'):
+            continue
+        if node.has_parameter(name):
+            continue
+        group = name.partition('.')[0]
+        close = difflib.get_close_matches(name, known, 1, NEAR)
+        if close or ('.' in name and group in groups):
+            close = close or difflib.get_close_matches(name, known, 1)
+            hint = f'Did you mean {close[0]}?' if close else 'See doc/parameters.md.'
+            raise ConfigError(f'{name}: no such parameter.', hint)
+        strange.append(name)
+    if strange:
+        node.get_logger().warning(
+            f'not a parameter of this node, and ignored: {", ".join(strange)}. '
+            'See doc/parameters.md.'
+        )

@@ -127,6 +127,8 @@ def test_a_bag_keeps_its_stamps_and_its_calibration(processes, ros_node, spin_un
     ({'source': '/nowhere'}, '/nowhere: no such file or folder'),
     ({'rate': -1.0}, 'rate: -1 Hz is below'),
     ({'width': 640}, 'give both, or neither'),
+    ({'hvof_deg': 70.0}, 'hvof_deg: no such parameter. Did you mean hfov_deg?'),
+    ({'calibration': 'x.yaml'}, 'Did you mean calibration_file?'),
     ({'source': '/etc/hostname'}, 'neither an image, a rosbag nor a readable video'),
 ])
 def test_what_cannot_be_is_one_line_and_exit_code_2(processes, parameters, words):
@@ -134,6 +136,20 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(processes, parameters, words
     assert process.wait() == 2
     assert words in process.output
     assert 'Traceback' not in process.output
+
+
+def test_parameters_of_others_are_left_alone_and_unknown_ones_named(processes, folder, tmp_path):
+    """One file may serve several nodes."""
+    shared = tmp_path / 'all.yaml'
+    shared.write_text(
+        '/**:\n  ros__parameters:\n    use_sim_time: false\n    autostart: true\n'
+        '    depth: {max_range: 5.0}\n    fps: 30\n    robot: {name: rosie}\n'
+    )
+    process = processes.python(
+        *MODULE, *arguments(source=folder, loop=False), '--params-file', str(shared)
+    )
+    assert process.wait() == 0
+    assert 'ignored: fps, robot.name' in process.output
 
 
 def test_contradictions():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,30 @@ from rclpy.parameter import Parameter
 import yaml
 
 from depth_node.config import Config, parameters, ParamSpec, Value
+from depth_node.errors import ConfigError
 from depth_node.ros.parameters import Parameters
 
 ALL = list(parameters())
 
 
+@contextmanager
+def started(overrides: dict[str, Any]) -> Iterator[Any]:
+    """Give a node that was started with parameters."""
+    context = Context()
+    rclpy.init(context=context)
+    given = [Parameter(name, value=value) for name, value in overrides.items()]
+    node = rclpy.create_node('parameters', context=context, parameter_overrides=given)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
 @pytest.fixture(scope='module')
 def declared() -> Iterator[tuple[Any, Parameters, list[bool]]]:
     """A node with every parameter, and a switch that says whether it is configured."""
-    context = Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node('parameters', context=context)
     locked = [True]
-    yield node, Parameters(node, lambda: locked[0]), locked
-    node.destroy_node()
-    rclpy.shutdown(context=context)
+    with started({}) as node:
+        yield node, Parameters(node, lambda: locked[0]), locked
 
 
 def other(default: Value, spec: ParamSpec) -> Value:
@@ -122,3 +132,25 @@ def test_the_shipped_file_is_the_defaults() -> None:
     tree = yaml.safe_load(path.read_text())['/**']['ros__parameters']
     flat = {f'{group}.{key}': v for group, keys in tree.items() for key, v in (keys or {}).items()}
     assert Config().replaced(flat) == Config()
+
+
+@pytest.mark.parametrize(('given', 'meant'), [
+    ('depth.max_rnage', 'depth.max_range'),
+    ('depht.max_range', 'depth.max_range'),
+    ('model.nme', 'model.name'),
+    ('scan.nonsense', 'doc/parameters.md'),
+])
+def test_a_misspelled_name_is_refused_at_start(given: str, meant: str) -> None:
+    """Rclpy ignores it in silence, and the user believes it is in force."""
+    with (
+        started({given: 5.0}) as node,
+        pytest.raises(ConfigError, match=f'{given}: no such parameter.*{meant}'),
+    ):
+        Parameters(node, lambda: False)
+
+
+def test_the_names_of_other_nodes_are_none_of_our_business() -> None:
+    """A file for all nodes holds them, and those of our own camera_publisher."""
+    shared = {'robot.name': 'rosie', 'calibration_file': 'x.yaml', 'autostart': True}
+    with started(shared) as node:
+        assert Parameters(node, lambda: False).config == Config()
