@@ -21,7 +21,7 @@ from depth_node.training.networks import Architecture, NetworkConfig
 
 OBJECTIVES = ('self_supervised', 'supervised', 'distill')
 NETWORKS = tuple(architecture.value for architecture in Architecture)
-CORRELATION = 'correlation'
+CORRELATION, ALIGNMENT = 'correlation', 'alignment'
 SWITCHES = ('minimum', 'auto_mask', 'smoothness', 'multi_scale', 'full_resolution')
 """The parts of the self-supervised loss that an ablation switches off one by one."""
 
@@ -51,9 +51,10 @@ class TrainConfig:
     )
     pose_network: str = param(
         'resnet18',
-        'The network that sees the motion between frames: an encoder on stacked frames (a '
-        'ResNet for long runs), or correlation, which learns from few frames.',
-        choices=(*NETWORKS, CORRELATION),
+        'What sees the motion between frames: an encoder on stacked frames (a ResNet for long '
+        'runs); correlation, which learns from few frames; or alignment, which has nothing to '
+        'learn: it solves for the motion at which the frames agree with the depth.',
+        choices=(*NETWORKS, CORRELATION, ALIGNMENT),
     )
     size: str = param('640x192', 'Network size, multiples of 32.', unit='px')
     min_depth: float = param(0.1, 'Nearest depth the network can say.', unit='m', low=1e-3)
@@ -94,7 +95,7 @@ class TrainConfig:
     odometry: float = param(
         0.0,
         'Weight of the known length of the translation between frames, which makes the scale '
-        'metric; 0: off.',
+        'metric; alignment takes the length as it is, whatever the weight; 0: off.',
         low=0.0,
     )
     supervised_loss: str = param(

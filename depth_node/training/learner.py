@@ -10,7 +10,8 @@ from typing_extensions import assert_never
 
 from depth_node.errors import DataError
 from depth_node.model import OutputKind
-from depth_node.training.config import CORRELATION, TrainConfig
+from depth_node.training.alignment import align
+from depth_node.training.config import ALIGNMENT, CORRELATION, TrainConfig
 from depth_node.training.data.batches import Batch
 from depth_node.training.losses import (
     affine_invariant_loss,
@@ -69,7 +70,7 @@ class Learner(nn.Module):
         """Whether batch norms keep their statistics in training."""
         self.depth = DepthNetwork(config.network_config)
         self.pose: nn.Module | None = None
-        if config.objective == 'self_supervised':
+        if config.objective == 'self_supervised' and config.pose_network != ALIGNMENT:
             self.pose = (
                 CorrelationPoseNetwork()
                 if config.pose_network == CORRELATION
@@ -111,7 +112,7 @@ class Learner(nn.Module):
         depth = self.read_depth(values[0], batch.focal)
         match self.config.objective:
             case 'self_supervised':
-                loss, parts = self._self_supervised(batch, values)
+                loss, parts = self._self_supervised(batch, values, depth.detach())
             case 'supervised':
                 loss, parts = self._supervised(depth, batch.depth)
             case _:
@@ -124,9 +125,17 @@ class Learner(nn.Module):
         return torch.autocast(device, kind or torch.bfloat16, enabled=kind is not None)
 
     def _self_supervised(
-        self, batch: Batch, values: list[Tensor]
+        self, batch: Batch, values: list[Tensor], depth: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        sources, travelled = self._sources(batch)
+        motions = self._aligned(batch, depth) if self.pose is None else self._estimated(batch)
+        sources = [
+            Source(batch.frames[:, 1 + i], pose) for i, (pose, _) in enumerate(motions)
+        ]
+        if batch.baselines is not None:
+            pose = torch.eye(4, device=depth.device).repeat(len(depth), 1, 1)
+            pose[:, 0, 3] = -batch.baselines
+            sources.append(Source(batch.frames[:, -1], pose))
+        travelled = [(way, batch.lengths[:, i]) for i, (_, way) in enumerate(motions)]
         terms = self_supervised_loss(
             values,
             lambda value: self.read_depth(value, batch.focal),
@@ -143,8 +152,8 @@ class Learner(nn.Module):
             parts['odometry'] = terms.odometry
         return terms.total, parts
 
-    def _sources(self, batch: Batch) -> tuple[list[Source], list[tuple[Tensor, Tensor]]]:
-        """Estimate the motion to each neighbor, always from the earlier to the later frame."""
+    def _estimated(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
+        """Ask for the motion to each neighbor, always from the earlier to the later frame."""
         assert self.pose is not None
         count = batch.lengths.shape[1]
         target = batch.inputs[:, 0]
@@ -154,21 +163,28 @@ class Learner(nn.Module):
             for i in range(count)
         ]
         with self._mixed(batch):
-            turn, way = self.pose(
+            turns, ways = self.pose(
                 torch.cat([first for first, _ in pairs]), torch.cat([last for _, last in pairs])
             )
-        turns, ways = turn.float().chunk(count), way.float().chunk(count)
-        sources, travelled = [], []
-        for i in range(count):
-            forward = transform(turns[i], ways[i])
-            pose = inverse(forward) if i % 2 == 0 else forward
-            sources.append(Source(batch.frames[:, 1 + i], pose))
-            travelled.append((ways[i], batch.lengths[:, i]))
-        if batch.baselines is not None:
-            pose = torch.eye(4, device=target.device).repeat(len(target), 1, 1)
-            pose[:, 0, 3] = -batch.baselines
-            sources.append(Source(batch.frames[:, -1], pose))
-        return sources, travelled
+        motions = []
+        for i, (turn, way) in enumerate(
+            zip(turns.float().chunk(count), ways.float().chunk(count), strict=True)
+        ):
+            forward = transform(turn, way)
+            motions.append((inverse(forward) if i % 2 == 0 else forward, way))
+        return motions
+
+    def _aligned(self, batch: Batch, depth: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Solve for the motion to each neighbor; with odometry it has the measured length."""
+        count = batch.lengths.shape[1]
+        poses = align(
+            batch.frames[:, :1].expand(-1, count, -1, -1, -1).flatten(0, 1),
+            batch.frames[:, 1 : 1 + count].flatten(0, 1),
+            depth.repeat_interleave(count, 0),
+            batch.intrinsics.repeat_interleave(count, 0),
+            batch.lengths.flatten() if self.config.odometry else None,
+        )
+        return [(pose, pose[:, :3, 3]) for pose in poses.unflatten(0, (-1, count)).unbind(1)]
 
     def _supervised(
         self, depth: Tensor, truth: Tensor | None

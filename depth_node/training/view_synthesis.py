@@ -189,6 +189,23 @@ def sample(image: Tensor, pixels: Tensor) -> Tensor:
     )
 
 
+def halved(intrinsics: Tensor, scale: int) -> Tensor:
+    """
+    Scale a camera down with its picture, by averaging blocks of pixels.
+
+    :param intrinsics: float (B, 3, 3) (pixels).
+    :param scale: how many halvings.
+    :returns: float (B, 3, 3) (pixels of the smaller picture).
+    """
+    factor = 0.5**scale
+    offset = (1 - 2**scale) / 2  # from a block's first pixel to its middle
+    k = intrinsics.clone()
+    k[:, 0, 2] += offset
+    k[:, 1, 2] += offset
+    k[:, :2] *= factor
+    return k
+
+
 @dataclass(frozen=True)
 class Warp:
     """

@@ -6,11 +6,14 @@ import torch
 
 from depth_node.errors import ConfigError, DataError, ModelError
 from depth_node.model import OutputKind
+from depth_node.training import learner as module
 from depth_node.training.checkpoint import Checkpoint, Progress, write_checkpoint
 from depth_node.training.data.batches import Batch, Loader, Order
 from depth_node.training.data.samples import Samples
 from depth_node.training.learner import Learner
+from depth_node.training.losses import Terms
 from depth_node.training.start import start_from
+from depth_node.training.view_synthesis import warp
 
 CPU = torch.device('cpu')
 
@@ -31,7 +34,9 @@ def test_depth_of_another_focal_length_is_corrected() -> None:
     torch.testing.assert_close(depth[:, 0, 0, 0], torch.tensor([0.3, 0.15]))
 
 
-def test_sources_see_points_where_they_are(tmp_path: Path) -> None:
+def test_sources_see_points_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Known motion instead of the estimated one: each source gets its own, the right way round."""
     chosen = config(objective='self_supervised', stereo=True, flip=0.0)
     samples, batch = batch_of(tmp_path, chosen, stereo=True)
@@ -43,7 +48,16 @@ def test_sources_see_points_where_they_are(tmp_path: Path) -> None:
         return torch.zeros(len(first), 3), step.expand(len(first), 3)
 
     learner.pose.forward = known
-    sources, travelled = learner._sources(batch)
+    told: dict[str, list[object]] = {}
+
+    def record(values: object, read: object, **known: object) -> Terms:
+        told.update(known)
+        zero = torch.zeros(())
+        return Terms(zero, zero, zero, zero, zero)
+
+    monkeypatch.setattr(module, 'self_supervised_loss', record)
+    learner(batch)
+    sources, travelled = told['sources'], told['travelled']
     # a point 2 m ahead is farther from the frame before, nearer to the one after, and to the
     # left in the partner on the right
     ahead = torch.tensor([0.0, 0.0, 2.0, 1.0])
@@ -53,6 +67,27 @@ def test_sources_see_points_where_they_are(tmp_path: Path) -> None:
     assert seen[2] == pytest.approx([-0.1, 0, 2.0])
     assert [tuple(way.shape) for way, _ in travelled] == [(2, 3), (2, 3)]
     torch.testing.assert_close(sources[1].image, batch.frames[:, 2])
+
+
+def test_alignment_needs_no_pose_network(tmp_path: Path) -> None:
+    """The same drive with the right depth looks alike after the warp; lengths are odometry's."""
+    chosen = config(
+        objective='self_supervised', pose_network='alignment', kind='metric_depth', odometry=1.0,
+        flip=0.0, auto_mask=False,
+    )
+    samples, batch = batch_of(tmp_path, chosen)
+    learner = Learner(chosen, samples.focal())
+    assert learner.pose is None
+    outcome = learner(batch)
+    outcome.loss.backward()
+    assert float(outcome.parts['odometry']) == pytest.approx(0, abs=1e-5)
+    assert all(p.grad is not None for p in learner.depth.parameters())
+    assert batch.depth is not None
+    motions = learner._aligned(batch, batch.depth)
+    for i, (pose, _) in enumerate(motions):
+        seen = warp(batch.frames[:, 1 + i], batch.depth, pose, batch.intrinsics)
+        warped = ((seen.image - batch.frames[:, 0]).abs() * seen.valid).mean()
+        assert warped < 0.5 * (batch.frames[:, 1 + i] - batch.frames[:, 0]).abs().mean()
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,12 @@ from depth_node.training.losses import (  # noqa: E402
 )
 from depth_node.training.losses.self_supervised import (  # noqa: E402
     dissimilarity,
-    halved,
     length_error,
     photometric_error,
     smoothness,
 )
 from depth_node.training.losses.supervised import aligned  # noqa: E402
-from depth_node.training.view_synthesis import sample, transform  # noqa: E402
+from depth_node.training.view_synthesis import halved, sample, transform  # noqa: E402
 
 DOUBLE = torch.float64
 

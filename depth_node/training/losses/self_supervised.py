@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from depth_node.errors import ConfigError
-from depth_node.training.view_synthesis import warp
+from depth_node.training.view_synthesis import halved, warp
 
 SSIM_STABILIZER = (0.01**2, 0.03**2)
 """C1 and C2 for values 0 to 1 (Wang et al., "Image Quality Assessment", 2004)."""
@@ -286,20 +286,3 @@ def _shrunk(source: Source, scale: int) -> Source:
     image = functional.avg_pool2d(source.image, 2**scale)
     known = source.intrinsics
     return Source(image, source.pose, None if known is None else halved(known, scale))
-
-
-def halved(intrinsics: Tensor, scale: int) -> Tensor:
-    """
-    Scale a camera down with its picture, by averaging blocks of pixels.
-
-    :param intrinsics: float (B, 3, 3) (pixels).
-    :param scale: how many halvings.
-    :returns: float (B, 3, 3) (pixels of the smaller picture).
-    """
-    factor = 0.5**scale
-    offset = (1 - 2**scale) / 2  # from a block's first pixel to its middle
-    k = intrinsics.clone()
-    k[:, 0, 2] += offset
-    k[:, 1, 2] += offset
-    k[:, :2] *= factor
-    return k

@@ -1,0 +1,176 @@
+"""
+The motion between two frames, solved instead of learned.
+
+Wang, Buenaposada, Zhu and Lucey, "Learning Depth from Monocular Videos using Direct Methods",
+CVPR 2018: the depth network already says where every pixel is, so the pose is the one that makes
+the warped source look like the target. Gauss-Newton on SE(3), coarse to fine, inverse
+compositional: Baker and Matthews, "Lucas-Kanade 20 Years On", IJCV 2004, section 3.2.
+
+No gradient passes through the pose, and none has to: where the pose minimises the error, moving
+it changes nothing to first order, so that the loss at this pose has the depth's whole gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from depth_node.training.view_synthesis import (
+    back_project,
+    full_precision,
+    halved,
+    inverse,
+    move,
+    project,
+    sample,
+    transform,
+    visible,
+)
+
+COARSEST = 16
+"""The coarsest picture is the smallest with both sides at least this long (pixels)."""
+ROUNDS = (10, 6, 4)
+"""Steps of the solver on the coarsest picture, the next, and all finer ones."""
+SIDEWAYS = 0.01
+"""
+How little a camera is believed to move sideways, as a share of what the picture itself says.
+
+Where the depth is the same everywhere, as at the beginning, a step to the side looks like a turn;
+without this it takes all turns for steps. With the true depth it costs a tenth of a degree.
+"""
+DAMPING = 1e-3
+FARTHEST = 0.3
+"""Largest step of the solver (rad, and shares of the mean depth)."""
+
+
+@torch.no_grad()
+def align(
+    target: Tensor,
+    source: Tensor,
+    depth: Tensor,
+    intrinsics: Tensor,
+    length: Tensor | None = None,
+) -> Tensor:
+    """
+    Find the pose at which the source, warped by the depth, looks most like the target.
+
+    :param target: float (B, 3, H, W), rgb 0 to 1.
+    :param source: float (B, 3, H, W), rgb 0 to 1.
+    :param depth: float (B, 1, H, W) of the target, positive (m, or up to scale).
+    :param intrinsics: float (B, 3, 3) of both (pixels).
+    :param length: how far the camera moved (the depth's unit), float (B,), NaN where unknown;
+        the translation gets it. None: unknown.
+    :returns: float (B, 4, 4), takes points of the target's camera to the source's; no gradient.
+    """
+    with full_precision(target):
+        target, source = (x.float().mean(1, keepdim=True) for x in (target, source))
+        # in units of the mean depth, so that nothing below depends on the scale
+        unit = depth.float().mean((1, 2, 3))
+        depth = depth.float() / unit.view(-1, 1, 1, 1)
+        length = None if length is None else length / unit
+        top = 0
+        while min(target.shape[-2:]) >> (top + 1) >= COARSEST:
+            top += 1
+        pose = _turn(target, source, intrinsics, top + 1)
+        for number, scale in enumerate(range(top, -1, -1)):
+            level = _level(target, source, depth, intrinsics, scale)
+            for _ in range(ROUNDS[min(number, len(ROUNDS) - 1)]):
+                pose = _with_length(pose @ inverse(transform(*_step(level, pose))), length)
+        pose[:, :3, 3] *= unit[:, None]
+        return pose
+
+
+@dataclass(frozen=True)
+class _Level:
+    """
+    What stays the same while the pose is looked for, at one resolution of N pixels.
+
+    :param target: (B, 1, h, w).
+    :param source: (B, 1, h, w).
+    :param points: (B, 3, h, w) in the target's camera.
+    :param intrinsics: (B, 3, 3).
+    :param slopes: (B, N, 6), derivative of the target's brightness by a rotation and a
+        translation of the points.
+    """
+
+    target: Tensor
+    source: Tensor
+    points: Tensor
+    intrinsics: Tensor
+    slopes: Tensor
+
+
+def _level(
+    target: Tensor, source: Tensor, depth: Tensor, intrinsics: Tensor, scale: int
+) -> _Level:
+    target, source = (functional.avg_pool2d(x, 2**scale) for x in (target, source))
+    depth = 1 / functional.avg_pool2d(1 / depth, 2**scale)
+    k = halved(intrinsics, scale)
+    points = back_project(depth, k)
+    x, y, z = points.flatten(2).unbind(1)
+    padded = functional.pad(target, (1, 1, 1, 1), mode='replicate')
+    du = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]).flatten(1) / 2
+    dv = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]).flatten(1) / 2
+    # brightness by the point: through u = fx x / z + cx and v likewise
+    by_x, by_y = du * k[:, 0, 0, None] / z, dv * k[:, 1, 1, None] / z
+    by_z = -(by_x * x + by_y * y) / z
+    # the point moves by w x p + v
+    turns = (by_z * y - by_y * z, by_x * z - by_z * x, by_y * x - by_x * y)
+    return _Level(target, source, points, k, torch.stack((*turns, by_x, by_y, by_z), -1))
+
+
+def _step(level: _Level, pose: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the motion of the target's points that looks like the source at the present pose."""
+    points = move(level.points, pose)
+    pixels = project(points, level.intrinsics)
+    seen = visible(points, pixels, *level.source.shape[-2:]).flatten(1).float()
+    residual = (sample(level.source, pixels) - level.target).flatten(1)
+    # Cauchy's weights: what the depth does not explain, or hides, pulls little
+    usual = (residual.abs() * seen).sum(1, keepdim=True) / seen.sum(1, keepdim=True).clamp(min=1)
+    weight = seen / (1 + (residual / (1.5 * usual + 1e-4)).square())
+    weighted = (level.slopes * weight[..., None]).transpose(1, 2)
+    normal = weighted @ level.slopes
+    right = (weighted @ residual[..., None])[..., 0]
+    curvature = normal.diagonal(dim1=1, dim2=2)
+    prior = torch.zeros_like(right)
+    prior[:, 3:5] = SIDEWAYS * curvature[:, 3:5].mean(1, keepdim=True)
+    # the present translation, in the target's axes as the step is
+    place = (pose[:, :3, :3].transpose(1, 2) @ pose[:, :3, 3:])[..., 0]
+    right[:, 3:] += prior[:, 3:] * place
+    normal = normal + torch.diag_embed(prior + DAMPING * curvature + 1e-6)
+    step = torch.linalg.solve(normal, right).clamp(-FARTHEST, FARTHEST)
+    return step[:, :3], step[:, 3:]
+
+
+def _with_length(pose: Tensor, length: Tensor | None) -> Tensor:
+    if length is None:
+        return pose
+    way = pose[:, :3, 3]
+    factor = length / way.norm(dim=1).clamp(min=1e-6)
+    factor = torch.where(factor.isfinite(), factor, 1.0)
+    pose = pose.clone()
+    pose[:, :3, 3] = way * factor[:, None]
+    return pose
+
+
+def _turn(target: Tensor, source: Tensor, intrinsics: Tensor, scale: int) -> Tensor:
+    """Guess the rotation from the shift of the whole picture, tried at a coarse resolution."""
+    target, source = (functional.avg_pool2d(x, 2**scale) for x in (target, source))
+    height, width = target.shape[-2:]
+    reach = range(-(width // 3), width // 3 + 1)
+    # the smallest first: where nothing can be told apart it wins
+    shifts = sorted(product(reach, (-1, 0, 1)), key=lambda uv: abs(uv[0]) + abs(uv[1]))
+    errors = []
+    for u, v in shifts:
+        here = target[..., max(-v, 0) : height - max(v, 0), max(-u, 0) : width - max(u, 0)]
+        there = source[..., max(v, 0) : height + min(v, 0), max(u, 0) : width + min(u, 0)]
+        errors.append((here - there).abs().mean((1, 2, 3)))
+    best = target.new_tensor(shifts)[torch.stack(errors, 1).argmin(1)]
+    k = halved(intrinsics, scale)
+    angle = torch.zeros_like(k[:, 0])
+    angle[:, 0], angle[:, 1] = -best[:, 1] / k[:, 1, 1], best[:, 0] / k[:, 0, 0]
+    return transform(angle, torch.zeros_like(angle))
