@@ -20,6 +20,8 @@ from depth_node.errors import ModelError
 ATTEMPTS = 5
 TIMEOUT = 30.0
 """Seconds without a byte after which an attempt is given up."""
+LARGEST = 8 << 30
+"""Bytes no model has; a server that sends more is not believed."""
 _CHUNK = 1 << 18
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
 _LOCAL = ('localhost', '127.0.0.1', '::1')
@@ -88,10 +90,13 @@ def _refused(url: str, part: Path, error: urllib.error.HTTPError) -> str:
 
 def _receive(response: Any, part: Path, have: int, size: int | None, url: str) -> str | None:
     resumed = response.status == 206
+    if resumed and not (response.headers.get('Content-Range') or '').startswith(f'bytes {have}-'):
+        part.unlink()
+        return 'it went on at another place than asked'
     length = response.headers.get('Content-Length')
     start = have if resumed else 0
     total = start + int(length) if length and length.isdecimal() else size
-    if size is not None and total is not None and total != size:
+    if size is not None and total != size:
         raise ModelError(
             f'{url}: the server has {total} bytes, expected {size}.',
             'The file was changed at its source; update depth_node, or give your own copy.',
@@ -105,6 +110,12 @@ def _receive(response: Any, part: Path, have: int, size: int | None, url: str) -
                 break
             file.write(chunk)
             bar(len(chunk))
+            if file.tell() > (total or LARGEST):
+                part.unlink()
+                raise ModelError(
+                    f'{url}: the server sends more than {total or LARGEST} bytes.',
+                    'It is not what it was; update depth_node, or give your own copy.',
+                )
         file.flush()
         os.fsync(file.fileno())
         arrived = file.tell()
@@ -119,21 +130,25 @@ def _is_network(error: OSError) -> bool:
     )
 
 
-def _check_safe(url: str) -> None:
-    """Refuse an address whose content anybody between could change."""
+def _is_local(url: str) -> bool:
     parts = urllib.parse.urlsplit(url)
-    local = parts.scheme == 'http' and parts.hostname in _LOCAL
-    if parts.scheme != 'https' and not local:
+    return parts.scheme == 'http' and parts.hostname in _LOCAL
+
+
+def _check_safe(url: str, origin: str = '') -> None:
+    """Refuse an address whose content anybody between could change, or that asks this machine."""
+    local = _is_local(url) and (not origin or _is_local(origin))
+    if urllib.parse.urlsplit(url).scheme != 'https' and not local:
         raise ModelError(f'{url}: is not https, and anybody on the way could change the file.')
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but not to where the content could be changed."""
+    """Follows redirects, but not to where the content could be changed, nor into this machine."""
 
     max_redirections = 5
 
     def redirect_request(self, req: Any, *rest: Any) -> Any:
-        _check_safe(rest[-1])
+        _check_safe(rest[-1], req.full_url)
         return super().redirect_request(req, *rest)
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 import shutil
 
 from depth_node.catalogue.entry import HubFile, WebFile
-from depth_node.errors import ModelError
+from depth_node.errors import DataError, ModelError
+from depth_node.files import replacing
 from depth_node.model.hashes import hash_of
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def fetch(file: HubFile | WebFile, folder: Path, *, offline: bool = False) -> Pa
         part = folder / f'{file.name}.part'
         with _disk_errors(file, part):
             if isinstance(file, HubFile):
-                _from_hub(file, part, offline=offline)
+                _from_hub(file, part, folder, offline=offline)
             else:
                 _from_web(file, part, offline=offline)
             try:
@@ -81,10 +82,20 @@ def fetch(file: HubFile | WebFile, folder: Path, *, offline: bool = False) -> Pa
     return target
 
 
-def _from_hub(file: HubFile, part: Path, *, offline: bool) -> None:
-    from depth_node.hub import download
+def _from_hub(file: HubFile, part: Path, folder: Path, *, offline: bool) -> None:
+    """Take a file from the Hub, or from its cache if what lies there is right."""
+    from depth_node import hub
 
-    cached = download(file, offline=offline)
+    known = hub.is_cached(file)
+    _link(hub.download(file, offline=offline), part)
+    if known and not offline:
+        try:
+            _check(file, part, folder)
+        except ModelError:  # the Hub's library would give the same damaged file for ever
+            _link(hub.download(file, anew=True), part)
+
+
+def _link(cached: Path, part: Path) -> None:
     part.unlink(missing_ok=True)
     # a link costs no room; an ONNX file has to lie in one folder with its data, which in the
     # cache of the Hub lies elsewhere
@@ -138,26 +149,23 @@ def _wrong(file: HubFile | WebFile, path: Path, found: str, expected: str) -> Mo
 def _read_pins(folder: Path) -> dict[str, str]:
     try:
         pins = json.loads((folder / _PINS).read_text(encoding='utf-8'))
+        return {str(name): str(value) for name, value in pins.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise ModelError(
             f'{folder / _PINS}: cannot be read ({error}).',
             'It holds the hashes of files fetched before; remove it to trust them anew.',
         ) from error
-    return {str(name): str(value) for name, value in pins.items()}
 
 
 def _pin(folder: Path, pins: dict[str, str]) -> None:
     try:
         write_text(folder / _PINS, json.dumps(pins, indent=2) + '\n')
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
+    except DataError as error:
         raise ModelError(
-            f'{folder / _PINS}: cannot be written ({error.strerror}), and the file has no '
-            'published hash to be checked against.',
-            'Fetch it once where the folder can be written.',
+            f'{error.problem} The file has no published hash to be checked against.',
+            error.remedy or 'Fetch it once where the folder can be written.',
         ) from error
 
 
@@ -167,10 +175,10 @@ def write_text(path: Path, text: str) -> None:
 
     :param path: the file.
     :param text: its content.
+    :raises DataError: the folder cannot be written, or the disk is full.
     """
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    part.write_text(text, encoding='utf-8')
-    part.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
 
 
 @contextlib.contextmanager

@@ -11,7 +11,23 @@ from depth_node.errors import ModelError
 _INSTALL = "Install it with: pip install 'depth_node[fetch]'."
 
 
-def download(file: HubFile, *, offline: bool = False) -> Path:
+def is_cached(file: HubFile) -> bool:
+    """
+    Tell whether a file is in the Hub's own cache.
+
+    :param file: the file.
+    :returns: whether it is there, right or damaged.
+    """
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return False
+    return isinstance(
+        try_to_load_from_cache(file.repo, file.path, revision=file.revision), str
+    )
+
+
+def download(file: HubFile, *, offline: bool = False, anew: bool = False) -> Path:
     """
     Get a file into the Hub's own cache, or find it there.
 
@@ -19,6 +35,7 @@ def download(file: HubFile, *, offline: bool = False) -> Path:
 
     :param file: the file.
     :param offline: only look into the cache.
+    :param anew: do not believe the cache.
     :returns: the path in the cache.
     :raises ModelError: huggingface_hub is missing, no network, not found, or not allowed.
     :raises OSError: the disk is full or cannot be written.
@@ -36,6 +53,7 @@ def download(file: HubFile, *, offline: bool = False) -> Path:
             revision=file.revision,
             endpoint=os.environ.get('HF_ENDPOINT') or None,
             local_files_only=offline,
+            force_download=anew,
         )
     except errors.GatedRepoError as error:
         raise ModelError(

@@ -24,6 +24,8 @@ class Site:
     :param stalls: how many of the next answers stop after half without closing.
     :param redirects: path to where it sends.
     :param ranges: whether it can continue.
+    :param shift: how far behind the place asked for it goes on (bytes).
+    :param endless: whether it says no length and never stops.
     :param slow: seconds between pieces of 1 kB.
     :param seen: every request as (method, path, range).
     """
@@ -34,6 +36,8 @@ class Site:
     stalls: int = 0
     redirects: dict[str, str] = field(default_factory=dict)
     ranges: bool = True
+    shift: int = 0
+    endless: bool = False
     slow: float = 0.0
     seen: list[tuple[str, str, str]] = field(default_factory=list)
     url: str = ''
@@ -73,12 +77,15 @@ class Handler(BaseHTTPRequestHandler):
             return
         start = 0
         if asked and self.site.ranges:
-            start = int(asked.removeprefix('bytes=').partition('-')[0])
+            start = int(asked.removeprefix('bytes=').partition('-')[0]) + self.site.shift
             if start >= len(content):
                 self.refuse(416)
                 return
         self.send_response(206 if start else 200)
-        self.send_header('Content-Length', str(len(content) - start))
+        if self.site.endless:
+            self.close_connection = True
+        else:
+            self.send_header('Content-Length', str(len(content) - start))
         if start:
             last = len(content) - 1
             self.send_header('Content-Range', f'bytes {start}-{last}/{len(content)}')
@@ -98,6 +105,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def body(self, content: bytes) -> None:
+        with contextlib.suppress(OSError):
+            while self.site.endless and not self.stop.is_set():
+                self.wfile.write(content)
         half = len(content) // 2
         if self.site.cuts or self.site.stalls:
             self.wfile.write(content[:half])

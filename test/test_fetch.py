@@ -15,6 +15,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import urllib.request
 
 from bad_server import COMMIT, serve, Site
 import pytest
@@ -128,6 +129,26 @@ def test_a_file_of_another_length_is_refused_before_it_is_fetched(
         fetch(web(site, size=len(CONTENT)), tmp_path)
 
 
+@pytest.mark.parametrize('size', [len(CONTENT), None])
+def test_a_server_that_never_stops_is_left(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int | None
+) -> None:
+    """It cannot fill the disk, whether the length is known or not."""
+    monkeypatch.setattr(download_module, 'LARGEST', 1_000_000)
+    site.endless = True
+    with pytest.raises(ModelError, match=f'sends more than {size or 1_000_000} bytes'):
+        fetch(web(site, size=size), tmp_path)
+    assert left(tmp_path) == set()
+
+
+def test_a_server_that_goes_on_elsewhere_is_not_believed(site: Site, tmp_path: Path) -> None:
+    """Its bytes would be put behind others, and without a hash nobody would notice."""
+    site.cuts, site.shift = 1, 7
+    path = fetch(web(site, sha256=None), tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert [seen[2] for seen in site.seen] == ['', 'bytes=100000-', '']
+
+
 def test_a_remainder_of_another_file_is_thrown_away(site: Site, tmp_path: Path) -> None:
     (tmp_path / 'model.bin.part').write_bytes(bytes(300_000))
     assert fetch(web(site), tmp_path).read_bytes() == CONTENT
@@ -160,6 +181,13 @@ def test_an_unknown_hash_is_pinned_on_first_use_and_said_so(
         fetch(web(site, sha256=None), tmp_path)
 
 
+@pytest.mark.parametrize('pins', ['[]', '"x"', '{', '\xff'])
+def test_damaged_pins_are_named(site: Site, tmp_path: Path, pins: str) -> None:
+    (tmp_path / 'pins.json').write_bytes(pins.encode('latin-1'))
+    with pytest.raises(ModelError, match='remove it to trust them anew'):
+        fetch(web(site, sha256=None), tmp_path)
+
+
 def test_redirects_are_followed(site: Site, tmp_path: Path) -> None:
     site.redirects = {'/moved.bin': f'{site.url}/again.bin', '/again.bin': '/model.bin'}
     file = WebFile(f'{site.url}/moved.bin', sha256=SHA256)
@@ -177,6 +205,14 @@ def test_a_redirect_to_plain_http_is_refused(site: Site, tmp_path: Path) -> None
     with pytest.raises(ModelError, match='is not https'):
         fetch(web(site), tmp_path)
     assert len(site.seen) == 1
+
+
+def test_a_redirect_into_this_machine_is_refused() -> None:
+    """A server elsewhere must not choose what is asked of a service here."""
+    handler = download_module._SafeRedirects()
+    request = urllib.request.Request('https://example.com/x')
+    with pytest.raises(ModelError, match='is not https'):
+        handler.redirect_request(request, None, 302, '', {}, 'http://127.0.0.1:631/admin')
 
 
 @pytest.mark.parametrize('url', ['http://example.com/x', 'ftp://example.com/x', 'file:///etc/x'])
@@ -315,6 +351,18 @@ def test_the_hub_having_another_file(site: Site, tmp_path: Path) -> None:
     assert 'is not the file it should be' in out
     assert f'SHA-256 {SHA256}, expected 0000' in out
     assert left(tmp_path / 'models') == set()
+
+
+def test_a_damaged_file_in_the_hubs_cache_is_fetched_anew(site: Site, tmp_path: Path) -> None:
+    """Its library believes whatever lies there."""
+    assert hub(site, tmp_path).startswith('fetched')
+    (tmp_path / 'models' / 'model.onnx').unlink()
+    blob, = (path for path in (tmp_path / 'hub').rglob('blobs/*') if path.is_file())
+    blob.write_bytes(CONTENT[:1000])
+    assert 'is not the file it should be' in hub(site, tmp_path, offline=True)
+    out = hub(site, tmp_path)
+    assert out.startswith('fetched'), out
+    assert (tmp_path / 'models' / 'model.onnx').read_bytes() == CONTENT
 
 
 def test_the_hub_not_having_the_file(site: Site, tmp_path: Path) -> None:

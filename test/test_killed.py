@@ -17,7 +17,7 @@ import pytest
 from depth_node.files import replacing, sweep
 from depth_node.model import Model, ModelSpec, OutputKind, Size
 
-ROUNDS = 200 if os.environ.get('DEPTH_NODE_LONG') else 5
+ROUNDS, SECONDS = (200, 3000) if os.environ.get('DEPTH_NODE_LONG') else (5, 600)
 CONTENT = random.Random(3).randbytes(100_000)
 
 
@@ -26,7 +26,7 @@ def killed(name: str, folder: Path, url: str = '') -> tuple[int, int]:
     script = Path(__file__).with_name('killed_writers.py')
     done = subprocess.run(
         [sys.executable, str(script), name, str(folder), str(ROUNDS), url],
-        capture_output=True, text=True, timeout=600, check=False,
+        capture_output=True, text=True, timeout=SECONDS, check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     words = done.stdout.split()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from depth_node.errors import ModelError
+from depth_node.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ def adapted(path: Path) -> Path:
     :param path: an ONNX file.
     :returns: `path`, or ``NAME_adapted.onnx``, whose weights may stay in the files of `path`.
     :raises ModelError: not ONNX, or ends this package cannot make sense of.
+    :raises DataError: the folder cannot be written, or the disk is full.
     """
     import onnx
 
@@ -46,10 +48,10 @@ def adapted(path: Path) -> Path:
             raise
     else:
         return path
-    part = target.with_name(f'{target.name}.part')
-    part.write_bytes(model.SerializeToString())
-    describe(onnx.load(part, load_external_data=False), path)
-    part.replace(target)
+    content = model.SerializeToString()
+    describe(onnx.load_from_string(content), path)
+    with replacing(target) as temporary:
+        temporary.write_bytes(content)
     log.info('%s: adapted to one view and one depth, as %s', path.name, target.name)
     return target
 

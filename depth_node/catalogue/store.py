@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import importlib.util
 import logging
 import math
+import os
 from pathlib import Path
 import subprocess
 import sys
 import tempfile
 
 from depth_node.catalogue.entry import Entry, Form
-from depth_node.errors import CancelledError, ModelError
+from depth_node.errors import CancelledError, DataError, ModelError
 from depth_node.model.spec import Size
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ FRAME = Size(640, 480)
 
 _PAUSE = 0.2
 """Seconds between two looks at an export that is running."""
+_PARENT = 'DEPTH_NODE_LAUNCH_PID'
+"""By this variable the command knows that it is to end with us; see ``ros.tuning``."""
 _ACCEPTED = 'licence_accepted.txt'
 _EXPORT = "pip install 'depth_node[export]'"
 _NEEDS = {Form.DEPTH_ANYTHING: ('torch', 'transformers'), Form.MONODEPTH2: ('torch',)}
@@ -97,7 +100,7 @@ def check_licence(entry: Entry, request: Request) -> None:
 
     note = request.folder(entry) / _ACCEPTED
     licence = entry.spec.licence
-    if note.exists() and note.read_text(encoding='utf-8').strip() == licence:
+    if note.exists() and note.read_text(encoding='utf-8', errors='replace').strip() == licence:
         return
     if not entry.is_free and not request.accept_licence:
         raise ModelError(
@@ -110,9 +113,9 @@ def check_licence(entry: Entry, request: Request) -> None:
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         write_text(note, licence + '\n')
-    except OSError as error:
+    except (OSError, DataError) as error:
         raise ModelError(
-            f'{note.parent}: cannot be written ({error.strerror}).',
+            f'{note.parent}: cannot be written ({error}).',
             'Set XDG_CACHE_HOME to a folder that can.',
         ) from error
 
@@ -223,7 +226,8 @@ def _run(words: list[str], cancelled: Callable[[], bool]) -> tuple[int, str]:
     with tempfile.TemporaryFile('w+', encoding='utf-8') as errors:
         # our own command, no shell
         process = subprocess.Popen(  # noqa: S603
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            env={**os.environ, _PARENT: str(os.getpid())},
         )
         try:
             while True:

@@ -14,8 +14,10 @@ from depth_node.catalogue.store import (
     obtain,
     Request,
 )
+from depth_node.engine.lock import locked
 from depth_node.errors import ModelError
 from depth_node.model import open_model, Size
+from depth_node.ros.tuning import end_with_launch
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +56,7 @@ def run(args: argparse.Namespace) -> None:
     :param args: the parsed options.
     :raises ModelError: a model cannot be had.
     """
+    end_with_launch()  # a node that waits for an export takes it along when it is killed
     request = Request(
         args.accept_licence, args.cache_dir, args.offline, args.input_size, args.frame
     )
@@ -84,11 +87,18 @@ def _export(entry: Entry, request: Request, weights: Path | None) -> None:
             f'{entry.name} has to be exported, which needs torch ({error}).',
             "Install it with: pip install 'depth_node[export]'.",
         ) from error
-    size = export_size(entry, request)
-    source = weights if weights is not None else fetch_all(entry, request)[0]
-    print(f'{entry.name}: exporting at {size}; this takes about a minute')
-    difference = export_entry(entry, source, size, export_path(entry, request))
-    print(f'{entry.name}: largest difference to torch {difference:.1e}')
+    size, path = export_size(entry, request), export_path(entry, request)
+    # two cameras' nodes want the same model at the same time
+    with locked(
+        path.with_suffix('.lock'),
+        waiting=lambda: print(f'{entry.name}: another process exports it; waiting'),
+    ):
+        if weights is None and path.exists():
+            return
+        source = weights if weights is not None else fetch_all(entry, request)[0]
+        print(f'{entry.name}: exporting at {size}; this takes about a minute')
+        difference = export_entry(entry, source, size, path)
+        print(f'{entry.name}: largest difference to torch {difference:.1e}')
 
 
 def _size(text: str) -> Size:

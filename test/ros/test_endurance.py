@@ -18,7 +18,7 @@ import threading
 import time
 
 import numpy as np
-from processes import Process
+from processes import Process, Processes
 import pytest
 from rig import Rig
 
@@ -164,3 +164,25 @@ def test_signals_at_any_moment_end_it_in_order(
             assert 'Traceback' not in process.output
     print(f'{len(ends)} ends, {seen} with depth flowing, the slowest {max(ends):.2f} s')
     assert max(ends) < 2
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_export_ends_with_its_node(
+    rig: Rig, processes: Processes, number: signal.Signals
+) -> None:
+    """The one program the node starts is no orphan, not even when the node is killed."""
+    script = Path(__file__).with_name('exporting_node.py')
+    process = processes.python(
+        str(script), '--ros-args', '-p', 'model.name:=depth_anything_v2_metric_indoor_small'
+    )
+    with flowing(rig):
+        process.wait_for('fetching')
+        assert rig.spin(lambda: children(process))
+        command = Path('/proc', children(process).split()[0])
+        assert rig.spin(lambda: b'fetch.find' in (command / 'cmdline').read_bytes())
+        rig.settle(1.0)  # until it listens to its parent
+        start = time.monotonic()
+        assert process.stop(number) == (-number if number == signal.SIGKILL else 0)
+        assert rig.spin(lambda: not command.exists(), 2.0)
+    assert time.monotonic() - start < 2
+    assert 'Traceback' not in process.output
