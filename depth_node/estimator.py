@@ -211,7 +211,7 @@ class DepthEstimator:
             mark_sky(self._depth, prediction.sky, self._spec.sky_threshold, float(config.sky))
         self._stages.lap('metres')
         self._filters.apply(self._depth, prediction.confidence)
-        clip_range(self._depth, config.min_range, config.max_range)
+        clip_range(self._depth, config.min_range, config.max_range or self._spec.reach)
         self._stages.lap('filters')
         return DepthFrame(prediction, self._depth, scale, state=state)
 

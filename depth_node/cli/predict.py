@@ -41,6 +41,7 @@ from depth_node.model import Size
 from depth_node.writers import write_cloud, write_millimetres, write_npy, write_picture
 
 _FILES = ('npy', 'png', 'color', 'ply')
+_COLORS_TO = 20.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='what to write: npy (float32 m), png (16 bit mm), color (with a scale bar), ply',
     )
     parser.add_argument('--near', type=float, default=0.1, help='nearest depth kept (m)')
-    parser.add_argument('--far', type=float, default=20.0, help='farthest depth kept (m)')
+    parser.add_argument(
+        '--far', type=float, default=0.0,
+        help='farthest depth kept, and the end of the colors (m); 0: the range of a metric '
+             f'network, 100 m for the others, and colors to {_COLORS_TO:g} m',
+    )
     parser.add_argument('--frames', type=int, default=0,
                         help='only so many of each INPUT; 0: all')
     parser.add_argument('--topic', default='', help='image topic of a rosbag; empty: its first')
@@ -183,7 +188,8 @@ def _write(
     if 'png' in work.files:
         write_millimetres(path.with_name(f'{name}_depth.png'), depth)
     if 'color' in work.files:
-        colors = colorize(depth, args.near, args.far, bar=True)
+        farthest = args.far or max(_COLORS_TO, 2 * args.near)
+        colors = colorize(depth, args.near, farthest, bar=True)
         write_picture(path.with_name(f'{name}_color.png'), colors)
     if 'ply' in work.files:
         if camera is None:
@@ -235,7 +241,7 @@ def _aligned(
     facts = {'scale': scale.scale, 'shift': scale.shift}
     if args.baseline:
         Filters(work.config.filter).apply(depth, prediction.confidence)
-        clip_range(depth, args.near, args.far)
+        clip_range(depth, args.near, args.far or spec.reach)
         return _write(work, name, frame, camera, depth) | facts
     pixels = np.reciprocal(depth)  # one over the inverse of pixels
     write_npy(work.out / f'{name}_disparity.npy', pixels)

@@ -119,6 +119,8 @@ class Config:
         for name, words in (('model.input_size', ('auto',)), ('engine.max_camera_size', ())):
             _check_size(name, str(values[name]), words)
         for low, high in ORDERED:
+            if high == 'depth.max_range' and not values[high]:
+                continue  # the model's
             if values[low] >= values[high]:  # type: ignore[operator]  # both are float
                 raise ConfigError(
                     f'{low} {values[low]:g} m is not below {high} {values[high]:g} m.'

@@ -205,7 +205,10 @@ class DepthConfig:
         0.1, 'Nearer is published as -Inf (REP-117).', unit='m', low=0.0, high=1000.0
     )
     max_range: float = param(
-        20.0, 'Farther is published as +Inf (REP-117).', unit='m', low=0.01, high=10000.0
+        0.0,
+        'Farther is published as +Inf (REP-117). 0: the range of a metric network, as its '
+        'sidecar says (Depth Anything V2: 20 m indoor, 80 m outdoor), 100 m for the others.',
+        unit='m', low=0.0, high=10000.0,
     )
     sky: str = param(
         'inf',

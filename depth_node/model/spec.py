@@ -166,6 +166,11 @@ class ModelSpec:
             if size is not None and not all(0 < side <= LARGEST_SIDE for side in size):
                 raise ModelError(f'{self.name}: {size} is not a size a network can have.')
 
+    @property
+    def reach(self) -> float:
+        """How far its metres go (m): a metric network's own range, 100 m for the others."""
+        return self.max_depth if self.kind.is_metric else 100.0
+
     def to_json(self) -> str:
         """
         Write the spec as a sidecar.

@@ -1,0 +1,54 @@
+"""The estimator, frame by frame."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dummy_networks import write_red_network
+import numpy as np
+import pytest
+
+from depth_node.camera import Camera
+from depth_node.config import Config
+from depth_node.errors import ConfigError
+from depth_node.estimator import DepthEstimator
+from depth_node.model import Model, open_model, OutputKind
+
+CAMERA = Camera.from_hfov(64, 48, 70.0)
+
+
+@pytest.fixture
+def model(tmp_path) -> Model:
+    """A network that says how red a picture is."""
+    return open_model(write_red_network(tmp_path / 'red.onnx'))
+
+
+@pytest.mark.parametrize(('kind', 'max_depth', 'max_range', 'farthest'), [
+    (OutputKind.METRIC_DEPTH, 20.0, 0.0, 20.0),
+    (OutputKind.METRIC_DEPTH, 80.0, 0.0, 80.0),
+    (OutputKind.METRIC_DEPTH, 80.0, 30.0, 30.0),
+    (OutputKind.METRIC_DEPTH, 20.0, 90.0, 90.0),
+    (OutputKind.RELATIVE_DEPTH, 20.0, 0.0, 100.0),
+])
+def test_metres_go_as_far_as_the_model_can_tell_unless_told(
+    model, kind, max_depth, max_range, farthest
+):
+    """Beyond is +Inf, for outdoor models not before their range ends."""
+    spec = dataclasses.replace(model.spec, kind=kind, max_depth=max_depth)
+    config = Config().replaced({
+        'depth.max_range': max_range, 'scale.source': 'fixed', 'scale.value': 150.0,
+        'filter.edge_threshold': 0.0, 'depth.focal_correction': False,
+    })
+    rgb = np.zeros((48, 64, 3), np.uint8)
+    rgb[..., 0] = np.linspace(10, 250, 64)
+    depth = DepthEstimator(Model(model.path, spec), config).estimate(rgb, CAMERA).depth
+    true = 150.0 * rgb[..., 0] / 255.0
+    clear = abs(true - farthest) > 1e-3
+    np.testing.assert_array_equal(np.isposinf(depth)[clear], (true > farthest)[clear])
+
+
+def test_a_range_that_ends_before_it_begins_is_refused():
+    """Zero is no range of its own, and so no contradiction."""
+    assert Config().replaced({'depth.min_range': 5.0}).depth.max_range == 0.0
+    with pytest.raises(ConfigError, match=r'min_range 5 m is not below depth\.max_range 4 m'):
+        Config().replaced({'depth.min_range': 5.0, 'depth.max_range': 4.0})
