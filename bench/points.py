@@ -23,7 +23,7 @@ from depth_node.filters import drop_edges, drop_unsteady
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.points import PointsPipeline
 from depth_node.prediction import Prediction
-from depth_node.voxel import one_per_voxel
+from depth_node.voxel import VoxelGrid
 from depth_node.world import World
 
 
@@ -54,7 +54,7 @@ def main() -> None:
     full = Config().replaced({**pose, 'points.content': 'obstacles'})
     raw = Config().replaced({'points.voxel_size': 0.0})
     listed = Config().replaced({'points.voxel_size': 0.0, 'points.organized': False})
-    maker = CloudMaker(camera.rays())
+    maker, grid = CloudMaker(camera.rays()), VoxelGrid(0.05)
 
     def everything(pipeline: PointsPipeline) -> None:
         to_metres(prediction, spec, Scale(), 1.0, out)
@@ -77,7 +77,7 @@ def main() -> None:
         'cloud, organized, color': lambda: raw_pipeline.process(depth, rgb),
         'cloud, organized': lambda: raw_pipeline.process(depth),
         'cloud, list, color': lambda: listed_pipeline.process(depth, rgb),
-        'voxels of 5 cm': lambda: one_per_voxel(maker, depth, 0.05),
+        'voxels of 5 cm': lambda: grid.thinned(maker, maker.there(depth), depth),
         'obstacles, voxels, color': lambda: full_pipeline.process(depth, rgb),
         'scan': lambda: full_pipeline.process(depth, points=False, scan=True),
         'color picture': lambda: colorize(depth, 0.3, 10.0),

@@ -107,6 +107,7 @@ def benchmark(
     if bare is None:
         raise EngineError(f'{engine.description} cannot run the network alone.')
     points = PointsPipeline(camera, config)
+    picture = np.empty_like(rgb)
 
     def whole() -> None:
         stages.begin()
@@ -115,7 +116,8 @@ def benchmark(
         points.process(result.depth, rgb, scan=everything)
         stages.lap('cloud')
         if everything:
-            colorize(result.depth, config.output.color_min, config.output.color_max)
+            low, high = config.output.color_min, config.output.color_max
+            colorize(result.depth, low, high, out=picture)
             stages.lap('color')
 
     try:

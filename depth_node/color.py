@@ -21,6 +21,7 @@ INVALID = 96
 """Gray level of pixels without a depth."""
 _LEVELS = 254
 _BAR_MARKS = 6
+_STRIP = 40000
 
 
 def colorize(
@@ -42,13 +43,19 @@ def colorize(
     :returns: uint8 (H, W, 3), blue, green, red; with a bar :func:`bar_height` rows more.
     """
     per_metre = _LEVELS / (farthest - nearest)
-    within = np.clip(depth, np.float32(nearest), np.float32(farthest))
-    # 1 for the farthest to 255 for the nearest; NaN becomes 0, the color kept for it
-    indices = cv2.convertScaleAbs(within, alpha=-per_metre, beta=1 + farthest * per_metre)
-    picture: Color = cv2.applyColorMap(indices, _table(), dst=out)
+    height, width = depth.shape
+    picture = np.empty((height, width, 3), np.uint8) if out is None else out
+    rows = min(height, max(1, _STRIP // width))
+    scratch, levels = np.empty((rows, width), np.float32), np.empty((rows, width), np.uint8)
+    for start in range(0, height, rows):
+        strip = depth[start:start + rows]
+        within, indices = scratch[:len(strip)], levels[:len(strip)]
+        np.clip(strip, np.float32(nearest), np.float32(farthest), out=within)
+        # 1 for the farthest to 255 for the nearest; NaN becomes 0, the color kept for it
+        cv2.convertScaleAbs(within, indices, -per_metre, 1 + farthest * per_metre)
+        cv2.applyColorMap(indices, _table(), dst=picture[start:start + rows])
     if not bar:
         return picture
-    height, width = depth.shape
     return np.vstack([picture, scale_bar(width, bar_height(height), nearest, farthest)])
 
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from depth_node.camera import Camera
 from depth_node.cloud import CloudMaker, Color, Depth, Points, sampled
-from depth_node.config import Config, GroundConfig, PointsConfig
-from depth_node.ground import camera_over_ground, fit_ground, Ground, NOISE, Pose
+from depth_node.config import Config
+from depth_node.ground import camera_over_ground, fit_ground, Ground, Pose
 from depth_node.rigid import matrix_of
 from depth_node.scan import Scan, ScanMaker
-from depth_node.voxel import capped, one_per_voxel
+from depth_node.split import GroundSplit
+from depth_node.voxel import capped, VoxelGrid
 
 NO_GROUND = (
     'The place of the ground is not known, and without it there are no scan and no cloud of '
@@ -80,9 +81,12 @@ class PointsPipeline:
         self._placed: Frames | None = None
         self._base: Pose | None = None
         self._cloud = CloudMaker(self._thin)
-        self._based: CloudMaker | None = None
+        self._split: GroundSplit | None = None
+        self._voxels = VoxelGrid(size) if (size := config.points.voxel_size) else None
         self._scan: ScanMaker | None = None
         self._scan_stride = -(-camera.height // _SCAN_ROWS)
+        self._sample = max(1, round((camera.width * camera.height / _GROUND_POINTS) ** 0.5))
+        self._looks = np.empty(0)
 
     def suits(self, camera: Camera, config: Config) -> bool:
         """
@@ -162,9 +166,14 @@ class PointsPipeline:
                 ground.camera_height, ground.camera_pitch_deg, ground.camera_roll_deg
             )
             self._cloud = CloudMaker(self._thin, frames.points)
-            self._based = self._scan = None
+            self._split = self._scan = None
             if self._base is not None:
-                self._based = CloudMaker(self._thin, self._base)
+                rays = self._rays[::self._sample, ::self._sample].astype(np.float64)
+                ahead = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+                self._looks = ahead @ self._base[:3, :3].T
+                content = self.config.points.content
+                if content != 'all':
+                    self._split = GroundSplit(self._thin, self._base, content, ground)
                 if ground.camera_height > 0 or frames.scan is not None:
                     self._scan = ScanMaker(
                         self._rays[::self._scan_stride], self._base,
@@ -188,13 +197,11 @@ class PointsPipeline:
     def _find_ground(self, depth: Depth) -> Ground:
         """Fit the ground to an even sample of the frame."""
         assert self._base is not None
-        step = max(1, round((depth.size / _GROUND_POINTS) ** 0.5))
-        few = depth[::step, ::step]
-        rays = self._rays[::step, ::step]
-        good = np.isfinite(few) & np.isfinite(rays[..., 0])
-        seen = np.concatenate([rays[good], np.ones((int(good.sum()), 1), np.float32)], 1)
-        points = (seen * few[good][:, None]) @ self._base[:3, :3].T + self._base[:3, 3]
-        return fit_ground(points.astype(np.float32), self.config.ground, self._base[2, 3])
+        step = self._sample
+        with np.errstate(invalid='ignore'):  # infinity times zero
+            points = self._looks * depth[::step, ::step, None] + self._base[:3, 3]
+        points = points[np.isfinite(points).all(-1)]
+        return fit_ground(points, self.config.ground, self._base[2, 3])
 
     def _make_cloud(self, depth: Depth, rgb: Color | None, ground: Ground | None) -> Points | None:
         config = self.config.points
@@ -202,44 +209,22 @@ class PointsPipeline:
         rgb = sampled(rgb, config.stride) if rgb is not None and config.color else None
         if config.no_return_range > 0:
             depth = np.where(np.isposinf(depth), np.float32(config.no_return_range), depth)
+        mask, split = None, self._split
         if config.content != 'all':
-            if ground is None or self._based is None:
+            if ground is None or split is None:
                 return None
-            depth = only(depth, self._based, ground, config, self.config.ground)
-        if config.voxel_size > 0:
-            indices = one_per_voxel(self._cloud, depth, config.voxel_size)
-            return self._cloud.picked(capped(indices, config.max_points), depth, rgb)
-        if config.max_points > 0:
-            every = np.flatnonzero(np.isfinite(depth) & np.isfinite(self._thin[..., 0]))
-            return self._cloud.picked(capped(every, config.max_points), depth, rgb)
+            mask = split.mask(depth, ground)
+        if config.voxel_size > 0 or config.max_points > 0:
+            there = self._cloud.there(depth, mask)
+            if self._voxels is None:
+                pixels = np.flatnonzero(there)
+            else:
+                pixels = self._voxels.thinned(self._cloud, there, depth)
+            return self._cloud.picked(capped(pixels, config.max_points), depth, rgb)
+        if mask is not None and split is not None:
+            depth = split.only(depth, mask)
         make = self._cloud.organized if config.organized else self._cloud.listed
         return make(depth, rgb)
-
-
-def only(
-    depth: Depth, based: CloudMaker, ground: Ground, points: PointsConfig, limits: GroundConfig
-) -> Depth:
-    """
-    Keep the depth of the ground, or that of obstacles.
-
-    :param depth: float32 (H, W), z-depth (m).
-    :param based: makes points in the base frame.
-    :param ground: the ground of this frame.
-    :param points: its `content` says what to keep.
-    :param limits: what belongs to the ground, and how high an obstacle can be.
-    :returns: float32 (H, W), a new image, NaN for the rest.
-    """
-    kept = np.full_like(depth, np.nan)
-    for rows, height in based.over(depth, (ground.slope_x, ground.slope_y), ground.offset):
-        reach = depth[rows] * np.float32(NOISE)
-        reach += np.float32(limits.tolerance)
-        if points.content == 'ground':
-            wanted = np.abs(height) <= reach
-        else:
-            wanted = height > reach
-            wanted &= height <= np.float32(limits.max_height)
-        np.copyto(kept[rows], depth[rows], where=wanted)
-    return kept
 
 
 def _same(one: Frames, other: Frames) -> bool:

@@ -96,8 +96,13 @@ class ScanMaker:
             config.range_min, config.range_max, config.scan_time,
         )
         sparse = azimuth[::_SEEN_STRIDE]
-        self._sparse_valid = np.isfinite(sparse)
-        self._sparse_beam = self._beams(np.nan_to_num(sparse))
+        self._sparse = np.flatnonzero(np.isfinite(sparse))
+        beams = self._beams(sparse.ravel()[self._sparse])
+        self._sparse_beams = beams.clip(0, self._count - 1)
+        height, width = rays.shape[:2]
+        self._band = np.empty((-(-height // _BLOCK) * _BLOCK, width), np.float32)
+        self._lowest = np.empty((height, width), np.float32)
+        self._inside = np.empty((2, height, width), np.bool_)
 
     def scan(self, depth: Depth, ground: Ground) -> Scan:
         """
@@ -108,7 +113,7 @@ class ScanMaker:
         :returns: the scan.
         """
         ranges = self._free(depth)
-        x, y = self._band(depth, ground)
+        x, y = self._in_band(depth, ground)
         distance = np.hypot(x, y)
         beams = self._beams(self._azimuth(x, y))
         config = self._config
@@ -133,15 +138,13 @@ class ScanMaker:
 
     def _free(self, depth: Depth) -> NDArray[np.float32]:
         """Give +Inf to beams something was seen in, -Inf where it was too near, else NaN."""
-        sparse = depth[::_SEEN_STRIDE]
+        sparse = depth[::_SEEN_STRIDE].reshape(-1)[self._sparse]
         ranges = np.full(self._count, np.nan, np.float32)
-        seen = self._sparse_valid & ~np.isnan(sparse)
-        ranges[self._sparse_beam[seen].clip(0, self._count - 1)] = np.inf
-        near = self._sparse_valid & np.isneginf(sparse)
-        ranges[self._sparse_beam[near].clip(0, self._count - 1)] = -np.inf
+        ranges[self._sparse_beams[~np.isnan(sparse)]] = np.inf
+        ranges[self._sparse_beams[np.isneginf(sparse)]] = -np.inf
         return ranges
 
-    def _band(
+    def _in_band(
         self, depth: Depth, ground: Ground
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """
@@ -151,21 +154,23 @@ class ScanMaker:
         only the nearest can be in the scan, and the others are not looked at further.
         """
         config = self._config
-        band = np.full((-(-len(depth) // _BLOCK) * _BLOCK, depth.shape[1]), np.inf, np.float32)
+        self._band.fill(np.inf)
         slopes = (ground.slope_x, ground.slope_y)
         for rows, height in self._maker.over(depth, slopes, ground.offset):
-            low = depth[rows] * np.float32(NOISE)
-            low += np.float32(self._tolerance)
+            low, (inside, below) = self._lowest[rows], self._inside[:, rows]
+            np.multiply(depth[rows], np.float32(NOISE), out=low)
+            np.add(low, np.float32(self._tolerance), out=low)
             np.maximum(low, np.float32(config.min_height), out=low)
-            inside = height > low
-            inside &= height <= np.float32(config.max_height)
-            np.copyto(band[rows], depth[rows], where=inside)
-        blocks = band.reshape(-1, _BLOCK, depth.shape[1])
+            np.greater(height, low, out=inside)
+            np.less_equal(height, np.float32(config.max_height), out=below)
+            np.logical_and(inside, below, out=inside)
+            np.copyto(self._band[rows], depth[rows], where=inside)
+        blocks = self._band.reshape(-1, _BLOCK, depth.shape[1])
         nearest = blocks.min(1)
         nearest[np.isposinf(nearest)] = np.nan  # nothing there; equal to nothing
         indices = np.flatnonzero(blocks == nearest[:, None])
-        points = self._maker.picked(indices, depth)
-        moved = self._from_base[:2, :3].astype(np.float32) @ points.T
+        points = self._maker.positions(indices, self._band)
+        moved = self._from_base[:2, :3].astype(np.float32) @ points
         moved += self._from_base[:2, 3:].astype(np.float32)
         return moved[0], moved[1]
 

@@ -11,53 +11,103 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.cloud import CloudMaker, Depth
+from depth_node.cloud import CloudMaker, Depth, Indices, Mask
 
-Indices = NDArray[np.int64]
+_STRIP = 40000
 
 
-def one_per_voxel(maker: CloudMaker, depth: Depth, size: float) -> Indices:
+class VoxelGrid:
     """
-    Choose one pixel for every cube of space that has any.
+    Cubes of space, of which each keeps one point; with buffers that all frames share.
 
-    Pixels that share their cube with the neighbor to the left or above go first: of each patch
-    in the image a few corners are left, and the exact second step has little to do.
-
-    :param maker: of the frame whose axes the cubes have.
-    :param depth: float32 (H, W), z-depth (m), not finite where there is no point.
     :param size: edge of the cubes (m); 32767 of them reach as far as points may be.
-    :returns: (N,) flat pixel indices, in no particular order, for ``CloudMaker.picked``.
     """
-    width = maker.shape[1]
-    per_metre = np.float32(1.0 / size)
-    chosen: list[Indices] = []
-    keys: list[NDArray[np.int64]] = []
-    for rows, *planes in maker.planes(depth):
-        there = np.isfinite(planes[2]).ravel()
-        cells = []
-        for plane in planes:
-            np.multiply(plane, per_metre, out=plane)
-            np.floor(plane, out=plane)
-            with np.errstate(invalid='ignore'):
-                cells.append(plane.ravel().astype(np.int16))
-        corner = there.copy()
-        for back in (1, width):  # the pixel before, and the one above
-            if back < corner.size:
-                differs = there[back:] != there[:-back]
-                for cell in cells:
-                    differs |= cell[back:] != cell[:-back]
-                corner[back:] &= differs
-        picked = np.flatnonzero(corner)
-        key = np.zeros(picked.size, np.int64)
-        for cell in cells:
-            key = key << 16 | cell[picked].view(np.uint16)
-        keys.append(key)
-        chosen.append(picked + rows.start * width)
-    every = np.concatenate(chosen)
-    return every[one_of_each(np.concatenate(keys))]
+
+    def __init__(self, size: float) -> None:
+        self._per_metre = np.float32(1.0 / size)
+        self._cells = np.empty((3, 0), np.int16)
+        self._masks = np.empty((3, 0), np.bool_)
+        self._kept = np.empty((2, 0), np.int64)
+        self._table = np.empty(0, np.int32)
+
+    def thinned(self, maker: CloudMaker, there: Mask, depth: Depth) -> Indices:
+        """
+        Choose one pixel for every cube that has any.
+
+        Pixels that share their cube with the one before, or above, go first, which leaves the
+        exact second step a fraction of them. It goes strip by strip, to stay in the cache; of a
+        strip with few points these are gathered first.
+
+        :param maker: of the frame whose axes the cubes have.
+        :param there: bool (H, W), the pixels that have a point.
+        :param depth: float32 (H, W), z-depth (m), contiguous.
+        :returns: (N,) flat indices of pixels, ascending, for ``CloudMaker.picked``.
+        """
+        width, flat = depth.shape[1], there.reshape(-1)
+        strip = max(1, _STRIP // width) * width
+        if self._cells.shape[1] < strip:
+            self._cells, self._masks = np.empty((3, strip), np.int16), np.empty((3, strip), bool)
+        count = 0
+        for start in range(0, flat.size, strip):
+            mask = flat[start:start + strip]
+            dense = 2 * np.count_nonzero(mask) >= mask.size
+            if dense:
+                cells = self._cells_of(maker.positions(slice(start, start + mask.size), depth))
+                corners = np.flatnonzero(self._corners((mask, *cells), mask, (1, width)))
+                pixels = corners + start
+            else:
+                pixels = np.flatnonzero(mask)
+                pixels += start
+                cells = self._cells_of(maker.positions(pixels, depth))
+                corners = np.flatnonzero(self._corners(tuple(cells), True, (1,)))
+                pixels = pixels.take(corners)
+            chosen, key = self._room_for(len(corners), count)
+            np.copyto(chosen, pixels)
+            np.copyto(key, cells[0].take(corners))
+            for cell in cells[1:]:
+                np.left_shift(key, 16, out=key)
+                np.bitwise_or(key, cell.take(corners).view(np.uint16), out=key)
+            count += len(corners)
+        if len(self._table) < 1 << _bits(count):
+            self._table = np.empty(1 << _bits(count), np.int32)
+        chosen, keys = self._kept[:, :count]
+        return chosen.take(one_of_each(keys, self._table))
+
+    def _room_for(self, more: int, count: int) -> Indices:
+        """Return the place for so many pixels and keys after those that there are."""
+        if self._kept.shape[1] < count + more:
+            larger = np.empty((2, 2 * (count + more)), np.int64)
+            larger[:, :count] = self._kept[:, :count]
+            self._kept = larger
+        return self._kept[:, count:count + more]
+
+    def _cells_of(self, points: NDArray[np.float32]) -> NDArray[np.int16]:
+        cells = self._cells[:, :points.shape[1]]
+        np.multiply(points, self._per_metre, out=points)
+        np.floor(points, out=points)
+        with np.errstate(invalid='ignore'):  # what is no point, or out of reach
+            np.copyto(cells, points, casting='unsafe')
+        return cells
+
+    def _corners(
+        self, planes: tuple[NDArray[Any], ...], mask: Mask | bool, backs: tuple[int, ...]
+    ) -> Mask:
+        """Tell which pixels differ in some plane from all those so far back."""
+        corners, differs, other = self._masks[:, :len(planes[0])]
+        np.copyto(corners, mask)
+        for back in backs:
+            some, scratch = differs[back:], other[back:]
+            np.not_equal(planes[0][back:], planes[0][:-back], out=some)
+            for plane in planes[1:]:
+                np.not_equal(plane[back:], plane[:-back], out=scratch)
+                np.logical_or(some, scratch, out=some)
+            np.logical_and(corners[back:], some, out=corners[back:])
+        return corners
 
 
-def one_of_each(keys: NDArray[np.int64]) -> NDArray[Any]:
+def one_of_each(
+    keys: NDArray[np.int64], table: NDArray[np.int32] | None = None
+) -> NDArray[np.int64]:
     """
     Find one place of every value, without sorting.
 
@@ -66,25 +116,37 @@ def one_of_each(keys: NDArray[np.int64]) -> NDArray[Any]:
     another hash.
 
     :param keys: (N,) any integers.
-    :returns: (M,) places in `keys`, one for each of its M different values.
+    :param table: to work in, of two to the power of anything, larger than `keys`; None: one of
+        its own.
+    :returns: (M,) places in `keys`, ascending, one for each of its M different values.
     """
-    bits = max(8, (4 * keys.size).bit_length())
-    table = np.empty(1 << bits, np.int32)
+    bits = _bits(keys.size)
+    if table is None:
+        table = np.empty(1 << bits, np.int32)
+    kept = np.ones(keys.size, np.bool_)
     left = np.arange(keys.size, dtype=np.int32)
-    factor = 0x9E3779B97F4A7C15
-    kept = [left[:0]]
+    mine, factor = keys, 0x9E3779B97F4A7C15
     while left.size:
-        hashed = keys[left].view(np.uint64) * np.uint64(factor)
-        slots = (hashed >> np.uint64(64 - bits)).view(np.int64)
+        hashed = mine.view(np.uint64) * np.uint64(factor)
+        hashed >>= np.uint64(64 - bits)
+        slots = hashed.view(np.int64)
         table[slots] = left
-        winners = table[slots]
-        kept.append(left[winners == left])
-        left = left[keys[winners] != keys[left]]
+        winners = table.take(slots, mode='clip')
+        lost = np.flatnonzero(winners != left)
+        losers = left.take(lost)
+        pushed = keys.take(winners.take(lost)) != mine.take(lost)
+        kept[losers] = pushed
+        left = losers.take(np.flatnonzero(pushed))  # several times as quick as by a mask
+        mine = keys.take(left)
         factor = (factor * 0xD1B54A32D192ED03) % (1 << 64) | 1
-    return np.concatenate(kept)
+    return np.flatnonzero(kept)
 
 
-def capped(indices: Indices, count: int) -> Indices:
+def _bits(count: int) -> int:
+    return max(8, (4 * count).bit_length())
+
+
+def capped(indices: NDArray[Any], count: int) -> NDArray[Any]:
     """
     Keep at most so many, evenly spread over the image.
 

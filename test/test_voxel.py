@@ -9,8 +9,12 @@ import pytest
 
 from depth_node.camera import Camera
 from depth_node.cloud import CloudMaker
-from depth_node.voxel import capped, one_of_each, one_per_voxel
+from depth_node.voxel import capped, one_of_each, VoxelGrid
 from depth_node.world import World
+
+
+def thinned(maker: CloudMaker, depth: np.ndarray, size: float) -> np.ndarray:
+    return VoxelGrid(size).thinned(maker, maker.there(depth), depth)
 
 
 @settings(max_examples=60, deadline=None)
@@ -39,7 +43,7 @@ def test_every_cube_keeps_exactly_one_point(size) -> None:
         points = maker.organized(depth).reshape(-1, 3).copy()
         points = points[np.isfinite(points[:, 2])].astype(float)
         cubes = {tuple(cube) for cube in np.floor(points / size)}
-        kept = maker.picked(one_per_voxel(maker, depth, size), depth)
+        kept = maker.picked(thinned(maker, depth, size), depth)
         found = [tuple(cube) for cube in np.floor(kept.astype(float) / size)]
         assert len(found) == len(set(found))
         # a point on the very border of two cubes may go either way
@@ -50,7 +54,7 @@ def test_noise_is_thinned_too() -> None:
     camera = Camera.from_hfov(120, 90, 80)
     depth = np.random.default_rng(0).uniform(0.5, 20, (90, 120)).astype(np.float32)
     maker = CloudMaker(camera.rays())
-    indices = one_per_voxel(maker, depth, 0.5)
+    indices = thinned(maker, depth, 0.5)
     cubes = np.floor(maker.picked(indices, depth) / 0.5)
     assert len(np.unique(cubes, axis=0)) == len(indices)
 
@@ -58,7 +62,7 @@ def test_noise_is_thinned_too() -> None:
 def test_nothing_to_thin() -> None:
     camera = Camera.from_hfov(40, 30, 80)
     maker = CloudMaker(camera.rays())
-    assert one_per_voxel(maker, np.full((30, 40), np.nan, np.float32), 0.05).size == 0
+    assert thinned(maker, np.full((30, 40), np.nan, np.float32), 0.05).size == 0
 
 
 def test_cap_is_even_and_exact() -> None:

@@ -46,6 +46,7 @@ class Sender:
         self._notices = notices
         self._stages = notices.health.stages
         self._points: PointsPipeline | None = None
+        self._picture: NDArray[np.uint8] | None = None
 
     def wanted(self) -> Wanted:
         """
@@ -85,8 +86,11 @@ class Sender:
         if 'depth/points' in wanted or 'depth/scan' in wanted:
             self._plan(wanted, depth, camera, seen)
         if 'depth/image_color' in wanted:
+            if self._picture is None or self._picture.shape[:2] != depth.shape:
+                self._picture = np.empty((*depth.shape, 3), np.uint8)
             picture = colorize(
-                depth, output.color_min, output.color_max, bar=output.color_bar
+                depth, output.color_min, output.color_max, bar=output.color_bar,
+                out=self._picture,
             )
             publish('depth/image_color', messages.image_to_msg(picture, 'bgr8', header))
             self._stages.lap('color')
