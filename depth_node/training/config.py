@@ -50,10 +50,10 @@ class TrainConfig:
         choices=tuple(kind.value for kind in OutputKind),
     )
     pose_network: str = param(
-        'resnet18',
-        'What sees the motion between frames: an encoder on stacked frames (a ResNet for long '
-        'runs); correlation, which learns from few frames; or alignment, which has nothing to '
-        'learn: it solves for the motion at which the frames agree with the depth.',
+        ALIGNMENT,
+        'What sees the motion between frames: alignment has nothing to learn, it solves for the '
+        'motion at which the frames agree with the depth; correlation learns from few frames; '
+        'encoders on stacked frames (the usual way) from very many.',
         choices=(*NETWORKS, CORRELATION, ALIGNMENT),
     )
     size: str = param('640x192', 'Network size, multiples of 32.', unit='px')

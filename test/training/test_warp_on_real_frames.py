@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ from scipy.spatial.transform import Rotation
 torch = pytest.importorskip('torch')
 
 from depth_node.training import view_synthesis as vs  # noqa: E402
+from depth_node.training.alignment import align  # noqa: E402
 
 STEREO_SCALE = 5.4
 """Of networks trained with Monodepth2's unit baseline on KITTI's 0.54 m."""
@@ -32,7 +35,29 @@ def l1_of_warped_and_unwarped(
     return warped, (images[1] - images[0]).abs()[mask].mean().item()
 
 
-def test_kitti_sequence_with_a_real_network(shared_data: Path) -> None:
+@dataclass(frozen=True)
+class Drive:
+    """Real frames at 640x192 gray, their poses (camera to world, m), K, and a real network."""
+
+    frames: list[np.ndarray]
+    poses: np.ndarray
+    k: np.ndarray
+    session: Any
+
+    def depth(self, number: int) -> np.ndarray:
+        image = np.repeat(self.frames[number][None, None], 3, 1).astype(np.float32) / 255
+        disparity = self.session.run(None, {'image': image})[0][0, 0]
+        depth: np.ndarray = STEREO_SCALE / (1 / 100 + (1 / 0.1 - 1 / 100) * disparity)
+        return depth
+
+    def motion(self, number: int) -> np.ndarray:
+        """Return what takes points of a frame's camera to the next one's."""
+        motion: np.ndarray = np.linalg.inv(self.poses[number + 1]) @ self.poses[number]
+        return motion
+
+
+@pytest.fixture(scope='module')
+def drive(shared_data: Path) -> Drive:
     onnxruntime = pytest.importorskip('onnxruntime')
     folder = shared_data / 'kitti' / 'sequence'
     session = onnxruntime.InferenceSession(
@@ -49,16 +74,16 @@ def test_kitti_sequence_with_a_real_network(shared_data: Path) -> None:
     k = np.loadtxt(folder / 'calib.txt').reshape(-1, 3, 4)[0, :, :3]
     k = np.diag([640 / width, 192 / height, 1.0]) @ k
     small = [cv2.resize(f, (640, 192), interpolation=cv2.INTER_AREA) for f in frames]
+    return Drive(small, poses, k, session)
 
+
+def test_kitti_sequence_with_a_real_network(drive: Drive) -> None:
     ratios: dict[float, list[float]] = {0.7: [], 1.0: [], 1.4: []}
     for t in range(50):
-        image = np.repeat(small[t][None, None], 3, 1).astype(np.float32) / 255
-        disparity = session.run(None, {'image': image})[0][0, 0]
-        depth = STEREO_SCALE / (1 / 100 + (1 / 0.1 - 1 / 100) * disparity)
-        pose = np.linalg.inv(poses[t + 1]) @ poses[t]
+        depth, pose = drive.depth(t), drive.motion(t)
         for factor, found in ratios.items():
             warped, unwarped = l1_of_warped_and_unwarped(
-                small[t], small[t + 1], depth * factor, pose, k
+                drive.frames[t], drive.frames[t + 1], depth * factor, pose, drive.k
             )
             found.append(warped / unwarped)
     right = np.array(ratios[1.0])
@@ -68,6 +93,28 @@ def test_kitti_sequence_with_a_real_network(shared_data: Path) -> None:
     assert (right < 0.75).sum() >= 45
     assert right.mean() < np.mean(ratios[0.7])
     assert right.mean() < np.mean(ratios[1.4])
+
+
+def test_alignment_finds_the_motion_of_a_real_car(drive: Drive) -> None:
+    """Against GPS and inertial poses, from pictures and a real network's depth alone."""
+    chosen = range(0, 50, 7)
+    target, source = (
+        torch.from_numpy(np.stack([drive.frames[t + o] for t in chosen])[:, None]) / 255
+        for o in (0, 1)
+    )
+    depth = torch.from_numpy(np.stack([drive.depth(t) for t in chosen]))[:, None]
+    k = torch.from_numpy(drive.k).float().repeat(len(chosen), 1, 1)
+    true = np.stack([drive.motion(t) for t in chosen])
+    for known, turned, aside in ((depth, 0.4, 0.1), (torch.full_like(depth, 10.0), 1.0, 0.25)):
+        pose = align(target, source, known, k).numpy().astype(float)
+        off = Rotation.from_matrix(pose[:, :3, :3].transpose(0, 2, 1) @ true[:, :3, :3])
+        way, truth = pose[:, :3, 3], true[:, :3, 3]
+        length = np.linalg.norm(way, axis=1)
+        cosine = (way * truth).sum(1) / length / np.linalg.norm(truth, axis=1)
+        assert np.degrees(off.magnitude()).max() < turned
+        assert np.arccos(cosine.clip(max=1)).max() < aside
+        if known is depth:  # as good as that depth's metres
+            assert np.median(length / np.linalg.norm(truth, axis=1)) == pytest.approx(1, abs=0.2)
 
 
 def test_rgbd_frames_with_measured_depth(shared_data: Path) -> None:
