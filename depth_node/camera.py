@@ -33,6 +33,8 @@ from depth_node.model import Size
 __all__ = ['Camera', 'CameraNumbers', 'Distortion', 'UncalibratedError', 'is_calibrated']
 
 _LEAST_FOCAL, _LARGEST = 1e-3, 1e9
+_SHORTEST = 0.05
+"""Of focal length and side of the image: a pinhole of 169 degrees; a full fisheye has 0.16."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class Camera:
         """
         seen = intrinsics(distortion_model, d, k, p, rectified)
         full = cls(int(width), int(height), *seen)
+        _check_plausible(full, k)
         return _binned(_window(full, roi), binning_x, binning_y)
 
     @classmethod
@@ -301,6 +304,23 @@ class Camera:
         if model is not None:
             x, y = model.distort(x, y)
         return np.stack([self.fx * x + self.cx, self.fy * y + self.cy], axis=-1)
+
+
+def _check_plausible(camera: Camera, k: Sequence[float]) -> None:
+    """Refuse numbers that are possible and certainly mistaken: their metres would be wrong."""
+    if k[6] or k[7]:
+        raise DataError(
+            'The last row of K in CameraInfo is not 0 0 1.', 'K is written row by row.'
+        )
+    for focal, center, side in (
+        (camera.fx, camera.cx, camera.width), (camera.fy, camera.cy, camera.height)
+    ):
+        if focal < _SHORTEST * side or not -side <= center <= 2 * side:
+            raise DataError(
+                f'A focal length of {focal:g} px and a principal point at {center:g} px do not '
+                f'belong to an image of {side} px.',
+                'CameraInfo has both in pixels of the full resolution.',
+            )
 
 
 def _window(camera: Camera, roi: tuple[int, int, int, int] | None) -> Camera:

@@ -290,3 +290,23 @@ def test_numbers_describe_the_same_camera() -> None:
     assert Camera.from_numbers(numbers) == cam
     assert numbers.distortion_model == 'rational_polynomial'
     assert numbers.p[3] == 0.0
+
+
+@pytest.mark.parametrize('k', [
+    [500, 0, 0, 0, 500, 0, 320, 240, 1],  # column by column
+    [0.78, 0, 0.5, 0, 1.04, 0.5, 0, 0, 1],  # in shares of the image
+    [5.0, 0, 320, 0, 5.0, 240, 0, 0, 1],  # in millimetres
+    [500, 0, 3200, 0, 500, 240, 0, 0, 1],
+    [500, 0, 320, 0, 500, -2400, 0, 0, 1],
+])
+def test_calibrations_in_other_units_are_refused(k) -> None:
+    """Each would give metres, and wrong ones."""
+    with pytest.raises(DataError, match='CameraInfo'):
+        Camera.from_info(640, 480, 'plumb_bob', [0.0] * 5, k, [0.0] * 12)
+
+
+def test_a_window_far_from_the_axis_is_no_mistake() -> None:
+    """The principal point may lie far outside a region of interest."""
+    k = [500, 0, 320, 0, 500, 240, 0, 0, 1]
+    found = Camera.from_info(640, 480, 'plumb_bob', [], k, [], roi=(600, 440, 40, 40))
+    assert (found.cx, found.cy) == (-280, -200)
