@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import ctypes
 import logging
 from pathlib import Path
 
@@ -95,12 +96,26 @@ def open_engine(
         except Exception as error:  # noqa: BLE001  a library that is broken: the next may not be
             reason = f'{type(error).__name__}: {error}'
         else:
+            give_back()
             log(f'Engine {config.name}: {engine.description} at {network_size}.')
             return engine
         reasons.append(f'{name}: {reason}')
         if len(names) > 1:
             log(f'Engine {config.name}: not {name}: {reason}')
     raise EngineError('No engine works. ' + ' '.join(reasons) if len(reasons) > 1 else reasons[0])
+
+
+def give_back() -> bool:
+    """
+    Return freed memory to the system, which malloc would keep for later.
+
+    Reading and compiling a network needs several times its weights for a moment: with 100 MB of
+    them 180 MB less stay in the process.
+
+    :returns: whether there was any; False without glibc.
+    """
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    return bool(trim is not None and trim(0))
 
 
 def _onnxruntime_cuda(model: Model, config: EngineConfig, size: Size) -> Engine:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 from dataclasses import replace
 from importlib.util import find_spec
 import logging
@@ -189,3 +190,31 @@ def test_openvino_reports_to_nobody(model, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('OpenVINO') == len(precisions)
     assert not list(home.rglob('*'))
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), 'malloc_trim'), reason='without glibc')
+def test_memory_that_malloc_keeps_is_given_back():
+    """In a process of its own, whose malloc keeps everything, as the node's does."""
+    code = '''
+import re, sys
+from pathlib import Path
+from depth_node.engine.opening import give_back
+from depth_node.ros.tuning import keep_large_blocks
+assert keep_large_blocks()
+def resident():
+    return int(re.search(r'VmRSS:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) // 1024
+blocks = [bytearray(2**20) for _ in range(100)]
+last = bytearray(2**20)
+full = resident()
+del blocks
+kept = resident()
+give_back()
+print(full - kept, full - resident())
+'''
+    environment = {k: v for k, v in os.environ.items() if not k.startswith('MALLOC_')}
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True, env=environment
+    )
+    kept, given = (int(word) for word in done.stdout.split())
+    assert kept < 20
+    assert given > 80
