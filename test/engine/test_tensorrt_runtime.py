@@ -9,6 +9,7 @@ import threading
 from fake_cuda import cudaError_t, FakeCuda
 from fake_machine import few_frames, frame, Machine, SIZE
 import numpy as np
+import onnx
 from onnx import TensorProto
 import pytest
 
@@ -237,6 +238,28 @@ def test_a_wrong_fp16_engine_falls_back_loudly(machine):
     assert len(machine.trt.builds) == builds
 
 
+def test_a_precision_that_cannot_be_built_is_left_for_the_next(machine):
+    """TensorRT refuses some networks in one precision and takes them in another."""
+    real = machine.trt.Builder.build_serialized_network
+
+    def refuses_half(self, network, config):
+        if has_halves(onnx.load_from_string(network.model)):
+            self.logger.log(machine.trt.ILogger.ERROR, 'could not find any implementation')
+            return None
+        return real(self, network, config)
+
+    machine.trt.Builder.build_serialized_network = refuses_half
+    engine = machine.open()
+    assert engine.description.endswith('fp32')
+    assert any('could not find any implementation' in line for line in machine.warnings)
+    first, *_, last = machine.metadata()['verification']
+    assert 'could not find any implementation' in first['reason']
+    assert not first['good']
+    assert last['good']
+    engine.close()
+    assert machine.cuda.leaks() == 0
+
+
 def test_nan_is_a_failure_even_in_fp32(machine):
     def nan(model, results):
         results['depth'][3, 4] = np.nan
@@ -297,7 +320,7 @@ def test_an_error_in_the_callback_is_not_swallowed(machine):
     def bad(share, stage):
         raise KeyboardInterrupt if share > 2 else RuntimeError('display is gone')
 
-    with pytest.raises(RuntimeError, match='display is gone'):
+    with pytest.raises(EngineError, match='RuntimeError: .*display is gone'):
         open_engine(machine.model, machine.config, SIZE, on_progress=bad)
 
 

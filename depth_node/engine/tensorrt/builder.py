@@ -27,6 +27,10 @@ _NO_MEMORY = re.compile(r'out ?of ?memory|insufficient memory|requested size was
 _REQUESTED = re.compile(r'requested size was (\d+) bytes', re.IGNORECASE)
 
 
+class NoMemoryError(EngineError):
+    """There is not enough memory to build an engine, in whichever precision."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """
@@ -61,7 +65,8 @@ def build(
     :param on_progress: called with a share from 0 to 1 and the stage.
     :param cancelled: asked at every step of the builder.
     :returns: the plan.
-    :raises EngineError: TensorRT does not take the graph, or there is not enough memory.
+    :raises NoMemoryError: not even the least workspace leaves enough.
+    :raises EngineError: TensorRT does not take the graph.
     :raises CancelledError: `cancelled` said so.
     """
     workspace = settings.workspace_mb
@@ -80,7 +85,7 @@ def build(
         if workspace // 2 < _LEAST_WORKSPACE:
             needed = max((int(n) for n in _REQUESTED.findall(errors)), default=0)
             asked = f'; it asked for {needed / 1e6:.0f} MB' if needed else ''
-            raise EngineError(
+            raise NoMemoryError(
                 f'There is not enough memory to build the engine, even with {workspace} MB of '
                 f'workspace{asked}.',
                 'Close other programs, add swap, or take a smaller model.input_size.',

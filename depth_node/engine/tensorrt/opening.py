@@ -21,7 +21,7 @@ from depth_node.engine.base import Engine, never, no_progress, Progress
 from depth_node.engine.cache import cache_root, EngineCache, Key, writable
 from depth_node.engine.lock import locked
 from depth_node.engine.precision import converted, Precision
-from depth_node.engine.tensorrt.builder import build, Settings, SMALLEST
+from depth_node.engine.tensorrt.builder import build, NoMemoryError, Settings, SMALLEST
 from depth_node.engine.tensorrt.cuda import Cuda, load_cuda
 from depth_node.engine.tensorrt.library import Library, load_library
 from depth_node.engine.tensorrt.runtime import TensorRtEngine
@@ -165,22 +165,26 @@ class _Job:
         """Build from the fastest precision to the safest until one is right."""
         self.log(f'Building {self.name} with {self.library.name} for {self.cuda.gpu}.')
         frames = sample_frames(self.frames)
-        reference = self._reference()
         seen: set[bytes] = set()
-        for precision in _LADDERS[self.config.precision]:
-            try:
-                graph = self._graph(precision)
-            except EngineError as error:
-                self.warn(f'{error} Going on in the next precision.')
-                continue
-            digest = hashlib.sha256(graph).digest()
-            if digest in seen:  # no attention in it: the same network again
-                continue
-            seen.add(digest)
-            engine = self._attempt(graph, precision, reference, frames)
-            if engine is not None:
-                reference.close()
-                return engine
+        with contextlib.closing(self._reference()) as reference:
+            for precision in _LADDERS[self.config.precision]:
+                try:
+                    graph = self._graph(precision)
+                    digest = hashlib.sha256(graph).digest()
+                    if digest in seen:  # no attention in it: the same network again
+                        continue
+                    seen.add(digest)
+                    engine = self._attempt(graph, precision, reference, frames)
+                except (CancelledError, NoMemoryError):
+                    raise
+                except EngineError as error:
+                    self.warn(f'{error} Going on in the next precision.')
+                    self.attempts.append(
+                        {'precision': precision.value, 'reason': str(error), 'good': False}
+                    )
+                    continue
+                if engine is not None:
+                    return engine
         raise EngineError(
             f'No engine that {self.library.name} builds agrees with the network: '
             + '; '.join(f'{a["precision"]}: {a["reason"]}' for a in self.attempts),
