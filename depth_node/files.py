@@ -67,18 +67,30 @@ def sweep(path: Path) -> None:
         has locked (flock) stay, whichever container it lives in.
     """
     for leftover in path.parent.glob(f'.{glob.escape(path.name)}-*{PART}'):
-        with contextlib.suppress(OSError):
-            if time.time() - leftover.stat().st_mtime < _YOUNG_S:
-                continue
-            handle = os.open(leftover, os.O_RDONLY)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if leftover.is_dir():
-                    shutil.rmtree(leftover)
-                else:
-                    leftover.unlink()
-            finally:
-                os.close(handle)
+        remove_abandoned(leftover)
+
+
+def remove_abandoned(leftover: Path) -> bool:
+    """
+    Remove an unfinished file or folder, unless somebody may still be writing it.
+
+    :param leftover: its name ends in `PART`.
+    :returns: whether it is gone.
+    """
+    with contextlib.suppress(OSError):
+        if time.time() - leftover.stat().st_mtime < _YOUNG_S:
+            return False
+        handle = os.open(leftover, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
+        finally:
+            os.close(handle)
+        return True
+    return False
 
 
 def write_error(path: Path, error: OSError) -> DataError:

@@ -24,6 +24,7 @@ from depth_node.cli.progress import build_bar, interruptible
 from depth_node.config import Config
 from depth_node.engine import Engine, open_engine
 from depth_node.engine.cache import cache_root, EngineCache
+from depth_node.engine.verify import as_built, in_words
 from depth_node.errors import ConfigError, EngineError
 from depth_node.frames import open_source
 from depth_node.model import Model
@@ -102,21 +103,19 @@ def _build(model: Model, config: Config, frames: list[NDArray[np.uint8]]) -> dic
             log=_tell, warn=_tell, frames=frames,
         )
         try:
-            facts = getattr(engine, 'facts', None) or _verified(engine, model, frames)
+            facts = engine.facts
+            if not any(attempt['good'] for attempt in facts.get('verification', ())):
+                facts = _verified(engine, model, frames)
         finally:
             engine.close()
-    verdict = facts['verification'][-1]
-    print(
-        f'{engine.description} at {size}: relative error {verdict["median"]:.2%} (median), '
-        f'{verdict["p99"]:.2%} (99th percentile) over {verdict["frames"]} frames'
-    )
+    print(f'{engine.description} at {size}: {in_words(facts)}')
     return {'engine': engine.description, 'size': str(size), **facts}
 
 
 def _verified(
     engine: Engine, model: Model, frames: list[NDArray[np.uint8]]
 ) -> dict[str, Any]:
-    """Compare an engine that does not check itself with ONNX Runtime on the CPU."""
+    """Compare an engine that runs the network as it is with ONNX Runtime on the CPU."""
     from depth_node.engine.onnxruntime import open_onnxruntime
     from depth_node.engine.verify import compare, sample_frames
 
@@ -128,7 +127,8 @@ def _verified(
             f'{engine.description} disagrees with ONNX Runtime: {verdict.reason}.',
             'Try --precision fp32.',
         )
-    return {'model': model.spec.name, 'verification': [verdict.as_facts()]}
+    attempts = [*engine.facts.get('verification', ()), verdict.as_facts('fp32')]
+    return {'model': model.spec.name, 'precision': 'fp32', 'verification': attempts}
 
 
 def _list(root: Path) -> list[dict[str, Any]]:
@@ -136,13 +136,12 @@ def _list(root: Path) -> list[dict[str, Any]]:
     for entry in itertools.chain(*(EngineCache(root / kind).entries() for kind in _KEPT)):
         facts = entry.metadata
         rows.append({**facts, 'path': str(entry.path)})
-        checked = (facts.get('verification') or [facts.get('verdict') or {}])[-1]
-        key = facts.get('key', {})
+        key = facts['key']
+        checked = in_words(facts) if as_built(facts) else 'nobody says how it was checked'
         print(
             f'{entry.path.name}\n  {facts.get("precision", "?")}, {key.get("runtime", "?")}, '
-            f'{key.get("gpu", "?")}, {facts.get("plan_bytes", 0) / 1e6:.0f} MB, relative error '
-            f'{checked.get("median", float("nan")):.2%} (median), '
-            f'{checked.get("p99", float("nan")):.2%} (99th percentile)'
+            f'{key.get("gpu", "?")}, '
+            f'{facts["plan_bytes"] / 1e6:.0f} MB, {checked}'
         )
     if not rows:
         print(f'No engines in {root}.')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,12 @@ class Engine(Protocol):
     One compiled network; takes frames of any camera size.
 
     An engine may be used from any thread, but never from two at once.
+    """
+
+    facts: dict[str, Any]
+    """
+    What was built and how well it agrees with the network, for :func:`verify.in_words`; empty
+    where the network runs as it is.
     """
 
     @property

@@ -20,7 +20,7 @@ import re
 from typing import Any
 
 from depth_node.errors import DataError, EngineError
-from depth_node.files import PART, replacing
+from depth_node.files import PART, remove_abandoned, replacing
 
 FORMAT = 1
 _ASIDE = '.bad'
@@ -195,7 +195,7 @@ class EngineCache:
         """
         List the engines kept here.
 
-        :returns: those with a readable description, by name.
+        :returns: those whose description is one of ours, by name.
         """
         found = []
         for path in sorted(self.folder.glob('*.plan')):
@@ -203,7 +203,7 @@ class EngineCache:
                 metadata = json.loads(_beside(path).read_text(encoding='utf-8'))
             except (OSError, ValueError):
                 continue
-            if isinstance(metadata, dict):
+            if _is_ours(metadata):
                 found.append(Entry(path, metadata))
         return found
 
@@ -215,23 +215,22 @@ class EngineCache:
         :param gpu: engines of any other are deleted; empty: all GPUs stay.
         :returns: the files deleted.
         """
-        doomed = {
-            path for path in self.folder.glob('*') if path.suffix in (_ASIDE, PART)
-        }
+        unfinished = {path for path in self.folder.glob(f'.*{PART}') if remove_abandoned(path)}
+        doomed = set(self.folder.glob(f'*{_ASIDE}'))
         kept = self.entries()
         doomed |= set(self.folder.glob('*.plan')) - {entry.path for entry in kept}
         for entry in kept:
-            key = entry.metadata.get('key', {})
+            key = entry.metadata['key']
             if (runtime and key.get('runtime') != runtime) or (gpu and key.get('gpu') != gpu):
-                doomed |= {entry.path, _beside(entry.path)}
+                doomed.add(entry.path)
         doomed |= {
             path for path in self.folder.glob('*.json')
-            if not path.with_suffix('.plan').exists()
+            if path.with_suffix('.plan') in doomed or not path.with_suffix('.plan').exists()
         }
         for path in doomed:
             with contextlib.suppress(OSError):
                 path.unlink()
-        return sorted(path for path in doomed if not path.exists())
+        return sorted(unfinished | {path for path in doomed if not path.exists()})
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -250,6 +249,16 @@ def write_whole(path: Path, content: bytes) -> None:
             f'{error.problem} It needs {len(content) / 1e6:.0f} MB.',
             'Make room, or set engine.cache_dir.',
         ) from error
+
+
+def _is_ours(metadata: Any) -> bool:
+    """Whether a description has what readers rely on; somebody may have changed it."""
+    return (
+        isinstance(metadata, dict)
+        and metadata.get('format') == FORMAT
+        and isinstance(metadata.get('key'), dict)
+        and isinstance(metadata.get('plan_bytes'), int)
+    )
 
 
 def _beside(path: Path) -> Path:

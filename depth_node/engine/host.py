@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,7 @@ class HostEngine:
     ) -> None:
         self.spec = spec
         self.network_size = size
+        self.facts: dict[str, Any] = {}
         self._preparation = preparation
         self._network = network
 

@@ -28,7 +28,7 @@ from depth_node.engine import openvino as cpu
 from depth_node.engine.base import Engine, never, no_progress, Progress
 from depth_node.engine.cache import cache_root, EngineCache, Key
 from depth_node.engine.host import HostEngine
-from depth_node.engine.verify import compare, sample_frames, Verdict
+from depth_node.engine.verify import as_built, compare, sample_frames
 from depth_node.errors import CancelledError, DataError, EngineError
 from depth_node.model import Model, Size
 from depth_node.prepare import Preparation
@@ -105,34 +105,31 @@ class _Job:
         calibration = calibration_frames(self.config.calibration_dir)
         name, key = f'{self.model.spec.name}_{self.size}', self._key(calibration)
         cache = EngineCache(cache_root(self.config.cache_dir) / 'int8')
-        kept = cache.load(name, key)
+        # frames nobody had seen when it was kept may say that it does not hold
+        kept = None if self.frames else cache.load(name, key)
         if kept is not None:
             plan, facts = kept
-            if not plan:
-                return self._fallback(str(facts.get('reason')))
-            with contextlib.suppress(RuntimeError):
-                compiled = self.core.import_model(plan, 'CPU', self.options)
-                return self._engine(compiled, Verdict(**facts['verdict']))
+            if as_built(facts) and facts['verification']:
+                if not plan:
+                    return self._fallback(facts)
+                with contextlib.suppress(RuntimeError):
+                    compiled = self.core.import_model(plan, 'CPU', self.options)
+                    return self._engine(compiled, facts)
             cache.set_aside(name, key)
-        compiled, verdict = self._build(calibration)
+        compiled, facts = self._build(calibration)
         plan = b'' if compiled is None else compiled.export_model().getvalue()
         with contextlib.suppress(EngineError):  # without a cache it is done again next time
-            cache.store(name, key, plan, {
-                'precision': 'int8', 'reason': verdict.reason,
-                'verdict': {k: v for k, v in verdict.as_facts().items() if k != 'good'},
-            })
-        if compiled is None:
-            return self._fallback(verdict.reason)
-        return self._engine(compiled, verdict)
+            cache.store(name, key, plan, facts)
+        return self._fallback(facts) if compiled is None else self._engine(compiled, facts)
 
-    def _build(self, calibration: Sequence[Frame]) -> tuple[Any, Verdict]:
+    def _build(self, calibration: Sequence[Frame]) -> tuple[Any, dict[str, Any]]:
         """Quantize, from the fastest to the safest, until it is right; None when it never is."""
         self.log(f'Quantizing {self.model.spec.name} to int8; this happens once.')
         reference = cpu.open_openvino(
             self.model, self.size, precision='fp32', threads=self.config.threads
         )
         checks = sample_frames([*self.frames, *calibration[:4]])
-        verdict = Verdict(0, 0.0, 0.0, 'nothing was tried')
+        facts: dict[str, Any] = {'precision': 'int8', 'verification': []}
         try:
             for attempt, (first, last) in enumerate(_KEPT):
                 self.on_progress(attempt / len(_KEPT), 'quantizing to int8')
@@ -142,18 +139,19 @@ class _Job:
                 )
                 self._stop_if_cancelled()
                 compiled = cpu.compiled_network(self.core, network, self.info, self.options)
-                engine = self._engine(compiled, verdict)
+                engine = self._engine(compiled, facts)
                 verdict = compare(
                     engine, reference, checks, median_bound=MEDIAN_BOUND, tail_bound=TAIL_BOUND
                 )
                 engine.close()
+                facts['verification'].append(verdict.as_facts('int8'))
                 if verdict.good:
                     self.on_progress(1.0, 'quantized to int8')
-                    return compiled, verdict
+                    return compiled, facts
                 self.log(f'int8 with {first} + {last} layers in fp32: {verdict.reason}.')
         finally:
             reference.close()
-        return None, verdict
+        return None, facts
 
     def _tensors(self, calibration: Sequence[Frame]) -> Iterator[NDArray[np.float32]]:
         preparation = Preparation(self.model.spec, self.size)
@@ -161,16 +159,22 @@ class _Job:
             self._stop_if_cancelled()
             yield preparation.forward(frame).copy()
 
-    def _engine(self, compiled: Any, verdict: Verdict) -> HostEngine:
-        precision = f'int8 ({verdict.median:.1%} from fp32)'
-        return cpu.host_engine(self.model, self.info, self.size, compiled, precision)
+    def _engine(self, compiled: Any, facts: dict[str, Any]) -> HostEngine:
+        medians = [a['median'] for a in facts['verification'] if a['good']]
+        precision = f'int8 ({medians[-1]:.1%} from fp32)' if medians else 'int8'
+        engine = cpu.host_engine(self.model, self.info, self.size, compiled, precision)
+        engine.facts = facts
+        return engine
 
-    def _fallback(self, reason: str) -> Engine:
+    def _fallback(self, facts: dict[str, Any]) -> Engine:
+        reason = facts['verification'][-1]['reason']
         self.warn(f'int8 does not hold for {self.model.spec.name}: {reason}. Going on in fp32.')
-        return cpu.open_openvino(
+        engine = cpu.open_openvino(
             self.model, self.size, precision='fp32', threads=self.config.threads,
             cache=cache_root(self.config.cache_dir) / 'openvino',
         )
+        engine.facts = facts
+        return engine
 
     def _stop_if_cancelled(self) -> None:
         if self.cancelled():

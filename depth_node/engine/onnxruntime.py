@@ -164,6 +164,7 @@ class MergedOnnxRuntime:
     ) -> None:
         self.spec = spec
         self.network_size = size
+        self.facts: dict[str, Any] = {}
         self._session: Any = session
         self._binding = session.io_binding()
         self._outputs = [output.name for output in session.get_outputs()]

@@ -8,7 +8,8 @@ with the network in fp32 under ONNX Runtime.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.engine.base import Engine
+from depth_node.errors import EngineError
 from depth_node.prediction import Prediction
 
 MEDIAN_BOUND = 0.01
@@ -48,13 +50,74 @@ class Verdict:
         """Whether the engine may be used."""
         return not self.reason
 
-    def as_facts(self) -> dict[str, Any]:
+    def as_facts(self, precision: str) -> dict[str, Any]:
         """
         Write it for the engine's metadata.
 
+        :param precision: of the engine.
         :returns: plain values.
         """
-        return {**dataclasses.asdict(self), 'good': self.good}
+        return {'precision': precision, **dataclasses.asdict(self), 'good': self.good}
+
+
+def as_built(facts: Mapping[str, Any]) -> bool:
+    """
+    Tell whether metadata from a disk says what :func:`in_words` and its readers rely on.
+
+    :param facts: of an engine; somebody may have changed it.
+    :returns: whether it holds the attempts that were verified, of which the last was kept.
+    """
+    attempts = facts.get('verification')
+    return isinstance(facts.get('precision'), str) and isinstance(attempts, list) and all(
+        isinstance(attempt, dict)
+        and isinstance(attempt.get('precision'), str)
+        and isinstance(attempt.get('reason'), str)
+        and (not attempt.get('good') or all(
+            isinstance(attempt.get(name), (int, float)) for name in ('frames', 'median', 'p99')
+        ))
+        for attempt in attempts
+    )
+
+
+def in_words(facts: Mapping[str, Any]) -> str:
+    """
+    Write how an engine was checked.
+
+    :param facts: of the engine.
+    :returns: one line.
+    """
+    attempts = facts.get('verification', [])
+    kept = [a for a in attempts if a['good']]
+    words = 'not needed: the network as it is, in fp32'
+    if kept:
+        last = kept[-1]
+        words = (
+            f'relative error {last["median"]:.2%} (median), '
+            f'{last["p99"]:.2%} (99th percentile) over {last["frames"]} frames'
+        )
+    rejected = [f'; not {a["precision"]}: {a["reason"]}' for a in attempts if not a['good']]
+    return words + ''.join(rejected)
+
+
+def accepted(engine: Engine, reference: Engine, precision: str) -> Engine:
+    """
+    Compare an engine with the network in fp32, on the synthetic world.
+
+    :param engine: the one in question; closed when it is wrong.
+    :param reference: in fp32; closed.
+    :param precision: of the engine.
+    :returns: the engine, with its `facts`.
+    :raises EngineError: it is wrong, or one of them failed.
+    """
+    with contextlib.closing(reference):
+        verdict = compare(engine, reference, sample_frames())
+    if not verdict.good:
+        engine.close()
+        raise EngineError(
+            f'{engine.description} is wrong: {verdict.reason}.', 'Set engine.precision to fp32.'
+        )
+    engine.facts = {'precision': precision, 'verification': [verdict.as_facts(precision)]}
+    return engine
 
 
 def compare(

@@ -8,10 +8,11 @@ import math
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
+from depth_node.engine.verify import in_words
 from depth_node.ros.health import Health, Problem
 from depth_node.ros.opening import Opening
 
-INPUT_KEYS = ('image', 'calibration', 'assumed', 'frame_id')
+INPUT_KEYS = ('image', 'stale', 'calibration', 'assumed', 'frame_id')
 """Conditions of the camera; all others are of the depth."""
 
 
@@ -100,7 +101,11 @@ def statuses(
     values: dict[str, object] = {'lifecycle': state}
     if opening is not None:
         values['model'] = opening.name
-        values['engine'] = opening.engine.description if opening.engine else opening.state
+        values['engine'] = opening.state
+        if opening.engine is not None:
+            values['engine'] = opening.engine.description
+            values['engine because'] = opening.choice
+            values['engine verified'] = in_words(opening.engine.facts)
         if opening.error is not None:
             of_depth['engine'] = Problem(str(opening.error), fatal=True)
         elif opening.engine is None and state == 'active':

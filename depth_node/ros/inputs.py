@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 from typing import Any
 
 from rclpy.node import Node
@@ -104,8 +105,22 @@ class CameraTopics:
             )
         else:
             self._health.clear('image')
+            self._check_infos(min(infos.age(), self._health.uptime()))
             return
         if (silent or publishers) and self._health.set('image', text, fatal=silent):
+            self._node.get_logger().warning(text)
+
+    def _check_infos(self, age: float) -> None:
+        """Say so when frames go on and CameraInfo has stopped; one that never came is an error."""
+        never = math.isinf(self._health.infos.age())
+        if age < SILENCE_S or never or self._config.calibration_file:
+            self._health.clear('stale')
+            return
+        text = (
+            f'{self.info_topic} is stale: frames come, but no CameraInfo for over '
+            f'{SILENCE_S:g} s; the last one is used. Start the publisher that stopped.'
+        )
+        if self._health.set('stale', text):
             self._node.get_logger().warning(text)
 
     def destroy(self) -> None:

@@ -43,6 +43,7 @@ class Opening:
         self._engine: Engine | None = None
         self._stage = WAITING
         self._progress: float | None = None
+        self._refused: list[str] = []
         self.error: DepthNodeError | None = None
 
     @property
@@ -68,6 +69,12 @@ class Opening:
         return f'{self._stage}, {100 * self._progress:.0f} %'
 
     @property
+    def choice(self) -> str:
+        """Why it is this engine, for diagnostics."""
+        asked = f'engine.name is {self._config.engine.name}'
+        return '; '.join([asked, *self._refused])
+
+    @property
     def wants_frame(self) -> bool:
         """Whether :meth:`start` would do something."""
         return self._thread is None and self._engine is None and self.error is None
@@ -84,6 +91,7 @@ class Opening:
         if frame is None and not self._size_is_known():
             return
         self._stage = 'opening'
+        self._refused = []
         self._thread = threading.Thread(
             target=self._run, args=(frame, self._cancelled), name='open engine', daemon=True
         )
@@ -158,6 +166,7 @@ class Opening:
                 cancelled=cancelled.is_set,
                 log=self._logger.info,
                 warn=self._logger.warning,
+                on_refused=lambda name, reason: self._refused.append(f'not {name}: {reason}'),
             )
         except CancelledError:
             self._progress, self._stage = None, 'cancelled'

@@ -34,8 +34,11 @@ FAULT = 70
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_S = 0.1
-_PATIENCE_S = 1.7
-"""How long after a signal the process may take to end by itself."""
+_PATIENCE_S = 1.4
+"""
+How long after a signal the process may take to end by itself; of the two seconds it has, the rest
+is for a busy machine.
+"""
 
 
 class Runnable(Protocol):

@@ -4,6 +4,7 @@ from dataclasses import replace
 import errno
 import json
 import multiprocessing
+import os
 from pathlib import Path
 import time
 
@@ -108,17 +109,36 @@ def test_pruning_keeps_what_this_machine_can_use(cache):
     good = cache.store('net', KEY, PLAN, {})
     old = cache.store('net', replace(KEY, runtime='TensorRT 8.6'), PLAN, {})
     elsewhere = cache.store('net', replace(KEY, gpu='Thor'), PLAN, {})
-    (cache.folder / 'x.plan.1.part').write_bytes(b'half')
+    half, young = (cache.folder / f'.x.plan-{name * 8}.part' for name in 'ab')
+    for path in (half, young):
+        path.write_bytes(b'half')
+    os.utime(half, (0, 0))
     (cache.folder / 'timing.cache').write_bytes(b'keep')
     cache.store('broken', KEY, PLAN, {})
     cache.set_aside('broken', KEY)
     assert len(cache.entries()) == 3
     cache.prune()
     assert {e.path for e in cache.entries()} == {good, old, elsewhere}
-    assert not list(cache.folder.glob('*.bad')) + list(cache.folder.glob('*.part'))
+    assert not list(cache.folder.glob('*.bad'))
+    assert not half.exists()
+    assert young.exists(), 'somebody may be writing it'
     cache.prune(runtime='TensorRT 10.3.0', gpu='Orin')
     assert {e.path for e in cache.entries()} == {good}
     assert (cache.folder / 'timing.cache').exists()
+
+
+@pytest.mark.parametrize(
+    'metadata',
+    ['[]', '{}', '{"format": 1, "key": [], "plan_bytes": 1}',
+     '{"format": 1, "key": {}, "plan_bytes": "x"}', '{"format": 7, "key": {}, "plan_bytes": 1}'],
+)
+def test_descriptions_that_are_not_ours_are_not_listed(cache, metadata):
+    """And pruned, whatever they are."""
+    path = cache.store('net', KEY, PLAN, {})
+    path.with_suffix('.json').write_text(metadata)
+    assert cache.entries() == []
+    assert path in cache.prune()
+    assert list(cache.folder.iterdir()) == []
 
 
 def test_an_empty_or_missing_cache_lists_nothing(tmp_path):

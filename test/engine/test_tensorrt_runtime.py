@@ -9,7 +9,6 @@ import threading
 from fake_cuda import cudaError_t, FakeCuda
 from fake_machine import few_frames, frame, Machine, SIZE
 import numpy as np
-import onnx
 from onnx import TensorProto
 import pytest
 
@@ -223,67 +222,6 @@ def test_bad_plans_are_set_aside_and_built_again(machine, how):
     assert len(machine.trt.builds) == 2
 
 
-def test_a_wrong_fp16_engine_falls_back_loudly(machine):
-    machine.install(FakeCuda(), spoil=spoil_halves)
-    engine = machine.open()
-    assert 'fp32' in engine.description
-    assert any('THE FP16 ENGINE IS WRONG' in line for line in machine.warnings)
-    facts = machine.metadata()
-    assert [a['good'] for a in facts['verification']] == [False, True]
-    assert facts['verification'][0]['median'] == pytest.approx(0.3, abs=0.05)
-    engine.close()
-    assert machine.cuda.leaks() == 0
-    builds = len(machine.trt.builds)
-    assert 'fp32' in machine.open().description
-    assert len(machine.trt.builds) == builds
-
-
-def test_a_precision_that_cannot_be_built_is_left_for_the_next(machine):
-    """TensorRT refuses some networks in one precision and takes them in another."""
-    real = machine.trt.Builder.build_serialized_network
-
-    def refuses_half(self, network, config):
-        if has_halves(onnx.load_from_string(network.model)):
-            self.logger.log(machine.trt.ILogger.ERROR, 'could not find any implementation')
-            return None
-        return real(self, network, config)
-
-    machine.trt.Builder.build_serialized_network = refuses_half
-    engine = machine.open()
-    assert engine.description.endswith('fp32')
-    assert any('could not find any implementation' in line for line in machine.warnings)
-    first, *_, last = machine.metadata()['verification']
-    assert 'could not find any implementation' in first['reason']
-    assert not first['good']
-    assert last['good']
-    engine.close()
-    assert machine.cuda.leaks() == 0
-
-
-def test_nan_is_a_failure_even_in_fp32(machine):
-    def nan(model, results):
-        results['depth'][3, 4] = np.nan
-
-    machine.install(FakeCuda(), spoil=nan)
-    with pytest.raises(EngineError, match=r'No engine .* agrees.*not a number'):
-        machine.open()
-    assert machine.plans() == []
-    assert machine.cuda.leaks() == 0
-
-
-def test_the_user_s_frames_are_verified_too(machine):
-    seen = []
-
-    def dark_is_wrong(model, results):
-        seen.append(results['depth'].shape)
-        if has_halves(model) and results['depth'].shape == (130, 170):
-            results['depth'] *= 2
-
-    machine.install(FakeCuda(), spoil=dark_is_wrong)
-    engine = machine.open(frames=[frame(130, 170)])
-    assert 'fp32' in engine.description
-
-
 def test_out_of_memory_tries_with_less_workspace(machine):
     machine.install(FakeCuda(), memory_mb=300)
     machine.open()
@@ -320,7 +258,7 @@ def test_an_error_in_the_callback_is_not_swallowed(machine):
     def bad(share, stage):
         raise KeyboardInterrupt if share > 2 else RuntimeError('display is gone')
 
-    with pytest.raises(EngineError, match='RuntimeError: .*display is gone'):
+    with pytest.raises(EngineError, match='RuntimeError: display is gone'):
         open_engine(machine.model, machine.config, SIZE, on_progress=bad)
 
 

@@ -39,7 +39,7 @@ def test_errors_are_what_they_are():
     assert found.good
     assert found.median == pytest.approx(0.004, rel=1e-3)
     assert found.p99 == pytest.approx(0.004, rel=1e-3)
-    assert found.as_facts()['good'] is True
+    assert found.as_facts('fp16')['good'] is True
 
 
 def test_a_scale_that_jumps_in_one_frame_is_seen():

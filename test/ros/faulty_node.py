@@ -27,6 +27,7 @@ class FaultyEngine:
 
     def __init__(self, spec: object) -> None:
         self.spec = spec
+        self.facts: dict[str, object] = {}
 
     def buffers(self, height: int, width: int) -> Prediction:
         return Prediction.empty(height, width)

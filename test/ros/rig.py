@@ -173,12 +173,12 @@ class Rig:
 
     def until_hears(
         self, task: str, text: str, rgb: NDArray[np.uint8], camera: Camera | None,
-        seconds: float = 40.0,
+        seconds: float = 40.0, **options: Any,
     ) -> bool:
         """Publish frames until diagnostics of a task contain a text."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.publish(rgb, camera)
+            self.publish(rgb, camera, **options)
             if self.hears(task, text, 0.1):
                 return True
         return False

@@ -155,15 +155,23 @@ def test_signals_at_any_moment_end_it_in_order(
             process = rig.start(model)
             process.wait_for('starting')
             rig.got['depth/image'].clear()
-            rig.settle(rng.uniform(0, rng.choice((0.2, 2.0))))
+            rig.settle(rng.uniform(0, rng.choice((0.2, 1.0))))
+            if rng.random() < 0.3:
+                rig.spin(lambda: rig.got['depth/image'])
+                rig.settle(rng.uniform(0, 0.2))
             seen += bool(rig.got['depth/image'])
             assert not children(process)
             start = time.monotonic()
             assert process.stop(number) == 0, process.output
             ends.append(time.monotonic() - start)
             assert 'Traceback' not in process.output
-    print(f'{len(ends)} ends, {seen} with depth flowing, the slowest {max(ends):.2f} s')
-    assert max(ends) < 2
+    ends.sort()
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    print(
+        f'{len(ends)} ends, {seen} with depth flowing; median {ends[len(ends) // 2]:.2f} s, '
+        f'slowest {ends[-1]:.2f} s; load {load:.1f} on {cores} cores'
+    )
+    assert ends[-1] < (2.0 if load <= cores else 5.0)
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import cv2
+from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from numpy.typing import NDArray
 from processes import Process, Processes
@@ -103,6 +104,12 @@ def test_info_missing_late_and_changing(rig: Rig, model: Path) -> None:
     np.testing.assert_allclose(
         np.nanmedian(far / near), longer.fy / CAMERA.fy, rtol=0.02
     )
+    rig.got['depth/image'].clear()
+    assert rig.until_hears('camera', 'is stale', frame(), None)
+    assert rig.statuses['depth_node: camera'].level == DiagnosticStatus.WARN
+    assert rig.got['depth/image'], 'the last one holds, with a warning'
+    rig.until('depth/image', frame(), longer)
+    assert rig.until_hears('camera', 'active', frame(), longer)
     broken = messages.camera_info_to_msg(CAMERA, messages.header_of(messages.stamp_of(1), FRAME))
     broken.k[4] = float('nan')
     rig.got['depth/image'].clear()

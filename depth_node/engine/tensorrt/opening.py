@@ -25,7 +25,7 @@ from depth_node.engine.tensorrt.builder import build, NoMemoryError, Settings, S
 from depth_node.engine.tensorrt.cuda import Cuda, load_cuda
 from depth_node.engine.tensorrt.library import Library, load_library
 from depth_node.engine.tensorrt.runtime import TensorRtEngine
-from depth_node.engine.verify import compare, sample_frames, Verdict
+from depth_node.engine.verify import as_built, compare, sample_frames, Verdict
 from depth_node.errors import CancelledError, EngineError
 from depth_node.model import Model, Size
 
@@ -152,14 +152,30 @@ class _Job:
         if found is None:
             return None
         plan, metadata = found
+        if not as_built(metadata):
+            self.cache.set_aside(self.name, self.key)
+            return None
         try:
-            engine = self._engine(plan, str(metadata.get('precision', self.key.precision)))
+            engine = self._engine(plan, metadata['precision'])
         except EngineError as error:
             self.warn(f'The kept engine does not load and is built again: {error}')
             self.cache.set_aside(self.name, self.key)
             return None
         engine.facts = metadata
-        return engine
+        verdict = self._on_the_users_frames(engine)
+        if verdict.good:
+            return engine
+        self.warn(f'THE KEPT ENGINE IS WRONG and is built again: {verdict.reason}.')
+        engine.free()
+        self.cache.set_aside(self.name, self.key)
+        return None
+
+    def _on_the_users_frames(self, engine: TensorRtEngine) -> Verdict:
+        """Verify a kept engine on frames that nobody had when it was built."""
+        if not self.frames:
+            return Verdict(0, 0.0, 0.0)
+        with contextlib.closing(self._reference()) as reference:
+            return compare(engine, reference, self._watched(self.frames, 'verifying'))
 
     def _built(self) -> Engine:
         """Build from the fastest precision to the safest until one is right."""
@@ -217,7 +233,7 @@ class _Job:
             engine.free()
             raise
         self.attempts.append(
-            {'precision': precision.value, 'seconds': round(seconds, 1), **verdict.as_facts()}
+            {**verdict.as_facts(precision.value), 'seconds': round(seconds, 1)}
         )
         if not verdict.good:
             self.warn(
