@@ -242,8 +242,10 @@ class DepthNode(LifecycleNode):
 
     def _diagnose(self) -> None:
         topic = self._topics.image_topic if self._topics is not None else ''
+        # with its namespace: several cameras share /diagnostics
+        name = self.get_fully_qualified_name().lstrip('/')
         self._diagnostics.publish(
-            *statuses(self.get_name(), topic, self._health, self._opening, self._state())
+            *statuses(name, topic, self._health, self._opening, self._state())
         )
 
     def _state(self) -> str:

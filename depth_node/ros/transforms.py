@@ -10,6 +10,9 @@ from rclpy.time import Time
 
 from depth_node.rigid import Matrix, matrix_of
 
+STALE_S = 0.5
+"""How far the latest transform may be from the frame it is used for."""
+
 
 class Transforms:
     """
@@ -36,7 +39,8 @@ class Transforms:
         :param target: frame to express points in.
         :param source: frame the points are in.
         :param stamp: builtin_interfaces/Time, or None for the latest. A transform of that time
-            that is not there yet is not waited for: the latest is taken.
+            that is not there yet is not waited for: the latest is taken, unless it is older
+            than :data:`STALE_S`, when whoever published it may be gone.
         :returns: float64 (4, 4), from source to target, or None, and then :attr:`hint`.
         """
         if target == source:
@@ -52,6 +56,14 @@ class Transforms:
         except Exception as error:  # noqa: BLE001  tf2 has a class for each reason
             why = str(error).rstrip('. ')
             self.hint = f', or publish TF, which has no {source} in {target} ({why})'
+            return None
+        age = 0.0 if stamp is None else _seconds(stamp) - _seconds(found.header.stamp)
+        # a chain of static transforms has no time: its stamp is zero
+        if _seconds(found.header.stamp) and abs(age) > STALE_S:
+            self.hint = (
+                f', or publish TF, whose last {source} in {target} is {abs(age):.1f} s '
+                f'{"older" if age > 0 else "newer"} than the frame'
+            )
             return None
         self.hint = ''
         return matrix(found.transform)
@@ -78,3 +90,7 @@ def matrix(transform: Any) -> Matrix:
     """
     move, turn = transform.translation, transform.rotation
     return matrix_of((move.x, move.y, move.z, turn.x, turn.y, turn.z, turn.w))
+
+
+def _seconds(stamp: Any) -> float:
+    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from diagnostic_msgs.msg import DiagnosticArray
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
@@ -46,6 +47,10 @@ def cameras(tmp_path, network):
 
 def test_each_camera_has_its_own_outputs_and_frame(processes, ros_node, spin_until, cameras):
     got = {}
+    told = set()
+    ros_node.create_subscription(
+        DiagnosticArray, '/diagnostics', lambda m: told.update(s.name for s in m.status), 10
+    )
     qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
     for camera in cameras:
         for topic, kind in (('image', Image), ('points', PointCloud2)):
@@ -70,3 +75,5 @@ def test_each_camera_has_its_own_outputs_and_frame(processes, ros_node, spin_unt
         assert messages.metres_from_msg(image).shape == (height, width)
         assert cloud.width * cloud.height == width * height
         assert image.header.frame_id == cloud.header.frame_id == f'{name}_optical_frame'
+    ours = {f'{name}/depth_node: {task}' for name in SIZES for task in ('camera', 'depth')}
+    assert spin_until(lambda: told >= ours, 10), told

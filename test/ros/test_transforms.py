@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
-from geometry_msgs.msg import Transform
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Transform, TransformStamped
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -44,3 +45,39 @@ def test_without_tf2_the_remedy_is_named(ros_node: Any) -> None:
     transforms = Transforms(ros_node)
     assert transforms.lookup('base_link', 'camera') is None
     assert transforms.hint == '; TF cannot be asked, because tf2_ros is not installed'
+
+
+class Buffer:
+    """What tf2_ros answers when only one transform has ever been published."""
+
+    def __init__(self, stamp: Time) -> None:
+        self.stamp = stamp
+
+    def can_transform(self, target: str, source: str, time: Any) -> bool:
+        return bool(time == self.stamp)
+
+    def lookup_transform(self, target: str, source: str, time: Any) -> TransformStamped:
+        found = TransformStamped()
+        found.header.stamp = self.stamp
+        found.transform.rotation.w = 1.0
+        found.transform.translation.x = 2.0
+        return found
+
+
+@pytest.mark.parametrize(('published', 'frame', 'known'), [
+    (0, 1000.0, True),  # static
+    (1000, 1000.0, True), (1000, 1000.4, True), (1000, 999.7, True),
+    (1000, 1000.6, False), (1000, 1060.0, False), (1000, 3.0, False),
+])
+def test_a_transform_that_has_stopped_is_not_believed(
+    ros_node: Any, published: int, frame: float, known: bool
+) -> None:
+    """A robot would see its obstacles where they were."""
+    transforms = Transforms(ros_node)
+    transforms._buffer = transforms._listener = Buffer(Time(sec=published))
+    stamp = Time(sec=int(frame), nanosec=round(frame % 1 * 1e9))
+    found = transforms.lookup('odom', 'eye', stamp)
+    assert (found is not None) == known
+    assert bool(transforms.hint) != known
+    assert known or 'than the frame' in transforms.hint
+    assert transforms.lookup('odom', 'eye') is not None  # whenever it was
