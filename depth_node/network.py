@@ -82,6 +82,13 @@ def load(path: Path, *, weights: bool = True) -> Any:
         raise ModelError(f'{path}: is not an ONNX file ({error}).') from error
     if not model.graph.node or not model.opset_import:
         raise ModelError(f'{path}: is not an ONNX file, or has no graph.')
+    for name in _names(model):
+        # protobuf hands out as bytes what is no text
+        if not isinstance(name, str):
+            raise ModelError(
+                f'{path}: holds a name that is not UTF-8 text ({name!r:.80}).',
+                'The file is damaged: fetch or export it again.',
+            )
     external = [t for t in _tensors(model) if t.data_location == onnx.TensorProto.EXTERNAL]
     for tensor in external:
         _check_external(path, {entry.key: entry.value for entry in tensor.external_data})
@@ -310,6 +317,16 @@ def _written(shape: list[int | None] | None) -> str:
     if shape is None:
         return 'of no declared shape'
     return '[' + ', '.join('?' if side is None else str(side) for side in shape) + ']'
+
+
+def _names(model: Any) -> Iterator[str | bytes]:
+    """Walk over the names of the outermost graph and of the operator sets."""
+    graph = model.graph
+    for part in (graph.input, graph.output, graph.initializer, graph.value_info):
+        yield from (value.name for value in part)
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+    yield from (opset.domain for opset in model.opset_import)
 
 
 def _tensors(model: Any) -> Iterator[Any]:

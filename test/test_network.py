@@ -73,6 +73,13 @@ def test_refuses_what_is_not_onnx(tmp_path, content):
         networks.inspect(path)
 
 
+def test_refuses_names_that_are_no_text(network):
+    path = network()
+    path.write_bytes(path.read_bytes().replace(b'depth', b'd\xffp\xfeh'))
+    with pytest.raises(ModelError, match='not UTF-8'):
+        networks.inspect(path)
+
+
 def test_refuses_a_missing_file_and_a_truncated_one(tmp_path, network):
     with pytest.raises(ModelError, match=r'none\.onnx: cannot be read'):
         networks.inspect(tmp_path / 'none.onnx')
