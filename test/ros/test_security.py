@@ -36,18 +36,18 @@ SCHEMA = {
 
 
 def allowed() -> dict[str, set[str]]:
-    """Return the full names the policy allows, by what may be done with them."""
+    """Return the full names the policy allows as sros2 expands them, by what may be done."""
     profile, = ET.parse(POLICY).iter('profile')
-    node = f'{profile.get("ns").rstrip("/")}/{profile.get("node")}'
+    space = f'{profile.get("ns").rstrip("/")}/'
     found: dict[str, set[str]] = {kind: set() for kind in NOT_HERE}
     for group in profile:
         for kind, rule in group.attrib.items():
             assert rule == 'ALLOW'
             for item in group:
                 name = str(item.text)
-                if name.startswith('~'):
-                    name = f'{node}/{name[1:]}'
-                found[kind].add(name if name.startswith('/') else f'/{name}')
+                if name.startswith('~'):  # nothing is put between the node's name and the rest
+                    name = f'{space}{profile.get("node")}{name[1:]}'
+                found[kind].add(name if name.startswith('/') else f'{space}{name}')
     return found
 
 
