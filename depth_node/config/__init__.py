@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import dataclasses
 from dataclasses import dataclass, field
 import difflib
+import math
 from typing import Any
 
 from depth_node.config.fields import checked, param, ParamSpec, specs, Value
@@ -112,7 +113,7 @@ class Config:
         values = self.flat()
         for name in ('points.transform', 'scale.extrinsic'):
             given: Any = values[name]
-            if given and (len(given) != 7 or not any(given[3:])):
+            if given and (len(given) != 7 or math.hypot(*given[3:]) < 1e-3):
                 raise ConfigError(
                     f'{name} is {given}, expected x y z (m) and a quaternion qx qy qz qw.'
                 )

@@ -137,6 +137,8 @@ def _check_bounds(name: str, number: float, spec: ParamSpec) -> None:
     unit = f' {spec.unit}' if spec.unit else ''
     if math.isnan(number):
         raise ConfigError(f'{name}: not a number.')
+    if math.isinf(number) and (spec.high if number > 0 else spec.low) is None:
+        raise ConfigError(f'{name}: {number:g} is not a finite number.')
     if spec.low is not None and number < spec.low:
         raise ConfigError(f'{name}: {number:g}{unit} is below the least allowed, {spec.low:g}.')
     if spec.high is not None and number > spec.high:

@@ -285,6 +285,7 @@ class ScaleConfig:
         [],
         'Pose of the sensor (source odometry: of its child frame) in the optical frame of the '
         'camera: x y z (m) and quaternion x y z w; empty: from TF.',
+        low=-1e6, high=1e6,
         live=False,
     )
     time_tolerance: float = param(

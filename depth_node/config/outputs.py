@@ -73,6 +73,7 @@ class PointsConfig:
         [],
         'Where the camera is in points.frame: x y z of its optical frame and the quaternion qx '
         'qy qz qw; empty: TF tells.',
+        low=-1e6, high=1e6,
     )
 
 

@@ -1,0 +1,66 @@
+"""The configuration without ROS: what is taken, what is refused, and with which words."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+import pytest
+
+from depth_node.config import Config, parameters
+from depth_node.errors import ConfigError
+
+PLACE = [0.1, 0.0, 0.6, -0.5, 0.5, -0.5, 0.5]
+INF = float('inf')
+
+
+@pytest.mark.parametrize(('name', 'value', 'words'), [
+    ('depth.max_rnage', 5.0, r'no such parameter.*depth\.max_range'),
+    ('depth.max_range', '5', 'expected float, found str'),
+    ('points.stride', 2.5, 'expected int, found float'),
+    ('points.color', 1, 'expected bool, found int'),
+    ('points.stride', 0, 'below the least allowed, 1'),
+    ('points.stride', 65, 'above the most allowed, 64'),
+    ('scale.source', 'lidar', "'lidar' is not one of 'model', 'fixed'"),
+    ('model.input_size', '640by192', 'expected WIDTHxHEIGHT'),
+    ('model.scale', INF, 'not a finite number'),
+    ('model.mean', [INF, 0.0, 0.0], 'not a finite number'),
+    ('depth.min_range', float('nan'), 'not a number'),
+    ('points.transform', [1.0, 2.0], 'expected x y z'),
+    ('points.transform', [0.0] * 7, 'expected x y z'),
+    ('points.transform', [0.0, 0.0, 0.0, 1e-200, 0.0, 0.0, 0.0], 'expected x y z'),
+    ('points.transform', [INF, *PLACE[1:]], 'above the most allowed'),
+    ('scale.extrinsic', [1e300] * 7, 'above the most allowed'),
+    ('scan.min_height', 5.0, r'scan\.min_height 5 m is not below scan\.max_height'),
+])
+def test_what_cannot_be_is_refused_by_name(name: str, value: object, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        Config().replaced({name: value})
+    assert name in str(caught.value)
+
+
+def test_all_changes_or_none() -> None:
+    before = Config()
+    with pytest.raises(ConfigError):
+        before.replaced({'points.stride': 2, 'points.voxel_size': -1.0})
+    assert before == Config()
+
+
+def test_an_int_is_a_float_and_a_device_is_a_text() -> None:
+    found = Config().replaced({'depth.min_range': 1, 'model.input_size': 308})
+    assert (found.depth.min_range, found.model.input_size) == (1.0, '308')
+    assert Config().replaced({'points.transform': PLACE}).points.transform == PLACE
+
+
+@given(
+    st.sampled_from([name for name, _, _ in parameters()]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+    | st.lists(st.floats() | st.integers() | st.text(), max_size=8),
+)
+def test_anything_is_taken_or_refused(name: str, value: object) -> None:
+    """No other exception, and what is taken keeps the type of the default."""
+    default = Config().flat()[name]
+    try:
+        found = Config().replaced({name: value}).flat()[name]
+    except ConfigError:
+        found = default
+    assert type(found) is type(default)
