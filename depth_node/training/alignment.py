@@ -79,7 +79,10 @@ def align(
         for number, scale in enumerate(range(top, -1, -1)):
             level = _level(target, source, depth, intrinsics, scale)
             for _ in range(ROUNDS[min(number, len(ROUNDS) - 1)]):
-                pose = _with_length(pose @ inverse(transform(*_step(level, pose))), length)
+                pose = pose @ inverse(transform(*_step(level, pose)))
+                if number:  # on the coarsest picture the way has to find its direction first
+                    pose = _with_length(pose, length)
+        pose = _with_length(pose, length)
         pose[:, :3, 3] *= unit[:, None]
         return pose
 
@@ -128,7 +131,8 @@ def _step(level: _Level, pose: Tensor) -> tuple[Tensor, Tensor]:
     points = move(level.points, pose)
     pixels = project(points, level.intrinsics)
     seen = visible(points, pixels, *level.source.shape[-2:]).flatten(1).float()
-    residual = (sample(level.source, pixels) - level.target).flatten(1)
+    read, target = sample(level.source, pixels).flatten(1), level.target.flatten(1)
+    residual = _exposed_as(target, read, seen) - target
     # Cauchy's weights: what the depth does not explain, or hides, pulls little
     usual = (residual.abs() * seen).sum(1, keepdim=True) / seen.sum(1, keepdim=True).clamp(min=1)
     weight = seen / (1 + (residual / (1.5 * usual + 1e-4)).square())
@@ -144,6 +148,17 @@ def _step(level: _Level, pose: Tensor) -> tuple[Tensor, Tensor]:
     normal = normal + torch.diag_embed(prior + DAMPING * curvature + 1e-6)
     step = torch.linalg.solve(normal, right).clamp(-FARTHEST, FARTHEST)
     return step[:, :3], step[:, 3:]
+
+
+def _exposed_as(target: Tensor, read: Tensor, seen: Tensor) -> Tensor:
+    """Give what was read the brightness and contrast of the target: exposures change."""
+    count = seen.sum(1, keepdim=True).clamp(min=1)
+    middle = (read * seen).sum(1, keepdim=True) / count
+    away = (read - middle) * seen
+    wanted = (target * seen).sum(1, keepdim=True) / count
+    spread = ((target - wanted) * seen).square().sum(1, keepdim=True)
+    gain = ((spread + 1e-6) / (away.square().sum(1, keepdim=True) + 1e-6)).sqrt()
+    return (read - middle) * gain.clamp(0.5, 2.0) + wanted
 
 
 def _with_length(pose: Tensor, length: Tensor | None) -> Tensor:
@@ -168,7 +183,10 @@ def _turn(target: Tensor, source: Tensor, intrinsics: Tensor, scale: int) -> Ten
     for u, v in shifts:
         here = target[..., max(-v, 0) : height - max(v, 0), max(-u, 0) : width - max(u, 0)]
         there = source[..., max(v, 0) : height + min(v, 0), max(u, 0) : width + min(u, 0)]
-        errors.append((here - there).abs().mean((1, 2, 3)))
+        difference = here - there
+        # exposures may differ
+        difference = difference - difference.mean((1, 2, 3), keepdim=True)
+        errors.append(difference.abs().mean((1, 2, 3)))
     best = target.new_tensor(shifts)[torch.stack(errors, 1).argmin(1)]
     k = halved(intrinsics, scale)
     angle = torch.zeros_like(k[:, 0])

@@ -74,6 +74,13 @@ def test_a_known_length_is_the_length(drive: dict[str, torch.Tensor]) -> None:
     torch.testing.assert_close(found[1::2], free[1::2], rtol=1e-3, atol=1e-4)
 
 
+def test_another_exposure_is_no_motion(drive: dict[str, torch.Tensor]) -> None:
+    darker = drive | {'source': 0.8 * drive['source'] + 0.03}
+    pose = solved(darker, drive['depth'])
+    assert degrees(pose, drive['pose']).max() < 0.5
+    assert (ways(pose) - ways(drive['pose'])).norm(dim=1).max() < 0.02
+
+
 def test_the_pose_is_where_the_pictures_agree_most(drive: dict[str, torch.Tensor]) -> None:
     def error(pose: torch.Tensor) -> float:
         seen = warp(drive['source'], drive['depth'], pose, drive['intrinsics'])
