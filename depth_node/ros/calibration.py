@@ -49,6 +49,8 @@ class Calibration:
         self._news = threading.Condition()
         self._waited_in_vain: Size | None = None
         self._cached: tuple[tuple[object, ...], Camera] | None = None
+        self.topic = 'camera_info'
+        """Where CameraInfo is listened to, for people."""
         self.choice = ''
         """Where the camera of the last frame came from, and which of K and P applied."""
 
@@ -90,7 +92,7 @@ class Calibration:
             return self._assumed(size)
         if info is None:
             raise UncalibratedError(
-                'no CameraInfo has been received.',
+                f'no CameraInfo has been received on {self.topic}.',
                 'Check that the camera publishes it and that camera_info is remapped to it, or '
                 'set input.calibration_file or input.hfov_deg.',
             )

@@ -90,9 +90,9 @@ class CameraTopics:
         received, infos = self._health.received, self._health.infos
         silent = min(received.age(), self._health.uptime()) > SILENCE_S
         if not publishers:
-            text = f'nobody publishes {self.image_topic}. Start the camera or remap `image`.'
+            text = f'nobody publishes {self.image_topic}{self._instead()}'
         elif silent:
-            text = (
+            text = self._other_type() or (
                 f'{self.image_topic} has a publisher, but no frame comes. Unless it pauses: start '
                 'the camera driver with the shared-memory DDS profile (doc/dds.md), or check its '
                 'QoS.'
@@ -122,6 +122,29 @@ class CameraTopics:
         )
         if self._health.set('stale', text):
             self._node.get_logger().warning(text)
+
+    def _instead(self) -> str:
+        """End the sentence that nobody publishes the image: is it there in the other transport."""
+        compressed = self._config.transport == 'compressed'
+        suffix = '/compressed'
+        topic = self.image_topic
+        other = topic.removesuffix(suffix) if compressed else topic + suffix
+        if not self._node.count_publishers(other):
+            return '. Start the camera or remap `image`.'
+        transport = 'raw' if compressed else 'compressed'
+        return f', but {other} is: set input.transport to {transport}.'
+
+    def _other_type(self) -> str:
+        """Say that the topic is of another type than the one subscribed, where it is."""
+        offers = self._node.get_publishers_info_by_topic(self.image_topic)
+        types = sorted({offer.topic_type for offer in offers})
+        ours = f'sensor_msgs/msg/{self._type.__name__}'
+        if ours in types:
+            return ''
+        return (
+            f'{self.image_topic} is published as {", ".join(types)}, expected {ours}. Remap '
+            '`image`, or set input.transport.'
+        )
 
     def destroy(self) -> None:
         """End both subscriptions."""

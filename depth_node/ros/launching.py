@@ -70,16 +70,17 @@ def camera_of(values: Mapping[str, str], given: frozenset[str]) -> Camera:
     :returns: the camera.
     """
     names = {'model': 'model.name', 'engine': 'engine.name', 'image_transport': 'input.transport'}
+    parameters: dict[str, Value] = {
+        parameter: values[argument] for argument, parameter in names.items() if argument in given
+    }
+    if values['image_topic'].endswith('/compressed') and 'image_transport' not in given:
+        parameters['input.transport'] = 'compressed'
     return Camera(
         namespace=values['namespace'],
         image_topic=values['image_topic'].removesuffix('/compressed'),
         camera_info_topic=values['camera_info_topic'],
         params_file=expanded(values['params_file']),
-        parameters={
-            parameter: values[argument]
-            for argument, parameter in names.items()
-            if argument in given
-        },
+        parameters=parameters,
         source='' if values['source'] == 'none' else expanded(values['source']),
     )
 

@@ -176,6 +176,7 @@ class DepthNode(LifecycleNode):
         self._topics = CameraTopics(
             self, config().input, self._health, self._on_image, self._on_info
         )
+        self._calibration.topic = self._topics.info_topic
         self.get_logger().info(
             f'listening to {self._topics.image_topic} and {self._topics.info_topic}'
         )

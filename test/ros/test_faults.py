@@ -19,7 +19,7 @@ import pytest
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rig import FRAME, Rig
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from depth_node.camera import Camera
 from depth_node.ros import messages
@@ -299,6 +299,24 @@ def test_two_nodes_share_a_cache_and_a_read_only_home_is_survived(
     rig.until('depth/image', frame(), CAMERA)
     assert third.stop() == 0
     assert 'Traceback' not in third.output
+
+
+def test_images_in_another_transport_or_type_are_named(
+    processes: Processes, rig: Rig, model: Path
+) -> None:
+    """Two mistakes that look like silence: each says what to set."""
+    start = ('-m', 'depth_node.ros.node', '--ros-args', '-p', f'model.name:={model}', '-r')
+    other = rig.node.create_publisher(CompressedImage, 'lonely/compressed', 1)
+    process = processes.python(*start, 'image:=lonely')
+    process.wait_for('but /lonely/compressed is: set input.transport to compressed')
+    process.stop()
+    process = processes.python(*start, 'image:=lonely/compressed')
+    process.wait_for(
+        'lonely/compressed is published as sensor_msgs/msg/CompressedImage, expected '
+        'sensor_msgs/msg/Image'
+    )
+    process.stop()
+    rig.node.destroy_publisher(other)
 
 
 def test_a_camera_info_of_another_size_is_refused(rig: Rig, model: Path) -> None:

@@ -34,6 +34,14 @@ def test_a_default_never_overrules_the_parameter_file():
     assert set(every) <= set(Config().flat())
 
 
+def test_a_compressed_topic_is_read_as_one():
+    found = camera(image_topic='/front/image_raw/compressed')
+    assert found.parameters == {'input.transport': 'compressed'}
+    assert dict(launching.remappings(found))['image/compressed'] == '/front/image_raw/compressed'
+    forced = camera(image_topic='/front/image_raw/compressed', image_transport='raw')
+    assert forced.parameters == {'input.transport': 'raw'}
+
+
 @pytest.mark.parametrize(('image', 'info', 'expected'), [
     ('/camera/image_raw', '', '/camera/camera_info'),
     ('/front/color/image_rect', '', '/front/color/camera_info'),
