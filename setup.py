@@ -16,12 +16,15 @@ CPU = ['openvino>=2024.4', 'onnxruntime>=1.18']
 ROS = ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6']
 FRAMES = ['rosbags>=0.10']
 INT8 = ['openvino>=2024.4', 'nncf>=2.14']
-FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.60']
+FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.66.3']  # tqdm: CVE-2024-34062
 # 12.6.1 is the first with cuda.bindings, which TensorRT's stream and memory come from
 TENSORRT = ['cuda-python>=12.6.1', 'onnxruntime>=1.18']
-TRAINING = ['torch>=2.5', 'onnxscript>=0.3', 'tensorboard>=2.14', 'tqdm>=4.60']
+# before 2.6 a file of weights can run code, also with weights_only (CVE-2025-32434)
+TORCH = 'torch>=2.6'
+TRAINING = [TORCH, 'onnxscript>=0.3', 'tensorboard>=2.14', 'tqdm>=4.66.3']
+# transformers: before 4.48 some of its loaders unpickled (CVE-2024-11392 to 11394)
 EXPORT = [
-    'torch>=2.5', 'onnxscript>=0.3', 'onnxruntime>=1.18', 'transformers>=4.45', 'safetensors>=0.4',
+    TORCH, 'onnxscript>=0.3', 'onnxruntime>=1.18', 'transformers>=4.48', 'safetensors>=0.4',
     *FETCH,
 ]
 # NVIDIA's parser and builder, which run without a GPU; proprietary, so never a dependency of use
@@ -56,10 +59,12 @@ setup(
         (f'share/{PACKAGE}/config', sorted(glob('config/*'))),
     ],
     install_requires=[
-        'numpy>=1.21',  # Ubuntu 22.04's, for Humble; so are OpenCV's and PyYAML's
-        'onnx>=1.16',  # the oldest that keeps external data where it belongs
-        'opencv-python-headless>=4.5',
-        'PyYAML>=5.4',
+        'numpy>=1.21',  # Ubuntu 22.04's, for Humble
+        'onnx>=1.16',  # before, external data could lie outside the folder (CVE-2024-27318)
+        # 4.5 would do, and the distribution's does; wheels before this one decode WebP with a
+        # libwebp that can be made to run code (CVE-2023-4863)
+        'opencv-python-headless>=4.8.1.78',
+        'PyYAML>=5.4',  # before, even a careful loader could run code (CVE-2020-14343)
         'typing_extensions>=4.1',  # assert_never
     ],
     extras_require={

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from depth_node.engine.cache import EngineCache, Key
-from depth_node.errors import ConfigError, ModelError
+from depth_node.errors import ConfigError, DepthNodeError, ModelError
 from depth_node.model import OutputKind, read_sidecar
 from depth_node.scale.calibration import read_calibration
 
@@ -100,6 +100,42 @@ def test_another_checkpoint_is_refused(tmp_path: Path, other: object) -> None:
     torch.save({'state_dict': {}}, path)
     with pytest.raises(ModelError, match='not a checkpoint made by this package'):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize('change', [
+    {'progress': 3}, {'progress': {'surprise': 1}}, {'config': 'x'}, {'depth': [1]},
+    {'focal': 'x'}, {'optimizer': None}, {'surprise': 1}, {7: 1}, {'config': {'surprise': 1}},
+])
+def test_a_damaged_checkpoint_is_refused_in_one_line(
+    tmp_path: Path, change: dict[object, object]
+) -> None:
+    torch = pytest.importorskip('torch')
+    from depth_node.training.checkpoint import read_checkpoint
+
+    path = tmp_path / 'last.pt'
+    torch.save({
+        'format': 1, 'config': {'size': '64x32'}, 'focal': 50.0, 'metric': True,
+        'progress': {'step': 3}, 'depth': {}, 'pose': {}, 'optimizer': {}, 'scaler': {}, **change,
+    }, path)
+    with pytest.raises(DepthNodeError):
+        read_checkpoint(path)
+
+
+def test_a_torch_that_can_be_tricked_reads_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip('torch')
+    from depth_node.training.networks.weights import read_state
+
+    path = tmp_path / 'weights.pth'
+    torch.save({'a': torch.zeros(1)}, path)
+    for version, works in (('2.5.1+cpu', False), ('2.6.0', True), ('3.0.0a0+git', True)):
+        monkeypatch.setattr(torch, '__version__', version)
+        if works:
+            assert 'a' in read_state(path)
+        else:
+            with pytest.raises(ModelError, match='CVE-2025-32434'):
+                read_state(path)
 
 
 def test_a_checkpoint_of_today_is_read(tmp_path: Path) -> None:

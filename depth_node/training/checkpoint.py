@@ -8,7 +8,7 @@ beside its place and moved there, so that a power cut leaves the old one; it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,10 +128,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     names = {f.name for f in dataclasses.fields(Checkpoint)}
     if set(state) != names:
-        raise ModelError(f'{path}: lacks {", ".join(sorted(names - set(state))) or "nothing"}.')
+        raise ModelError(f'{path}: has {_some(state)}, expected {_some(names)}.')
+    tables = ('config', 'progress', 'depth', 'pose', 'optimizer', 'scaler')
+    wrong = [name for name in tables if not isinstance(state[name], Mapping)]
+    wrong += [name for name in ('focal', 'metric') if not isinstance(state[name], (int, float))]
+    known = {f.name for f in dataclasses.fields(Progress)}
+    if wrong or not set(state['progress']) <= known:
+        raise ModelError(f'{path}: its {_some(wrong or ["progress"])} is not what it has to be.')
     state['config'] = config_from(state['config'])
     state['progress'] = Progress(**state['progress'])
     return Checkpoint(**state)
+
+
+def _some(names: Iterable[str]) -> str:
+    return ', '.join(sorted(names)[:10]) or 'nothing'
 
 
 def fill_depth(network: DepthNetwork, state: Mapping[str, Tensor], path: Path) -> None:

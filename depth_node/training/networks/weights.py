@@ -15,6 +15,9 @@ from depth_node.model import OutputKind, Size
 from depth_node.training.networks.depth import Architecture, DepthNetwork, NetworkConfig
 from depth_node.training.networks.resnet import ResNetEncoder
 
+SAFE_TORCH = (2, 6)
+"""The first torch whose ``weights_only`` keeps its promise."""
+
 
 def load_imagenet(encoder: ResNetEncoder, path: Path) -> None:
     """
@@ -101,8 +104,14 @@ def read_state(path: Path) -> Mapping[str, Any]:
 
     :param path: what torch.save wrote.
     :returns: the dictionary.
-    :raises ModelError: missing, unreadable, or not a dictionary.
+    :raises ModelError: missing, unreadable, or not a dictionary with names; or this torch would
+        run code hidden in the file.
     """
+    if tuple(int(part) for part in torch.__version__.split('.')[:2]) < SAFE_TORCH:
+        raise ModelError(
+            f'torch {torch.__version__} can be made to run code by a file of plain weights '
+            f'(CVE-2025-32434), so {path} is not read.', 'Install torch 2.6 or later.',
+        )
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
     except OSError as error:
@@ -115,6 +124,8 @@ def read_state(path: Path) -> Mapping[str, Any]:
         ) from error
     if not isinstance(state, Mapping):
         raise ModelError(f'{path}: holds a {type(state).__name__}, expected a dictionary.')
+    if not all(isinstance(name, str) for name in state):
+        raise ModelError(f'{path}: holds a dictionary whose keys are not names.')
     return state
 
 
