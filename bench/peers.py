@@ -1,19 +1,23 @@
 """
 Ours beside the usual ways, on the same frames, alternating in one run.
 
-(a) The usual Python node: cv_bridge's copy, torch eager with its own preprocessing and
-    postprocessing, a cloud made with numpy as sensor_msgs_py makes it. Written as its authors
-    would: ``torch.inference_mode``, channels_last, no needless copy that they do not make.
+(a) The usual Python node, in two ways: torch eager with its own preprocessing and
+    postprocessing, or transformers' depth-estimation pipeline around the same module. Before it
+    cv_bridge's copy, behind it a cloud made with numpy and sensor_msgs_py's create_cloud. Written
+    as its authors would at their best: ``torch.inference_mode``, channels_last, no needless copy
+    that they do not make.
 (b) Our depth image, and what depth_image_proc does with it, restated in numpy.
 
-The network is the same small one with random weights, in fp32, as torch module and as ONNX.
-Nothing is published: time ends with the filled message. ``python bench/peers.py [--json FILE]``.
+The network is the same small one with random weights, in fp32, as torch module and as ONNX; it is
+also run alone, since no way can be quicker than its engine. Nothing is published: time ends with
+the filled message. ``python bench/peers.py [--json FILE]``.
 """
 
 from __future__ import annotations
 
 import argparse
 import array
+import contextlib
 import json
 from pathlib import Path
 import platform
@@ -27,6 +31,8 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.config import Config
+from depth_node.engine import open_engine
+from depth_node.errors import EngineError
 from depth_node.estimator import DepthEstimator
 from depth_node.model import Model, ModelSpec, OutputKind, Size
 from depth_node.points import PointsPipeline
@@ -37,21 +43,65 @@ SIZE, NETWORK = Size(640, 480), Size(640, 192)
 
 
 class Usual:
-    """The usual Python node's way, from message to messages."""
+    """What the usual Python nodes have in common: messages in, messages out."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+
+    def metres(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the network in one way or another."""
+        raise NotImplementedError
+
+    def __call__(self, message: Any) -> tuple[Any, Any]:
+        """Make a depth image and a colored cloud of an rgb8 message."""
+        # cv_bridge: from the bytes, and a copy into a cv::Mat
+        image = np.frombuffer(message.data, np.uint8).reshape(message.height, -1, 3).copy()
+        depth = self.metres(image)
+        depth_message = messages.image_to_msg(depth, '32FC1', message.header)
+        return depth_message, self._cloud(depth, image, message.header)
+
+    def _cloud(
+        self, depth: NDArray[np.float32], image: NDArray[np.uint8], header: Any
+    ) -> Any:
+        """Back-project with numpy and fill a message as sensor_msgs_py's create_cloud does."""
+        camera, (height, width) = self._camera, depth.shape
+        u, v = np.meshgrid(np.arange(width), np.arange(height))
+        x = (u - camera.cx) * depth / camera.fx
+        y = (v - camera.cy) * depth / camera.fy
+        colors = image.astype(np.uint32)
+        packed = (colors[..., 0] << 16) | (colors[..., 1] << 8) | colors[..., 2]
+        points = np.empty((height, width), [(name, np.float32) for name in ('x', 'y', 'z', 'rgb')])
+        points['x'], points['y'], points['z'] = x, y, depth
+        points['rgb'] = packed.view(np.float32)
+        cloud = messages.cloud_to_msg(np.zeros((0, 4), np.float32), header)
+        cloud.height, cloud.width, cloud.row_step = height, width, 16 * width
+        data = array.array('B')
+        data.frombytes(memoryview(points).cast('B'))
+        cloud.data = data
+        return cloud
+
+
+class Eager(Usual):
+    """The network in torch, eager."""
 
     def __init__(self, network: Any, camera: Camera) -> None:
         import torch
 
+        super().__init__(camera)
         self._torch = torch
         self._network = network.to(memory_format=torch.channels_last)
-        self._camera = camera
+        self._tensor = torch.zeros(1, 3, NETWORK.height, NETWORK.width).contiguous(
+            memory_format=torch.channels_last
+        )
 
-    def __call__(self, message: Any) -> tuple[Any, Any]:
-        """Make a depth image and a colored cloud of an rgb8 message."""
+    def bare(self) -> None:
+        """Run the network alone."""
+        with self._torch.inference_mode():
+            self._network(self._tensor)
+
+    def metres(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Prepare, run and resize as the examples of such networks do."""
         torch = self._torch
-        height, width = message.height, message.width
-        # cv_bridge: from the bytes, and a copy into a cv::Mat
-        image = np.frombuffer(message.data, np.uint8).reshape(height, width, 3).copy()
         with torch.inference_mode():
             tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255.0
             tensor = torch.nn.functional.interpolate(
@@ -60,33 +110,57 @@ class Usual:
             tensor = tensor.contiguous(memory_format=torch.channels_last)
             disparity = self._network(tensor)
             disparity = torch.nn.functional.interpolate(
-                disparity, (height, width), mode='bilinear', align_corners=False
+                disparity, image.shape[:2], mode='bilinear', align_corners=False
             )
-            depth = (5.4 / (0.01 + 9.99 * disparity))[0, 0].numpy()
-        return self._image(depth, message.header), self._cloud(depth, image, message.header)
+            metres: NDArray[np.float32] = (5.4 / (0.01 + 9.99 * disparity))[0, 0].numpy()
+        return metres
 
-    def _image(self, depth: NDArray[np.float32], header: Any) -> Any:
-        return messages.image_to_msg(depth, '32FC1', header)
 
-    def _cloud(
-        self, depth: NDArray[np.float32], image: NDArray[np.uint8], header: Any
-    ) -> Any:
-        """Back-project with numpy and pack as sensor_msgs_py's create_cloud does."""
-        camera, (height, width) = self._camera, depth.shape
-        u, v = np.meshgrid(np.arange(width), np.arange(height))
-        x = (u - camera.cx) * depth / camera.fx
-        y = (v - camera.cy) * depth / camera.fy
-        colors = image.astype(np.uint32)
-        packed = (colors[..., 0] << 16) | (colors[..., 1] << 8) | colors[..., 2]
-        points = np.zeros(height * width, [(name, np.float32) for name in ('x', 'y', 'z', 'rgb')])
-        points['x'], points['y'], points['z'] = x.ravel(), y.ravel(), depth.ravel()
-        points['rgb'] = packed.ravel().view(np.float32)
-        cloud = messages.cloud_to_msg(np.zeros((0, 4), np.float32), header)
-        cloud.height, cloud.width, cloud.row_step = height, width, 16 * width
-        data = array.array('B')
-        data.frombytes(points.tobytes())
-        cloud.data = data
-        return cloud
+class Piped(Usual):
+    """The network in transformers' pipeline, which takes a PIL image and gives its depth."""
+
+    def __init__(self, network: Any, camera: Camera) -> None:
+        from PIL import Image
+        from transformers import DPTImageProcessor, pipeline
+
+        super().__init__(camera)
+        processor = DPTImageProcessor(
+            size={'height': NETWORK.height, 'width': NETWORK.width}, keep_aspect_ratio=False,
+            resample=2, image_mean=[0.0, 0.0, 0.0], image_std=[1.0, 1.0, 1.0],
+        )
+        self._picture = Image.fromarray
+        self._pipeline = pipeline(
+            'depth-estimation', model=as_pretrained(network), image_processor=processor,
+            device='cpu',
+        )
+
+    def metres(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the pipeline."""
+        disparity = self._pipeline(self._picture(image))['predicted_depth'].numpy()
+        metres: NDArray[np.float32] = 5.4 / (0.01 + 9.99 * disparity)
+        return metres
+
+
+def as_pretrained(network: Any) -> Any:
+    """Give a torch module the face of one of transformers' own."""
+    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers.modeling_outputs import DepthEstimatorOutput
+
+    class Wrapped(PreTrainedModel):  # type: ignore[misc]
+        config_class = PretrainedConfig
+
+        def __init__(self) -> None:
+            super().__init__(PretrainedConfig())
+            self.network = network
+            self.post_init()
+
+        def _init_weights(self, module: Any) -> None:
+            """Keep the weights that there are."""
+
+        def forward(self, pixel_values: Any) -> Any:
+            return DepthEstimatorOutput(predicted_depth=self.network(pixel_values)[:, 0])
+
+    return Wrapped().eval()
 
 
 def image_proc(depth: Any, image: Any, camera: Camera) -> Any:
@@ -109,13 +183,15 @@ def image_proc(depth: Any, image: Any, camera: Camera) -> Any:
 class Ours:
     """Our way, without the node's threads around it."""
 
-    def __init__(self, model: Model, camera: Camera, threads: int) -> None:
+    def __init__(self, model: Model, camera: Camera, threads: int, precision: str) -> None:
         self._config = Config().replaced({
-            'engine.name': 'openvino', 'engine.threads': threads, 'scale.source': 'fixed',
-            'scale.value': 5.4, 'points.voxel_size': 0.0,
+            'engine.name': 'openvino', 'engine.threads': threads, 'engine.precision': precision,
+            'scale.source': 'fixed', 'scale.value': 5.4, 'points.voxel_size': 0.0,
         })
-        self._estimator = DepthEstimator(model, self._config)
+        self._engine = open_engine(model, self._config.engine, NETWORK)
+        self._estimator = DepthEstimator(self._engine, self._config)
         self._camera = camera
+        self.bare = self._engine.bare
         self._points = PointsPipeline(camera, self._config)
 
     def __call__(self, message: Any, *, cloud: bool = True) -> tuple[Any, Any]:
@@ -161,7 +237,8 @@ def main() -> None:
     message = messages.image_to_msg(rgb, 'rgb8', header)
     with tempfile.TemporaryDirectory() as folder:
         module, model = networks(Path(folder))
-        ours, usual = Ours(model, camera, args.threads), Usual(module, camera)
+        ours = Ours(model, camera, args.threads, 'fp32')
+        eager, piped = Eager(module, camera), Piped(module, camera)
 
         def apart() -> None:
             depth, _ = ours(message, cloud=False)
@@ -169,9 +246,15 @@ def main() -> None:
 
         ways = {
             'ours': lambda: ours(message),
-            'usual Python node (a)': lambda: usual(message),
+            'usual Python node (a), torch eager': lambda: eager(message),
+            "usual Python node (a), transformers' pipeline": lambda: piped(message),
             'our depth, depth_image_proc in numpy (b)': apart,
+            'the network alone, our engine': ours.bare,
+            'the network alone, torch eager': eager.bare,
         }
+        with contextlib.suppress(EngineError):  # a processor without it
+            quicker = Ours(model, camera, args.threads, 'bf16')
+            ways['ours, bf16'] = lambda: quicker(message)
         took: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(args.frames + 5):
             for name, way in ways.items():
@@ -183,7 +266,7 @@ def main() -> None:
     print(f'{platform.processor() or platform.machine()}, OpenCV {cv2.__version__}, '
           f'{args.frames} frames of {SIZE}, network at {NETWORK}')
     for name, median in medians.items():
-        print(f'{name:42} {median:7.2f} ms  {1000 / median:6.1f} fps  '
+        print(f'{name:46} {median:7.2f} ms  {1000 / median:6.1f} fps  '
               f'{median / medians["ours"]:5.2f} of our time')
     if args.json is not None:
         args.json.write_text(json.dumps(medians, indent=2) + '\n', encoding='utf-8')

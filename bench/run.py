@@ -20,20 +20,11 @@ import sys
 import tempfile
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+import network
+
+ROOT = network.ROOT
 PAGE = ROOT / 'doc' / 'performance.md'
-WEIGHTS = ROOT.parent / 'shared' / 'data' / 'weights' / 'rtmonodepth_s_ms_640_192.onnx'
-DESCRIPTION = [
-    '--kind', 'sigmoid_disparity', '--mean', '0,0,0', '--std', '1,1,1', '--scale', '5.4',
-]
 PACKAGES = ('openvino', 'onnxruntime', 'numpy', 'opencv-python-headless', 'torch')
-
-
-def model() -> list[str]:
-    """Name the network: the real 1.2 M one where it is, else the embedded one."""
-    if WEIGHTS.is_file():
-        return ['--model', os.path.relpath(WEIGHTS, ROOT), *DESCRIPTION]
-    return ['--model', 'embedded']
 
 
 def called(*words: str) -> str:
@@ -44,13 +35,14 @@ def called(*words: str) -> str:
     return done.stdout.strip()
 
 
-def measured(*words: str) -> tuple[str, dict[str, Any]]:
+def measured(*words: str, chosen: list[str] | None = None) -> tuple[str, dict[str, Any]]:
     """Run `depth-node benchmark` and return the command as a user writes it, and its JSON."""
+    words = (*(network.words() if chosen is None else chosen), *words)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / 'report.json'
-        called('-m', 'depth_node', 'benchmark', *model(), *words, '--json', str(report))
+        called('-m', 'depth_node', 'benchmark', *words, '--json', str(report))
         found: dict[str, Any] = json.loads(report.read_text(encoding='utf-8'))
-    return ' '.join(['depth-node benchmark', *model(), *words]), found
+    return ' '.join(['depth-node benchmark', *words]), found
 
 
 def frame() -> str:
@@ -72,6 +64,46 @@ def frame() -> str:
             rows.append(f'| {size} | {precision} | ' + ' | '.join(f'{c:.2f}' for c in cells)
                         + f' | {r["fps"]:.1f} |')
     return '\n'.join([*rows, '', f'`{command}` and likewise; medians of 100 frames.'])
+
+
+def everything() -> str:
+    """Measure all that a planner can ask for, and what it costs over the network."""
+    rows = ['| network | precision | bare ms | frame ms | not the network ms | KiB for a time |',
+            '|---|---|---|---|---|---|']
+    command = ''
+    for words in (network.words(), ['--model', 'embedded']):
+        for precision in ('fp32', 'bf16'):
+            try:
+                command, r = measured(
+                    '--everything', '--precision', precision, '--frames', '150', chosen=words
+                )
+            except subprocess.CalledProcessError as error:
+                rows.append(f'| {precision} | {error.stderr.strip()[-120:]} |||||')
+                continue
+            cells = [r[key]['median'] for key in ('bare_ms', 'frame_ms', 'overhead_ms')]
+            rows.append(f'| {r["model"]} at {r["network_size"]} | {precision} | '
+                        + ' | '.join(f'{c:.2f}' for c in cells) + f' | {r["allocated_kb"]:.0f} |')
+    return '\n'.join([*rows, '', f'`{command}` and likewise; medians of 150 frames of 640x480.'])
+
+
+def cores() -> str:
+    """Measure a frame of 640x480 on one core, two, and all."""
+    rows = ['| cores | precision | bare ms | frame ms | fps |', '|---|---|---|---|---|']
+    command, every = '', sorted(os.sched_getaffinity(0))
+    try:
+        for count in sorted({1, 2, 4, len(every)} & set(range(len(every) + 1))):
+            os.sched_setaffinity(0, every[:count])  # children inherit it, as from taskset
+            for precision in ('fp32', 'bf16'):
+                try:
+                    command, r = measured('--precision', precision, '--frames', '100')
+                except subprocess.CalledProcessError as error:
+                    rows.append(f'| {count} | {precision} | {error.stderr.strip()[-120:]} |||')
+                    continue
+                rows.append(f'| {count} | {precision} | {r["bare_ms"]["median"]:.2f} | '
+                            f'{r["frame_ms"]["median"]:.2f} | {r["fps"]:.1f} |')
+    finally:
+        os.sched_setaffinity(0, every)
+    return '\n'.join([*rows, '', f'`taskset -c 0 {command}` and likewise; medians of 100 frames.'])
 
 
 def ros() -> str:
@@ -97,17 +129,22 @@ def ros() -> str:
     return '\n'.join([*rows, '', f'`{command}` and likewise.'])
 
 
-def printed(*words: str) -> Callable[[], str]:
+def printed(*words: str, markdown: bool = False) -> Callable[[], str]:
     """Make a section of what a script prints."""
     def run() -> str:
-        return f'```\n{called(*words)}\n```\n\n`python {" ".join(words)}`'
+        text = called(*words)
+        return (text if markdown else f'```\n{text}\n```') + f'\n\n`python {" ".join(words)}`'
 
     return run
 
 
 SECTIONS: dict[str, Callable[[], str]] = {
     'frame': frame,
+    'cores': cores,
+    'everything': everything,
     'ros': ros,
+    'cameras': printed('bench/cameras.py', markdown=True),
+    'footprint': printed('bench/footprint.py', markdown=True),
     'points': printed('bench/points.py'),
     'peers': printed('bench/peers.py'),
     'depth_anything': printed('bench/depth_anything.py'),
