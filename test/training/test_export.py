@@ -12,12 +12,16 @@ torch = pytest.importorskip('torch')
 onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
 
+from depth_node.camera import Camera  # noqa: E402
 from depth_node.cli.main import main  # noqa: E402
+from depth_node.config import Config  # noqa: E402
 from depth_node.errors import ModelError  # noqa: E402
+from depth_node.estimator import DepthEstimator  # noqa: E402
 from depth_node.model import ModelSpec, open_model, OutputKind, read_sidecar, Size  # noqa: E402
 from depth_node.training.checkpoint import (  # noqa: E402
     Checkpoint,
     Progress,
+    read_checkpoint,
     write_checkpoint,
 )
 from depth_node.training.config import config_from  # noqa: E402
@@ -26,6 +30,7 @@ from depth_node.training.export import (  # noqa: E402
     export_monodepth2,
     export_network,
 )
+from depth_node.training.learner import Learner  # noqa: E402
 from depth_node.training.networks import (  # noqa: E402
     Architecture,
     DepthNetwork,
@@ -147,6 +152,30 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 'sigmoid_disparity at 96x64' in capsys.readouterr().out
     assert json.loads(out.with_suffix('.json').read_text())['scale'] == 1.0
     open_model(out)
+
+
+def test_the_node_gets_the_metres_of_training(tmp_path: Path) -> None:
+    """A frame through the exported file as the node takes it, and through torch."""
+    for kind in ('canonical_depth', 'sigmoid_disparity'):
+        path = tmp_path / f'{kind}.pt'
+        checkpoint(path, metric=True, kind=kind)
+        export_checkpoint(path, path.with_suffix('.onnx'))
+        camera = Camera(*SIZE, 66.0, 66.0, 47.5, 31.5)  # not the focal length of training
+        frame = np.random.default_rng(0).integers(0, 256, (SIZE.height, SIZE.width, 3), np.uint8)
+        config = Config().replaced({'filter.edge_threshold': 0.0, 'depth.max_range': 200.0})
+        estimator = DepthEstimator(open_model(path.with_suffix('.onnx')), config)
+        try:
+            found = estimator.estimate(frame, camera).depth
+        finally:
+            estimator.close()
+        saved = read_checkpoint(path)
+        learner = Learner(saved.config, saved.focal).eval()
+        learner.depth.load_state_dict(dict(saved.depth))
+        with torch.no_grad():
+            image = torch.from_numpy(frame).permute(2, 0, 1)[None] / 255
+            expected = learner.read_depth(learner.depth(image)[0], torch.tensor([66.0]))
+        assert found is not None
+        np.testing.assert_allclose(found, expected[0, 0].numpy(), rtol=2e-3)
 
 
 @pytest.mark.parametrize(
