@@ -281,7 +281,9 @@ def _element_type(value: Any) -> str:
     import onnx
 
     kind = value.type.tensor_type.elem_type
-    return onnx.TensorProto.DataType.Name(kind).lower() if kind else 'not a tensor'
+    if kind and kind in onnx.TensorProto.DataType.values():
+        return onnx.TensorProto.DataType.Name(kind).lower()
+    return f'of an unknown type ({kind})' if kind else 'not a tensor'
 
 
 def _input_sides(value: Any, path: Path) -> tuple[int | None, int | None]:

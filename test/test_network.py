@@ -80,6 +80,15 @@ def test_refuses_names_that_are_no_text(network):
         networks.inspect(path)
 
 
+def test_refuses_types_onnx_does_not_know(network):
+    path = network()
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.elem_type = 58
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r'unknown type \(58\)'):
+        networks.inspect(path)
+
+
 def test_refuses_a_missing_file_and_a_truncated_one(tmp_path, network):
     with pytest.raises(ModelError, match=r'none\.onnx: cannot be read'):
         networks.inspect(tmp_path / 'none.onnx')
