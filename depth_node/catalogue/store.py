@@ -26,6 +26,8 @@ FRAME = Size(640, 480)
 
 _PAUSE = 0.2
 """Seconds between two looks at an export that is running."""
+WANTED = 'DEPTH_NODE_EXPORT'
+"""Set where the command is run for somebody who waits for it."""
 _PARENT = 'DEPTH_NODE_LAUNCH_PID'
 """By this variable the command knows that it is to end with us; see ``ros.tuning``."""
 _ACCEPTED = 'licence_accepted.txt'
@@ -227,7 +229,7 @@ def _run(words: list[str], cancelled: Callable[[], bool]) -> tuple[int, str]:
         # our own command, no shell
         process = subprocess.Popen(  # noqa: S603
             words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-            env={**os.environ, _PARENT: str(os.getpid())},
+            env={**os.environ, WANTED: '1', _PARENT: str(os.getpid())},
         )
         try:
             while True:

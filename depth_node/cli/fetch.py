@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from depth_node.catalogue import Entry, find
@@ -13,9 +14,10 @@ from depth_node.catalogue.store import (
     fetch_all,
     obtain,
     Request,
+    WANTED,
 )
 from depth_node.engine.lock import locked
-from depth_node.errors import ModelError
+from depth_node.errors import CancelledError, ModelError
 from depth_node.model import open_model, Size
 from depth_node.ros.tuning import end_with_launch
 
@@ -55,8 +57,11 @@ def run(args: argparse.Namespace) -> None:
 
     :param args: the parsed options.
     :raises ModelError: a model cannot be had.
+    :raises CancelledError: the node this was run for has ended.
     """
-    end_with_launch()  # a node that waits for an export takes it along when it is killed
+    # a node that waits for an export takes it along when it is killed
+    if not end_with_launch() and WANTED in os.environ:
+        raise CancelledError('Whoever wanted the model is gone.')
     request = Request(
         args.accept_licence, args.cache_dir, args.offline, args.input_size, args.frame
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import time
 from typing import Any
 
+import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,16 @@ from depth_node.camera import Camera
 from depth_node.ros import messages
 
 FRAME = 'camera_optical'
+CAMERA = Camera.from_hfov(64, 48, 70.0)
 RELIABLE = QoSProfile(
     depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
 )
+
+
+def smooth_frame(width: int = 64, height: int = 48) -> NDArray[np.uint8]:
+    """A smooth picture."""
+    noise = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+    return np.ascontiguousarray(cv2.resize(noise, (width, height)))
 
 
 class Rig:

