@@ -131,6 +131,9 @@ def _entry(path: str, number: int, entry: object) -> Camera:
         raise ConfigError(f'{where}: parameters is {values["parameters"]!r}, expected a mapping.')
     values.setdefault('frame_id', f'{values["namespace"].replace("/", "_")}_optical_frame')
     values.setdefault('image_topic', f'/{values["namespace"]}/image_raw')
+    if values['image_topic'].endswith('/compressed'):
+        values['image_topic'] = values['image_topic'].removesuffix('/compressed')
+        values['parameters'] = {'input.transport': 'compressed', **values['parameters']}
     if values.get('params_file'):
         values['params_file'] = str(Path(path).parent / values['params_file'])
     return Camera(**values)

@@ -34,7 +34,14 @@ def test_a_default_never_overrules_the_parameter_file():
     assert set(every) <= set(Config().flat())
 
 
-def test_a_compressed_topic_is_read_as_one():
+def test_a_compressed_topic_is_read_as_one(tmp_path):
+    path = written(tmp_path, {'cameras': [
+        {'namespace': 'rear', 'image_topic': '/rear/image_raw/compressed',
+         'parameters': {'points.stride': 4}},
+    ]})
+    [rear] = launching.cameras_of(path)
+    assert rear.image_topic == '/rear/image_raw'
+    assert rear.parameters == {'input.transport': 'compressed', 'points.stride': 4}
     found = camera(image_topic='/front/image_raw/compressed')
     assert found.parameters == {'input.transport': 'compressed'}
     assert dict(launching.remappings(found))['image/compressed'] == '/front/image_raw/compressed'
