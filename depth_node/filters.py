@@ -116,9 +116,10 @@ def drop_unsteady(depth: Depth, previous: Depth, threshold: float) -> Depth:
     """
     known = np.fmax(_small(previous), np.float32(0))
     farthest = cv2.dilate(known, _AROUND_MOTION)
-    farthest *= np.float32(1 + threshold)
     nearest = cv2.erode(known, _AROUND_MOTION)
-    nearest *= np.float32(1 - threshold)
+    with np.errstate(over='ignore'):  # of depth that is as good as infinite
+        farthest *= np.float32(1 + threshold)
+        nearest *= np.float32(1 - threshold)
     now = _small(depth)
     return _without(depth, (now > farthest) | (now < nearest))
 

@@ -105,6 +105,13 @@ def test_flicker_goes_and_motion_stays() -> None:
     assert np.isfinite(after).sum() == 80 * 120 - 100
 
 
+def test_the_largest_numbers_cause_no_warning() -> None:
+    with np.errstate(all='raise'):
+        far = np.full((40, 60), 3e38, np.float32)
+        assert np.isfinite(drop_unsteady(far.copy(), far, 9.0)).all()
+        assert np.isfinite(drop_edges(far, THRESHOLD)).all()
+
+
 def test_what_appears_is_back_after_one_frame() -> None:
     config = Config().replaced(
         {'filter.temporal_threshold': 0.2, 'filter.edge_threshold': 0.0}
