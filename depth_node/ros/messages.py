@@ -1,7 +1,7 @@
 """
 Messages to arrays and back, each way with at most one copy.
 
-Into a message the bytes go through an ``array.array``: one memcpy on every ROS 2, where
+Into a message the bytes go through its own ``array.array``: one memcpy on every ROS 2, where
 ``bytes`` or an ndarray are checked value by value (58 ms for a VGA depth image on Humble). A
 float field takes a Python float and nothing else: with checks off, an int is sent as garbage.
 """
@@ -131,7 +131,7 @@ def image_to_msg(image: NDArray[Any], encoding: str, header: Header) -> Image:
     message = Image(header=header, height=height, width=width, encoding=encoding)
     message.is_bigendian = int(not _little_endian(image))
     message.step = image.nbytes // height
-    message.data = _as_bytes(image)
+    _fill(message.data, image)
     return message
 
 
@@ -185,7 +185,7 @@ def cloud_to_msg(points: NDArray[np.float32], header: Header) -> PointCloud2:
     message.point_step = 4 * channels
     message.row_step = 4 * channels * width
     message.is_dense = not organized
-    message.data = _as_bytes(points)
+    _fill(message.data, points)
     return message
 
 
@@ -276,11 +276,10 @@ def _cv_bridge_rgb(message: Image) -> NDArray[np.uint8] | None:
     return np.ascontiguousarray(image, np.uint8)
 
 
-def _as_bytes(values: NDArray[Any]) -> array.array[int]:
-    data = array.array('B')
+def _fill(data: array.array[int], values: NDArray[Any]) -> None:
+    # into the array that the message has: one that is assigned is copied by Iron and later
     # through uint8 and not a memoryview's cast, which refuses an empty cloud
     data.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
-    return data
 
 
 def _little_endian(values: NDArray[Any]) -> bool:

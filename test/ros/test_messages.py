@@ -6,6 +6,7 @@ import array
 import builtins
 import struct
 import sys
+import tracemalloc
 import types
 
 from builtin_interfaces.msg import Time
@@ -115,6 +116,24 @@ def test_list_of_points(count):
     assert message.row_step == len(message.data) == 12 * count
     assert message.is_dense
     assert unpacked(message) == [tuple(point) for point in points.tolist()]
+
+
+@pytest.mark.parametrize(('make', 'module'), [
+    (lambda values: messages.image_to_msg(values[..., 0], '32FC1', HEADER), '_image'),
+    (lambda values: messages.cloud_to_msg(values, HEADER), '_point_cloud2'),
+])
+def test_values_are_copied_once(make, module, monkeypatch):
+    """Also without the checks of fields, which is how a node runs."""
+    unchecked = sys.modules[f'sensor_msgs.msg.{module}']
+    monkeypatch.setattr(unchecked, 'ros_python_check_fields', '0', raising=False)
+    values = np.ones((400, 500, 1 if module == '_image' else 4), np.float32)
+    tracemalloc.start()
+    try:
+        message = make(values)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.2 * len(message.data)
 
 
 def test_a_strided_cloud_is_sent_whole():
