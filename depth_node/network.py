@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from depth_node.errors import ModelError
+from depth_node.external_data import check_external
 from depth_node.model import ModelSpec, Size
 from depth_node.model.spec import LARGEST_SIDE
 
@@ -89,9 +90,7 @@ def load(path: Path, *, weights: bool = True) -> Any:
                 f'{path}: holds a name that is not UTF-8 text ({name!r:.80}).',
                 'The file is damaged: fetch or export it again.',
             )
-    external = [t for t in _tensors(model) if t.data_location == onnx.TensorProto.EXTERNAL]
-    for tensor in external:
-        _check_external(path, {entry.key: entry.value for entry in tensor.external_data})
+    external = check_external(model, path)
     if weights and external:
         try:
             load_external_data_for_model(model, str(path.parent))
@@ -329,37 +328,3 @@ def _names(model: Any) -> Iterator[str | bytes]:
     for node in graph.node:
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
     yield from (opset.domain for opset in model.opset_import)
-
-
-def _tensors(model: Any) -> Iterator[Any]:
-    """Walk over every constant of a model, also of the graphs and functions inside it."""
-    graphs = [model.graph]
-    nodes = [node for function in model.functions for node in function.node]
-    while graphs or nodes:
-        if graphs:
-            graph = graphs.pop()
-            yield from graph.initializer
-            for sparse in graph.sparse_initializer:
-                yield from (sparse.values, sparse.indices)
-            nodes.extend(graph.node)
-            continue
-        for attribute in nodes.pop().attribute:
-            yield from (attribute.t, *attribute.tensors)
-            graphs.extend((attribute.g, *attribute.graphs))
-
-
-def _check_external(path: Path, entries: dict[str, str]) -> None:
-    """Keep a model file from reading other files of this machine."""
-    folder = path.parent.resolve()
-    location = entries.get('location', '')
-    target = (folder / location).resolve()
-    if not location or not target.is_relative_to(folder):
-        raise ModelError(
-            f'{path}: points to data outside its folder ({location!r}).',
-            'Keep the external data beside the ONNX file, or do not trust this file.',
-        )
-    if not target.is_file():
-        raise ModelError(
-            f'{path}: its external data {location} is missing.',
-            'Copy it beside the ONNX file.',
-        )

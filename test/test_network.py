@@ -112,6 +112,49 @@ def test_external_data_stays_in_the_folder(tmp_path, network):
             networks.inspect(path)
 
 
+@pytest.mark.parametrize('locations', [
+    ['../secret.bin', 'weights.bin'], ['weights.bin', '../secret.bin'], ['w\0/../../x'], [''], [],
+    ['link.bin'], ['link/secret.bin'], ['/proc/self/environ'],
+])
+def test_external_data_with_tricks(tmp_path, network, locations):
+    """Two places, of which readers may take either; no place; links that lead out."""
+    folder = tmp_path / 'model'
+    folder.mkdir()
+    (tmp_path / 'secret.bin').write_bytes(b'x' * 4096)
+    (folder / 'link.bin').symlink_to(tmp_path / 'secret.bin')
+    (folder / 'link').symlink_to(tmp_path)
+    path = network('model/tiny', external='weights.bin')
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        kept = [(e.key, e.value) for e in tensor.external_data if e.key != 'location']
+        del tensor.external_data[:]
+        for key, value in [*(('location', place) for place in locations), *kept]:
+            tensor.external_data.add(key=key, value=value)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match='outside its folder'):
+        networks.inspect(path)
+
+
+def test_external_data_of_a_sparse_constant_is_found(tmp_path):
+    values = TensorProto(name='v', data_type=1, dims=[1], data_location=TensorProto.EXTERNAL)
+    values.external_data.add(key='location', value='/etc/hostname')
+    sparse = onnx.SparseTensorProto(
+        values=values, indices=TensorProto(name='i', data_type=7, dims=[1], int64_data=[0]),
+        dims=[4],
+    )
+    node = onnx.NodeProto(op_type='Constant', output=['c'])
+    node.attribute.add(
+        name='sparse_value', type=onnx.AttributeProto.SPARSE_TENSOR, sparse_tensor=sparse
+    )
+    graph = onnx.helper.make_graph(
+        [node], 'g', [], [onnx.helper.make_tensor_value_info('c', 1, [4])]
+    )
+    path = tmp_path / 'sparse.onnx'
+    path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    with pytest.raises(ModelError, match='outside its folder'):
+        networks.load(path)
+
+
 def test_external_data_hidden_in_a_node_is_found(tmp_path):
     tensor = TensorProto(name='t', data_type=1, dims=[1], data_location=TensorProto.EXTERNAL)
     tensor.external_data.add(key='location', value='/etc/hostname')
