@@ -14,9 +14,9 @@ from depth_node.cli.options import (
     add_model_options,
     config_from,
     model_from,
-    write_json,
 )
 from depth_node.cli.progress import progress
+from depth_node.cli.results import write_json
 from depth_node.config import Config
 from depth_node.errors import ConfigError
 from depth_node.model import Size

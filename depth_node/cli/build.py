@@ -18,9 +18,9 @@ from depth_node.cli.options import (
     add_parameters,
     config_from,
     model_from,
-    write_json,
 )
 from depth_node.cli.progress import build_bar, interruptible
+from depth_node.cli.results import write_json
 from depth_node.config import Config
 from depth_node.engine import Engine, open_engine
 from depth_node.engine.cache import cache_root, EngineCache

@@ -21,9 +21,9 @@ from depth_node.cli.options import (
     config_from,
     estimator_from,
     model_from,
-    write_json,
 )
 from depth_node.cli.progress import progress
+from depth_node.cli.results import output_file, write_json
 from depth_node.datasets import kitti_object, rgbd, Sample
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator, NO_CAMERA
@@ -59,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('layout', choices=_LAYOUTS, metavar='LAYOUT', help=layouts)
     parser.add_argument('folder', metavar='DIR', help='the data')
     parser.add_argument(
-        '--out', metavar='YAML', type=Path, required=True,
+        '--out', metavar='YAML', type=output_file, required=True,
         help='where to write; give it to the node as scale.calibration_file',
     )
     group = parser.add_argument_group('known distances (layout frames)')
@@ -96,6 +96,8 @@ def run(args: argparse.Namespace) -> None:
         tell the scale.
     """
     known = [_known(text) for text in args.at]
+    if args.height < 0:
+        raise ConfigError(f'--height is {args.height:g} m, expected a positive number.')
     if (args.layout == 'frames') != bool(known or args.height > 0):
         raise ConfigError(
             f'The layout is {args.layout}: --at or --height go with the layout frames, which '

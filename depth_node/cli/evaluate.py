@@ -21,10 +21,9 @@ from depth_node.cli.options import (
     camera_of,
     config_from,
     estimator_from,
-    output_folder,
-    write_json,
 )
 from depth_node.cli.progress import progress
+from depth_node.cli.results import output_file, output_folder, write_json
 from depth_node.config import Config
 from depth_node.datasets import (
     Dataset,
@@ -73,7 +72,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help='stored units of a metre in 16-bit depth images')
     group.add_argument('--frames', type=int, default=0, help='only so many; 0: all')
     add_json_option(parser)
-    parser.add_argument('--table', metavar='CSV', type=Path, help='also write a row per frame')
+    parser.add_argument(
+        '--table', metavar='CSV', type=output_file, help='also write a row per frame'
+    )
     parser.add_argument('--pictures', metavar='DIR', type=Path,
                         help='also write pictures of the errors: red is too far, blue too near')
 

@@ -48,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a disk, a permission: nothing that a traceback would explain
+        print(f'depth-node {called}: {error}', file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f'depth-node {called}: interrupted', file=sys.stderr)
         return 130

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from depth_node.catalogue import CATALOGUE, Entry, Form
 from depth_node.catalogue.entry import megabytes, size_rule, use
 from depth_node.catalogue.store import EMBEDDED_PATH, Request
+from depth_node.cli.results import output_file, write_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     :param parser: of this verb.
     """
     parser.add_argument('name', nargs='?', help='show everything about one model')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the table as JSON')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the table as JSON')
     parser.add_argument(
         '--cache-dir', type=Path, metavar='DIR',
         help='where models are kept (default: depth_node/models in the cache of the user)',
@@ -36,8 +36,7 @@ def run(args: argparse.Namespace) -> None:
 
     request = Request(cache_dir=args.cache_dir)
     if args.json is not None:
-        rows = [_facts(entry, request) for entry in CATALOGUE.values()]
-        args.json.write_text(json.dumps(rows, indent=2) + '\n', encoding='utf-8')
+        write_json(args.json, [_facts(entry, request) for entry in CATALOGUE.values()])
     if args.name is not None:
         for key, value in _facts(find(args.name), request).items():
             print(f'{key + ":":13s} {value}')

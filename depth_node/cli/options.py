@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 from depth_node import network
 from depth_node.camera import Camera
 from depth_node.cli.progress import build_bar, interruptible
+from depth_node.cli.results import output_file
 from depth_node.config import Config, parameters
 from depth_node.engine import open_engine
-from depth_node.errors import ConfigError, DataError
+from depth_node.errors import ConfigError
 from depth_node.estimator import DepthEstimator
-from depth_node.files import replacing
 from depth_node.model import Model, open_model, Size
 from depth_node.model.opening import overrides_from
 
@@ -202,46 +200,9 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 
     :param parser: of a verb.
     """
-    parser.add_argument('--json', metavar='FILE', type=Path, help='also write what was measured')
-
-
-def write_json(path: Path | None, content: dict[str, Any]) -> None:
-    """
-    Write what was measured, when a file was asked for.
-
-    :param path: of `--json`, or None.
-    :param content: what to write; NaN becomes null.
-    :raises DataError: it cannot be written.
-    """
-    if path is None:
-        return
-    text = json.dumps(_plain(content), indent=2, allow_nan=False)
-    with replacing(path) as temporary:
-        temporary.write_text(text + '\n', encoding='utf-8')
-
-
-def _plain(value: Any) -> Any:
-    """Replace what JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and value - value != 0 else value
-
-
-def output_folder(path: Path) -> Path:
-    """
-    Make a folder to write to.
-
-    :param path: that may not exist yet.
-    :returns: the folder.
-    :raises DataError: it cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f'{path}: cannot be made ({error.strerror}).') from error
-    return path
+    parser.add_argument(
+        '--json', metavar='FILE', type=output_file, help='also write what was measured'
+    )
 
 
 def add_parameters(group: Any, options: dict[str, str]) -> None:

@@ -24,10 +24,9 @@ from depth_node.cli.options import (
     camera_of,
     config_from,
     estimator_from,
-    output_folder,
-    write_json,
 )
 from depth_node.cli.progress import progress
+from depth_node.cli.results import output_folder, write_json
 from depth_node.cloud import CloudMaker
 from depth_node.color import colorize
 from depth_node.config import Config
@@ -117,6 +116,8 @@ def run(args: argparse.Namespace) -> None:
             raise ConfigError(f'--{name} is {getattr(args, name)}, expected 0 or more.')
     if not args.rate > 0:
         raise ConfigError(f'--rate is {args.rate:g} Hz, expected a positive number.')
+    if args.far and args.near >= args.far:
+        raise ConfigError(f'--near {args.near:g} m is not below --far {args.far:g} m.')
     config = config_from(args, {'depth.min_range': args.near, 'depth.max_range': args.far})
     given = calibration_from(args)
     sources = [open_source(text, given, rate=args.rate, topic=args.topic) for text in args.inputs]

@@ -8,8 +8,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any, TYPE_CHECKING, TypeAlias
 
-from depth_node.cli.options import output_folder, write_json
 from depth_node.cli.progress import progress
+from depth_node.cli.results import output_file, output_folder, write_json
 from depth_node.config.fields import ParamSpec, specs
 from depth_node.errors import ConfigError
 from depth_node.model import open_model, OutputKind, Size
@@ -67,7 +67,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--crop', action='store_true',
         help="keep the pictures' aspect and lose the longer sides, instead of stretching",
     )
-    parser.add_argument('--json', metavar='FILE', type=Path, help='also write the best figures')
+    parser.add_argument(
+        '--json', metavar='FILE', type=output_file, help='also write the best figures'
+    )
     group = parser.add_argument_group('run')
     default = TrainConfig()
     for name, spec in specs(default).items():

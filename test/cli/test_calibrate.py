@@ -116,6 +116,7 @@ def test_kitti_lidar(tmp_path, shared_data):
     ([], 'needs'),
     (['--height', '1', '--at', '8,20,1.0'], 'exclude'),
     (['--height', '1'], '--hfov'),
+    (['--height', '-1'], '--height is -1 m'),
 ])
 def test_what_cannot_be_used_is_one_clear_line(tmp_path, model, capsys, words, says):
     write(tmp_path / 'frames' / 'a.png', painted(steps()))

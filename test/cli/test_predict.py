@@ -175,7 +175,7 @@ def test_alignment_to_a_stereo_disparity(network, tmp_path, picture, suffix):
     (['world'], '--frames'),
     (['world', '--frames', '-1'], '--frames'),
     (['world', '--frames', '1', '--write', 'xyz'], '--write'),
-    (['world', '--frames', '1', '--near', '5', '--far', '2'], 'min_range'),
+    (['world', '--frames', '1', '--near', '5', '--far', '2'], '--near 5 m is not below --far 2 m'),
     (['world', '--frames', '1', '--rate', '0'], '--rate'),
     (['world', '--frames', '1', '--baseline', '-1'], '--baseline'),
     (['world', '--frames', '1', '--align-disparity', 'gone.npy'], 'gone.npy'),

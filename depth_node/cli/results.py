@@ -1,0 +1,69 @@
+"""Where verbs write what they found; light, so that every verb can afford it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from depth_node.errors import DataError
+from depth_node.files import replacing
+
+
+def output_file(text: str) -> Path:
+    """
+    Check a file's place before the work begins whose result it gets.
+
+    :param text: of an option.
+    :returns: the path.
+    :raises ArgumentTypeError: nothing can be written there.
+    """
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        where = path if path.is_dir() else path.parent
+        what = 'is a folder' if path.is_dir() else 'is no folder'
+        raise argparse.ArgumentTypeError(f'{where} {what}')
+    if not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f'{path.parent} cannot be written')
+    return path
+
+
+def output_folder(path: Path) -> Path:
+    """
+    Make a folder to write to.
+
+    :param path: that may not exist yet.
+    :returns: the folder.
+    :raises DataError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f'{path}: cannot be made ({error.strerror}).') from error
+    return path
+
+
+def write_json(path: Path | None, content: dict[str, Any] | list[Any]) -> None:
+    """
+    Write what was measured, when a file was asked for.
+
+    :param path: of `--json`, or None.
+    :param content: what to write; NaN becomes null.
+    :raises DataError: it cannot be written.
+    """
+    if path is None:
+        return
+    text = json.dumps(_plain(content), indent=2, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + '\n', encoding='utf-8')
+
+
+def _plain(value: Any) -> Any:
+    """Replace what JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and value - value != 0 else value
