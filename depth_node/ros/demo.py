@@ -57,6 +57,8 @@ def choose_model(asked: str) -> Choice:
         project, else the default model of the catalogue.
     :raises ModelError: none can be had.
     """
+    if asked and Path(asked).resolve().parent == REAL_WEIGHTS.resolve().parent:
+        return _beside(Path(asked), 'asked for by MODEL')
     if asked:
         return Choice(open_model(asked), asked, 'asked for by MODEL')
     try:
@@ -65,12 +67,17 @@ def choose_model(asked: str) -> Choice:
     except ModelError:
         pass
     if REAL_WEIGHTS.is_file():
-        path = str(REAL_WEIGHTS.resolve())
-        model = open_model(path, overrides=DESCRIPTION)
-        parameters: dict[str, object] = {f'model.{k}': v for k, v in DESCRIPTION.items()}
-        return Choice(model, path, 'real weights beside the project', parameters)
+        return _beside(REAL_WEIGHTS, 'real weights beside the project')
     default = Config().model.name
     return Choice(open_model(default), default, 'the default model')
+
+
+def _beside(path: Path, why: str) -> Choice:
+    """Open one of the weights beside the project, which have no sidecar."""
+    found = str(path.resolve())
+    described = {} if path.with_suffix('.json').exists() else DESCRIPTION
+    parameters: dict[str, object] = {f'model.{k}': v for k, v in described.items()}
+    return Choice(open_model(found, overrides=described), found, why, parameters)
 
 
 def scaled(choice: Choice, world: World, camera: Camera) -> Choice:

@@ -9,6 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from processes import Processes
+import pytest
+
+from depth_node.model import OutputKind
+from depth_node.ros.demo import choose_model
 
 
 def test_demo_leaves_pictures_a_cloud_and_figures(
@@ -32,6 +36,19 @@ def test_demo_leaves_pictures_a_cloud_and_figures(
     for name in ('camera.png', 'depth_color.png'):
         assert cv2.imread(str(out / name)).shape == (120, 160, 3)
     assert (out / 'points.ply').read_bytes().startswith(b'ply\n')
+
+
+def test_the_weights_beside_the_project_need_no_description(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`MODEL=../shared/data/weights/... make demo` is what one tries first."""
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert shared_data.is_dir()
+    for name in ('rtmonodepth_s_m_640_192', 'rtmonodepth_s_ms_640_192'):
+        choice = choose_model(f'../shared/data/weights/{name}.onnx')
+        assert choice.model.spec.kind is OutputKind.SIGMOID_DISPARITY
+        assert choice.parameters['model.kind'] == 'sigmoid_disparity'
+        assert Path(choice.name).is_absolute()
 
 
 def test_demo_says_what_is_wrong_with_a_model(processes: Processes, tmp_path: Path) -> None:
