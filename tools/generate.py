@@ -70,6 +70,10 @@ def parameters_md() -> str:
         'the node is active; a change of the others is refused with the reason, and takes '
         'effect after `cleanup` and `configure`. Those *at start* are paths the node writes '
         'to: no service can change them.'),
+        '',
+        ('`autostart` (true; at start): the node configures and activates itself. Set it to false '
+        'where a lifecycle manager does that. `qos_overrides.TOPIC.publisher.*` are those of ROS, '
+        'for every output.'),
     ]
     rows = itertools.groupby(parameters(), key=lambda row: row[0].partition('.')[0])
     camera = CameraPublisherConfig()

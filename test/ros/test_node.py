@@ -235,6 +235,19 @@ def test_a_model_that_cannot_be_used_fails_configure_and_not_the_node(
     assert process.stop() == 0
 
 
+def test_a_lifecycle_manager_may_start_it_instead(rig: Rig, model: Path) -> None:
+    """Without autostart nothing is done until it is told to, and diagnostics say where it is."""
+    rig.listen('depth/image')
+    process = rig.start(model, autostart=False)
+    assert rig.hears('depth', 'unconfigured')
+    assert not rig.change_state('activate')
+    assert rig.change_state('configure')
+    assert rig.hears('depth', 'inactive')
+    assert rig.change_state('activate')
+    rig.until('depth/image', frame(), CAMERA)
+    assert process.stop() == 0
+
+
 @pytest.mark.parametrize('override', ['reliability:=nonsense', 'depth:=-3', 'depth:=x'])
 def test_a_wrong_qos_override_is_one_line(
     processes: Processes, model: Path, override: str
