@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from depth_node import network as networks
 from depth_node.engine.host import HostEngine, named_planes
+from depth_node.engine.openvino_cache import prepared, remember
 from depth_node.errors import EngineError
 from depth_node.model import Model, Size
 from depth_node.network import NetworkInfo
@@ -42,8 +43,11 @@ def open_openvino(
     """
     info = networks.inspect(model.path)
     core = shared_core()
-    options = _options(core, precision, threads, cache)
+    folder = None if cache is None else prepared(cache, model.spec.name, size)
+    options = _options(core, precision, threads, folder)
     compiled = compiled_network(core, read(core, info, size), info, options)
+    if folder is not None:
+        remember(folder)
     return host_engine(
         model, info, size, compiled, 'bf16' if precision == 'bf16' else 'fp32'
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import subprocess
 import sys
 import threading
@@ -178,10 +180,35 @@ def test_openvino_keeps_compiled_networks(network, tmp_path):
     model = Model(network(), TINY)
     cache = tmp_path / 'cache'
     first = open_openvino(model, Size(32, 24), cache=cache)
-    assert list(cache.glob('*.blob'))
+    blob, = cache.rglob('*.blob')
+    written = blob.stat().st_mtime_ns
     frame = np.full((30, 40, 3), 90, np.uint8)
     again = open_openvino(model, Size(32, 24), cache=cache)
     np.testing.assert_array_equal(infer(again, frame).values, infer(first, frame).values)
+    assert blob.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize('how', ['flip', 'hash lost', 'hash wrong', 'other file'])
+def test_openvino_is_not_given_what_was_changed(network, tmp_path, how):
+    """It would take a file with a flipped bit, and give another depth or none."""
+    model, cache = Model(network(), TINY), tmp_path / 'cache'
+    open_openvino(model, Size(32, 24), cache=cache).close()
+    blob, = cache.rglob('*.blob')
+    whole, beside = blob.read_bytes(), blob.with_name(blob.name + '.sha256')
+    if how == 'flip':
+        blob.write_bytes(whole[:2718] + bytes([whole[2718] ^ 8]) + whole[2719:])
+    elif how == 'hash lost':
+        beside.unlink()
+    elif how == 'hash wrong':
+        beside.write_bytes(b'\xff')
+    else:
+        blob.with_name('123.blob').write_bytes(b'x')
+    os.utime(blob, (0, 0))
+    open_openvino(model, Size(32, 24), cache=cache).close()
+    assert [path.name for path in cache.rglob('*.blob')] == [blob.name]
+    assert blob.read_bytes()[:100] == whole[:100]
+    assert (blob.stat().st_mtime == 0) == (how == 'other file'), 'compiled anew, or kept'
+    assert beside.read_text() == hashlib.sha256(blob.read_bytes()).hexdigest()
 
 
 def test_a_signal_is_survived_after_another_thread_closed_the_engine(network):
