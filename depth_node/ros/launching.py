@@ -56,7 +56,12 @@ class Camera:
 
     @property
     def params(self) -> str:
-        """The parameter file."""
+        """The parameter file; an error where it is not there, of which launch only warns."""
+        if self.params_file and not Path(self.params_file).is_file():
+            raise ConfigError(
+                f'params_file {self.params_file}: no such file.',
+                'Without it the node would run with every default.',
+            )
         return self.params_file or share('config', 'mono.yaml')
 
 

@@ -73,10 +73,14 @@ def test_the_source_publishes_where_the_node_listens():
     assert publishes['camera/depth_truth'] == '/front/depth_truth'
 
 
-def test_the_parameter_file_is_ours_unless_given(tmp_path):
+def test_the_parameter_file_is_ours_unless_given(tmp_path, monkeypatch):
     assert '/**' in yaml.safe_load(Path(camera().params).read_text())
-    assert camera(params_file='/a/b.yaml').params == '/a/b.yaml'
-    assert camera(params_file='~/b.yaml').params == str(Path.home() / 'b.yaml')
+    (tmp_path / 'b.yaml').touch()
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert camera(params_file=f'{tmp_path}/b.yaml').params == str(tmp_path / 'b.yaml')
+    assert camera(params_file='~/b.yaml').params == str(tmp_path / 'b.yaml')
+    with pytest.raises(ConfigError, match=r'c\.yaml: no such file'):
+        assert camera(params_file='~/c.yaml').params
 
 
 def written(tmp_path, content):
@@ -86,6 +90,7 @@ def written(tmp_path, content):
 
 
 def test_list_of_cameras(tmp_path):
+    (tmp_path / 'rear.yaml').touch()
     front, rear = launching.cameras_of(written(tmp_path, {'cameras': [
         {'namespace': '/front/', 'source': 0, 'parameters': {'points.stride': 4}},
         {'namespace': 'rear', 'image_topic': '/rear/rgb', 'params_file': 'rear.yaml'},
