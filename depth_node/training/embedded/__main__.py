@@ -38,7 +38,7 @@ def main() -> None:
         help='folder for frames, checkpoint and curve; embedded.onnx and embedded.json in it',
     )
     parser.add_argument('--seed', type=int, default=recipe.seed, help='of weights and order')
-    parser.add_argument('--frames', type=int, default=4800, help='how many to learn from')
+    parser.add_argument('--frames', type=int, default=12000, help='how many to learn from')
     parser.add_argument('--processes', type=int, default=2, help='for rendering')
     parser.add_argument('--threads', type=int, default=1, help='for training')
     args = parser.parse_args()

@@ -43,9 +43,9 @@ class Recipe:
     """
 
     seed: int = 0
-    small_steps: int = 4400
+    small_steps: int = 20000
     rates: tuple[tuple[int, float], ...] = (
-        (0, 0.0), (200, 6e-3), (2700, 6e-3), (4500, 1.1e-3), (4600, 3e-3), (5300, 0.0),
+        (0, 0.0), (200, 6e-3), (12000, 6e-3), (20000, 1e-3), (20100, 2.5e-3), (23600, 0.0),
     )
     batch: int = 24
     weight_decay: float = 1e-2
