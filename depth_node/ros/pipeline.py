@@ -1,16 +1,18 @@
 """
-What happens to a frame: read and predicted in one thread, measured and sent in another.
+What happens to a frame: read and predicted, then measured and sent.
 
-The engine leaves most of the processor's attention to itself while it runs, and the making and
-sending of messages is one thread's work; done side by side they share the cores, instead of
-leaving all but one idle. Nothing queues: the second thread takes a frame only when it is idle,
-and the first then goes on with the newest one there is.
+Where the engine leaves a core free, or runs on a GPU, a second thread does the second half while
+the engine already runs on the next frame. Nothing queues: the second thread takes a frame only
+when it is idle, and the first then goes on with the newest one there is. An engine with a thread
+on every core would only be held up: its threads wait for each other after every layer, so that
+whatever takes one core away stops them all. There one half follows the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import os
 import time
 from typing import Any
 
@@ -19,6 +21,7 @@ from sensor_msgs.msg import CompressedImage
 
 from depth_node.advice import idle_parameters
 from depth_node.config import Config
+from depth_node.engine.base import Engine
 from depth_node.errors import DepthNodeError, EngineError
 from depth_node.estimator import DepthEstimator, DepthFrame, Moment
 from depth_node.model import Size
@@ -154,7 +157,11 @@ class Pipeline:
             )
             self._health.clear('engine', 'frame')
             self._turn = 1 - turn
-            self._back.hand_over(Predicted(seen, prediction, estimator, wanted, job.arrived))
+            predicted = Predicted(seen, prediction, estimator, wanted, job.arrived)
+            if overlaps(estimator.engine, self._config().engine.threads):
+                self._back.hand_over(predicted)
+            else:
+                self._finish(predicted)
 
     def _finish(self, predicted: Predicted) -> None:
         """Do the second half of a frame; never raises."""
@@ -228,6 +235,18 @@ class _Guard:
         else:
             return False
         return True
+
+
+def overlaps(engine: Engine | None, threads: int) -> bool:
+    """
+    Decide whether a frame is sent while the engine runs on the next one.
+
+    :param engine: the engine.
+    :param threads: of it, as ``engine.threads`` has it.
+    :returns: whether the engine leaves a core free.
+    """
+    on_cpu = engine is None or ', CPU' in engine.description
+    return not on_cpu or 0 < threads < len(os.sched_getaffinity(0))
 
 
 def _size_of(message: Any) -> Size:
