@@ -13,6 +13,7 @@ from depth_node.training.data.samples import Samples
 from depth_node.training.learner import Learner
 from depth_node.training.processes import Processes
 from depth_node.training.trainer import DivergedError, Trainer
+from depth_node.training.validation import validate
 
 ALONE = Processes(0, 1, torch.device('cpu'))
 
@@ -89,6 +90,22 @@ def test_it_learns(drive: Recording, tmp_path: Path) -> None:
     run.run()
     first, last = run.progress.validations[0], run.progress.validations[-1]
     assert last['abs_rel'] < 0.6 * first['abs_rel']
+
+
+def test_self_supervision_learns_metres_from_pictures_and_odometry(tmp_path: Path) -> None:
+    drive = recording(tmp_path / 'r', 60)
+    chosen = config(
+        objective='self_supervised', pose_network='alignment', kind='metric_depth', odometry=1.0,
+        steps=60, batch=4, learning_rate=2e-3, warmup=10, validate_every=60, smoothness=0.01,
+        min_depth=0.5, max_depth=50.0,
+    )
+    run = trainer(drive, chosen, tmp_path / 'out')
+    untrained = validate(run.learner, Samples([drive], chosen), ALONE.device).figures
+    run.run()
+    learned = run.progress.validations[-1]
+    assert untrained['abs_rel'] > 1.5
+    assert learned['abs_rel'] < 0.35
+    assert learned['abs_rel_median'] < 0.9 * untrained['abs_rel_median']
 
 
 def test_fine_tuning_first_judges_where_it_starts(drive: Recording, tmp_path: Path) -> None:
