@@ -34,9 +34,15 @@ def cache_root() -> Path:
     Say where fetched and exported models are kept.
 
     :returns: ``depth_node/models`` under $XDG_CACHE_HOME or ``~/.cache``.
+    :raises ModelError: neither is known.
     """
-    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(base) / 'depth_node' / 'models'
+    # the XDG specification: relative values are to be ignored
+    home = Path(os.environ.get('XDG_CACHE_HOME', ''))
+    try:
+        base = home if home.is_absolute() else Path.home() / '.cache'
+    except RuntimeError as error:  # a user without a home, as containers have them
+        raise ModelError('This user has no home folder.', 'Set HOME or XDG_CACHE_HOME.') from error
+    return base / 'depth_node' / 'models'
 
 
 def is_offline() -> bool:
@@ -193,8 +199,12 @@ def _lock(folder: Path, name: str) -> Iterator[None]:
             'Set XDG_CACHE_HOME to a folder that can, or mend the permissions.',
         ) from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it however this ends
-        yield
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info('%s: another process fetches it; waiting', name)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # the system lets go of the lock however this ends
 
 
 @contextlib.contextmanager

@@ -273,7 +273,10 @@ def test_offline_uses_what_is_there_and_asks_nobody(
     assert site.seen == []
 
 
-def test_two_at_once_fetch_once(site: Site, tmp_path: Path) -> None:
+def test_two_at_once_fetch_once(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, 'depth_node')
     site.slow = 0.0001
     threads = [
         threading.Thread(target=fetch, args=(web(site), tmp_path)) for _ in range(2)
@@ -284,11 +287,14 @@ def test_two_at_once_fetch_once(site: Site, tmp_path: Path) -> None:
         thread.join()
     assert (tmp_path / 'model.bin').read_bytes() == CONTENT
     assert len(site.seen) == 1
+    assert caplog.text.count('another process fetches it; waiting') == 1
 
 
 def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', '/somewhere')
     assert cache_root() == Path('/somewhere/depth_node/models')
+    monkeypatch.setenv('XDG_CACHE_HOME', 'relative')
+    assert cache_root() == Path.home() / '.cache/depth_node/models'
 
 
 HUB = '''

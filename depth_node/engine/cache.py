@@ -33,12 +33,19 @@ def cache_root(configured: str = '') -> Path:
     :param configured: ``engine.cache_dir``; empty: ``depth_node`` under ``$XDG_CACHE_HOME``, or
         under ``~/.cache``.
     :returns: the folder.
+    :raises EngineError: there is no home folder to put it in.
     """
     if configured:
         return Path(configured).expanduser()
     # the XDG specification: relative values are to be ignored
     home = os.environ.get('XDG_CACHE_HOME', '')
-    base = Path(home) if Path(home).is_absolute() else Path('~/.cache').expanduser()
+    try:
+        base = Path(home) if Path(home).is_absolute() else Path('~/.cache').expanduser()
+    except RuntimeError as error:  # a user without a home, as containers have them
+        raise EngineError(
+            'This user has no home folder for the cache of engines.',
+            'Set engine.cache_dir, HOME or XDG_CACHE_HOME.',
+        ) from error
     return base / 'depth_node'
 
 

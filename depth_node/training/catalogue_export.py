@@ -7,6 +7,7 @@ from pathlib import Path
 import shutil
 import tempfile
 import zipfile
+import zlib
 
 from torch import nn
 
@@ -87,6 +88,7 @@ def _unpacked(archive: Path, folder: Path) -> Path:
                     )
                 with zipped.open(found[0]) as source, (folder / name).open('wb') as target:
                     shutil.copyfileobj(source, target)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        # RuntimeError: encrypted, or packed in a way zipfile does not know
         raise ModelError(f'{archive}: is not a zip that can be read ({error}).') from error
     return folder

@@ -14,7 +14,8 @@ import pytest
 
 from depth_node.engine.cache import cache_root, EngineCache, Key, writable, write_whole
 from depth_node.engine.lock import locked
-from depth_node.errors import CancelledError, EngineError
+from depth_node.errors import CancelledError, EngineError, ModelError
+from depth_node.fetch import cache_root as models_root
 
 KEY = Key('a' * 64, 'TensorRT 10.3.0', 'Orin', '8.7', 'fp16', {'optimization_level': 3})
 PLAN = b'plan' * 100
@@ -33,6 +34,20 @@ def test_the_folder_comes_from_the_parameter_or_from_xdg(monkeypatch, tmp_path):
     for ignored in ('relative/path', ''):
         monkeypatch.setenv('XDG_CACHE_HOME', ignored)
         assert cache_root() == tmp_path / '.cache' / 'depth_node'
+
+
+def test_a_user_without_a_home_is_told(monkeypatch):
+    def unknown(_uid):
+        raise KeyError('uid not found')
+
+    monkeypatch.delenv('HOME', raising=False)
+    monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+    monkeypatch.setattr('pwd.getpwuid', unknown)
+    with pytest.raises(EngineError, match='no home folder'):
+        cache_root()
+    with pytest.raises(ModelError, match='no home folder'):
+        models_root()
+    assert cache_root('/somewhere') == Path('/somewhere')
 
 
 def test_what_was_stored_is_loaded(cache):

@@ -12,7 +12,14 @@ from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from processes import Process, Processes
 import pytest
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.duration import Duration
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    LivelinessPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+)
 from rig import CAMERA, FRAME, Rig
 from rig import smooth_frame as frame
 from rosgraph_msgs.msg import Clock
@@ -119,30 +126,45 @@ def test_everything_changes_with_every_frame(rig: Rig, model: Path) -> None:
         assert (found.width, found.height, found.header.frame_id) == (width, height, name)
 
 
-@pytest.mark.parametrize('publisher', list(ReliabilityPolicy)[1:3])
-@pytest.mark.parametrize(
-    'durability', [DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL]
-)
-def test_cameras_of_every_quality_of_service(
-    rig: Rig, model: Path, publisher: ReliabilityPolicy, durability: DurabilityPolicy
+RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+LATCHED, KEEP_ALL = DurabilityPolicy.TRANSIENT_LOCAL, HistoryPolicy.KEEP_ALL
+SECOND = Duration(seconds=1)
+
+
+@pytest.mark.parametrize('offer', [
+    QoSProfile(depth=3, reliability=RELIABLE),
+    QoSProfile(depth=3, reliability=BEST_EFFORT),
+    QoSProfile(depth=3, reliability=RELIABLE, durability=LATCHED),
+    QoSProfile(depth=3, reliability=BEST_EFFORT, durability=LATCHED),
+    QoSProfile(
+        history=KEEP_ALL, reliability=RELIABLE, deadline=SECOND, lifespan=SECOND,
+        liveliness=LivelinessPolicy.MANUAL_BY_TOPIC, liveliness_lease_duration=SECOND,
+    ),
+], ids=['reliable', 'best effort', 'latched', 'latched best effort', 'all else'])
+def test_cameras_and_subscribers_of_every_quality_of_service(
+    rig: Rig, model: Path, offer: QoSProfile
 ) -> None:
-    """Whatever a camera offers is taken, and whatever a subscriber asks for is given."""
-    qos = QoSProfile(
-        depth=3, history=HistoryPolicy.KEEP_LAST, reliability=publisher, durability=durability
-    )
+    """What a camera offers is taken; what a subscriber asks for is given, or harms nobody."""
     rig.node.destroy_publisher(rig.images)
-    rig.images = rig.node.create_publisher(Image, 'image', qos)
+    rig.images = rig.node.create_publisher(Image, 'image', offer)
     rig.listen('depth/image')
-    sensor: list[Image] = []
-    best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-    rig.node.create_subscription(Image, 'depth/image', sensor.append, best_effort)
-    rig.start(model)
+    heard: list[list[Image]] = []
+    for asked in (
+        QoSProfile(depth=5, reliability=BEST_EFFORT),
+        QoSProfile(history=KEEP_ALL, reliability=RELIABLE),
+        QoSProfile(depth=5, reliability=RELIABLE, durability=LATCHED),  # is not offered
+        QoSProfile(depth=5, reliability=RELIABLE, deadline=SECOND),  # neither
+    ):
+        heard.append([])
+        rig.node.create_subscription(Image, 'depth/image', heard[-1].append, asked)
+    process = rig.start(model)
     rig.until('depth/image', frame(), CAMERA)
     for _ in range(50):
         rig.publish(frame(), CAMERA)
-        if rig.spin(lambda: sensor, 0.2):
+        if rig.spin(lambda: heard[0] and heard[1], 0.2):
             break
-    assert sensor
+    assert [bool(images) for images in heard] == [True, True, False, False]
+    assert process.stop() == 0
 
 
 def test_a_flood_and_a_subscriber_that_never_reads(rig: Rig, model: Path) -> None:

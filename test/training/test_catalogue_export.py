@@ -248,3 +248,26 @@ def test_the_published_sizes_have_the_published_number_of_weights() -> None:
             network = depth_anything.build(ENCODERS[variant])
         count = sum(weight.numel() for weight in network.parameters())
         assert count / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+@pytest.mark.parametrize('how', ['encrypted', 'unknown method', 'cut', 'damaged'])
+def test_a_zip_that_cannot_be_unpacked_is_one_line(tmp_path: Path, how: str) -> None:
+    real = find('monodepth2_mono_640x192')
+    path = tmp_path / 'mono.zip'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as zipped:
+        for name in ('encoder', 'depth'):
+            zipped.writestr(f'mono/{name}.pth', bytes(range(256)) * 40)
+    content = bytearray(path.read_bytes())
+    central = content.index(b'PK\x01\x02')
+    if how == 'encrypted':
+        content[6] |= 1
+        content[central + 8] |= 1
+    elif how == 'unknown method':
+        content[8] = content[central + 10] = 77
+    elif how == 'cut':
+        del content[central - 40:]
+    else:
+        content[60:90] = bytes(30)
+    path.write_bytes(bytes(content))
+    with pytest.raises(ModelError, match='is not a zip that can be read'):
+        export_entry(real, path, Size(640, 192), tmp_path / 'out.onnx')
