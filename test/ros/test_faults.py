@@ -95,6 +95,7 @@ def test_info_missing_late_and_changing(rig: Rig, model: Path) -> None:
     assert rig.until_hears('camera', 'active', frame(), longer)
     broken = messages.camera_info_to_msg(CAMERA, messages.header_of(messages.stamp_of(1), FRAME))
     broken.k[4] = float('nan')
+    rig.settle(0.5)  # until the frames before are answered
     rig.got['depth/image'].clear()
     for _ in range(10):
         rig.infos.publish(broken)
