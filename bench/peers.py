@@ -15,6 +15,7 @@ the filled message. ``python bench/peers.py [--json FILE]``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 import argparse
 import array
 import contextlib
@@ -42,15 +43,15 @@ from depth_node.world import World
 SIZE, NETWORK = Size(640, 480), Size(640, 192)
 
 
-class Usual:
+class Usual(ABC):
     """What the usual Python nodes have in common: messages in, messages out."""
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
 
+    @abstractmethod
     def metres(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network in one way or another."""
-        raise NotImplementedError
 
     def __call__(self, message: Any) -> tuple[Any, Any]:
         """Make a depth image and a colored cloud of an rgb8 message."""

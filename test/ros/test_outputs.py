@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 from rig import FRAME, Rig
 from sensor_msgs.msg import LaserScan
 
@@ -15,17 +12,6 @@ from depth_node.camera import Camera
 from depth_node.ros import messages
 
 CAMERA = Camera.from_hfov(64, 48, 70.0)
-
-
-@pytest.fixture
-def model(network: Callable[..., Path]) -> Path:
-    """A tiny network that brings a scale."""
-    path = network()
-    path.with_suffix('.json').write_text(json.dumps({
-        'format': 1, 'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
-        'min_depth': 0.5, 'max_depth': 10.0, 'scale': 1.0, 'train_focal': 20.0,
-    }))
-    return path
 
 
 def frame() -> np.ndarray:
