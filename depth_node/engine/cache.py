@@ -17,6 +17,7 @@ import json
 import os
 from pathlib import Path
 import re
+import tempfile
 from typing import Any
 
 from depth_node.errors import DataError, EngineError
@@ -59,9 +60,9 @@ def writable(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f'.probe-{os.getpid()}'
-        probe.write_bytes(b'')
-        probe.unlink()
+        # without a name that another thread, or another container's process, could have too
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise EngineError(
             f'The cache folder {folder} cannot be written ({error.strerror}).',

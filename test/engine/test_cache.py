@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 import errno
 import json
@@ -118,6 +119,13 @@ def test_a_read_only_folder_is_named(tmp_path):
         writable(tmp_path / 'file' / 'cache')
     with pytest.raises(EngineError, match='cannot be written'):
         write_whole(tmp_path / 'none' / 'plan', b'')
+
+
+def test_many_may_look_whether_it_can_be_written_at_once(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        looks = [pool.submit(writable, tmp_path / 'new') for _ in range(400)]
+    assert all(look.result() == tmp_path / 'new' for look in looks)
+    assert list((tmp_path / 'new').iterdir()) == []
 
 
 def test_pruning_keeps_what_this_machine_can_use(cache):
