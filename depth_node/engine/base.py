@@ -36,6 +36,8 @@ class Engine(Protocol):
     What was built and how well it agrees with the network, for :func:`verify.in_words`; empty
     where the network runs as it is.
     """
+    on_cpu: bool
+    """Whether it computes on the processor that everything else runs on."""
 
     @property
     def spec(self) -> ModelSpec:

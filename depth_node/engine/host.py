@@ -45,6 +45,8 @@ class HostEngine:
     :param network: what runs.
     """
 
+    on_cpu = True
+
     def __init__(
         self, spec: ModelSpec, size: Size, preparation: Preparation, network: BareNetwork
     ) -> None:

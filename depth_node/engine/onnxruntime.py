@@ -171,6 +171,7 @@ class MergedOnnxRuntime:
         provider = session.get_providers()[0].removesuffix('ExecutionProvider')
         version = _runtime().__version__
         self.description = f'ONNX Runtime {version}, {provider}, {precision.value}'
+        self.on_cpu = provider == 'CPU'
 
     def buffers(self, height: int, width: int) -> Prediction:
         """Allocate what :meth:`infer` fills; see ``Engine``."""

@@ -158,7 +158,8 @@ class Pipeline:
             self._health.clear('engine', 'frame')
             self._turn = 1 - turn
             predicted = Predicted(seen, prediction, estimator, wanted, job.arrived)
-            if overlaps(estimator.engine, self._config().engine.threads):
+            engine, threads = estimator.engine, self._config().engine.threads
+            if engine is not None and overlaps(engine, threads):
                 self._back.hand_over(predicted)
             else:
                 self._finish(predicted)
@@ -237,7 +238,7 @@ class _Guard:
         return True
 
 
-def overlaps(engine: Engine | None, threads: int) -> bool:
+def overlaps(engine: Engine, threads: int) -> bool:
     """
     Decide whether a frame is sent while the engine runs on the next one.
 
@@ -245,8 +246,7 @@ def overlaps(engine: Engine | None, threads: int) -> bool:
     :param threads: of it, as ``engine.threads`` has it.
     :returns: whether the engine leaves a core free.
     """
-    on_cpu = engine is None or ', CPU' in engine.description
-    return not on_cpu or 0 < threads < len(os.sched_getaffinity(0))
+    return not engine.on_cpu or 0 < threads < len(os.sched_getaffinity(0))
 
 
 def _size_of(message: Any) -> Size:

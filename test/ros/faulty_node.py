@@ -24,6 +24,7 @@ class FaultyEngine:
 
     network_size = Size(32, 24)
     description = 'faulty, fake, fp32'
+    on_cpu = True
 
     def __init__(self, spec: object) -> None:
         self.spec = spec

@@ -16,9 +16,9 @@ from depth_node.ros.pipeline import overlaps
 ])
 def test_engine_on_every_core_is_left_alone(monkeypatch, cores, threads, expected) -> None:
     monkeypatch.setattr(os, 'sched_getaffinity', lambda _: set(range(cores)))
-    engine = SimpleNamespace(description='OpenVINO 2026.4, CPU, fp32')
+    engine = SimpleNamespace(on_cpu=True)
     assert overlaps(engine, threads) is expected
 
 
 def test_gpu_leaves_every_core_free() -> None:
-    assert overlaps(SimpleNamespace(description='TensorRT 10.3, Orin, fp16'), 0)
+    assert overlaps(SimpleNamespace(on_cpu=False), 0)

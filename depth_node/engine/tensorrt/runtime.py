@@ -36,6 +36,8 @@ class TensorRtEngine:
     :raises EngineError: the plan does not load here, or is not one of ours. `cuda` stays open.
     """
 
+    on_cpu = False
+
     def __init__(  # noqa: PLR0917
         self, library: Library, cuda: Cuda, plan: bytes, spec: ModelSpec, size: Size,
         precision: str,
