@@ -10,7 +10,7 @@ writing into every fourth float and 4 ms for broadcasting.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -25,6 +25,7 @@ Points = NDArray[np.float32]
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Planes = tuple[slice, Depth, Depth, Depth]
+Room = Callable[[tuple[int, ...]], Points]
 
 _STRIP = 40000
 
@@ -42,7 +43,7 @@ class CloudMaker:
     def __init__(self, rays: NDArray[np.float32], transform: NDArray[Any] | None = None) -> None:
         self.shape: tuple[int, int] = (rays.shape[0], rays.shape[1])
         x, y = (np.ascontiguousarray(rays[..., i]) for i in range(2))
-        self._hole = x * np.float32(0)  # NaN where there is no ray
+        hole = x * np.float32(0)  # NaN where there is no ray
         self._optical = transform is None
         matrix = np.eye(4) if transform is None else np.asarray(transform, np.float64)
         self._offset = [np.float32(v) for v in matrix[:3, 3]]
@@ -54,26 +55,31 @@ class CloudMaker:
         self._planes = np.empty((4, self._rows, self.shape[1]), np.float32)
         self._color = np.zeros((self._rows, self.shape[1], 4), np.uint8)
         self._buffers: dict[int, Points] = {}
-        sees = np.isfinite(self._hole)
-        self._sees = None if sees.all() else sees
+        sees = np.isfinite(hole)
+        holes = not sees.all()
+        self._hole = hole if holes else None
+        self._sees = sees if holes else None
         self._there = np.empty(self.shape, np.bool_)
         self._room = -1
         self._make_room(0)
 
-    def organized(self, depth: Depth, rgb: Color | None = None) -> Points:
+    def organized(
+        self, depth: Depth, rgb: Color | None = None, room: Room | None = None
+    ) -> Points:
         """
         Make a cloud that keeps the image's grid.
 
         :param depth: float32 (H, W), z-depth (m).
         :param rgb: uint8 (H, W, 3), or None for a cloud without color.
+        :param room: gives the array to write to for its shape; None: a buffer of this object.
         :returns: float32 (H, W, 3) x, y, z (m), or (H, W, 4) with the color packed as
             0x00RRGGBB in a float's bits; x, y and z are NaN where depth is not finite.
         :raises DataError: sizes that do not belong together.
         """
-        channels = 3 if rgb is None else 4
-        out = self._buffers.get(channels)
+        shape = (*self.shape, 3 if rgb is None else 4)
+        out = self._buffers.get(shape[-1]) if room is None else room(shape)
         if out is None:
-            out = self._buffers[channels] = np.empty((*self.shape, channels), np.float32)
+            out = self._buffers[shape[-1]] = np.empty(shape, np.float32)
         for rows, x, y, z in self.planes(depth):
             planes = [x, y, z] if rgb is None else [x, y, z, _packed(rgb[rows], self._color)]
             cv2.merge(planes, dst=out[rows])
@@ -210,7 +216,8 @@ class CloudMaker:
             far = self._planes[3, :rows.stop - rows.start]
             with np.errstate(invalid='ignore'):
                 # infinity times zero is NaN
-                np.multiply(depth[rows], self._hole[rows], out=far)
+                zero = np.float32(0) if self._hole is None else self._hole[rows]
+                np.multiply(depth[rows], zero, out=far)
             yield rows, np.add(far, depth[rows], out=far)
 
     def _pieces(self) -> Iterator[slice]:

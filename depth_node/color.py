@@ -39,12 +39,14 @@ def colorize(
     :param nearest: depth of the brightest color (m).
     :param farthest: depth of the darkest color (m).
     :param bar: whether to add a scale in metres below the picture.
-    :param out: uint8 (H, W, 3) to overwrite, or None for a new one.
+    :param out: what is returned, to overwrite; None for a new one.
     :returns: uint8 (H, W, 3), blue, green, red; with a bar :func:`bar_height` rows more.
     """
     per_metre = _LEVELS / (farthest - nearest)
     height, width = depth.shape
-    picture = np.empty((height, width, 3), np.uint8) if out is None else out
+    more = bar_height(height) if bar else 0
+    picture = np.empty((height + more, width, 3), np.uint8) if out is None else out
+    image = picture[:height]
     rows = min(height, max(1, _STRIP // width))
     scratch, levels = np.empty((rows, width), np.float32), np.empty((rows, width), np.uint8)
     for start in range(0, height, rows):
@@ -53,10 +55,10 @@ def colorize(
         np.clip(strip, np.float32(nearest), np.float32(farthest), out=within)
         # 1 for the farthest to 255 for the nearest; NaN becomes 0, the color kept for it
         cv2.convertScaleAbs(within, indices, -per_metre, 1 + farthest * per_metre)
-        cv2.applyColorMap(indices, _table(), dst=picture[start:start + rows])
-    if not bar:
-        return picture
-    return np.vstack([picture, scale_bar(width, bar_height(height), nearest, farthest)])
+        cv2.applyColorMap(indices, _table(), dst=image[start:start + rows])
+    if bar:
+        picture[height:] = scale_bar(width, more, nearest, farthest)
+    return picture
 
 
 def bar_height(height: int) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from depth_node.camera import Camera
-from depth_node.cloud import CloudMaker, Color, Depth, Points, sampled
+from depth_node.cloud import CloudMaker, Color, Depth, Points, Room, sampled
 from depth_node.config import Config
 from depth_node.ground import camera_over_ground, fit_ground, Ground, Pose
 from depth_node.rigid import matrix_of
@@ -129,6 +129,7 @@ class PointsPipeline:
         *,
         points: bool = True,
         scan: bool = False,
+        room: Room | None = None,
     ) -> Planned:
         """
         Make what is wanted of a frame.
@@ -138,6 +139,8 @@ class PointsPipeline:
         :param frames: the transforms :meth:`frames` asks for.
         :param points: whether the cloud is wanted.
         :param scan: whether the scan is wanted.
+        :param room: gives the array for a cloud of this shape, such as a message's own bytes; it
+            is not asked for lists, whose length is not known before.
         :returns: cloud and scan; the arrays belong to the pipeline until the next frame.
         :raises DataError: depth of another size than the camera.
         """
@@ -151,7 +154,7 @@ class PointsPipeline:
             ground = self._find_ground(depth)
         cloud = None
         if points and not (config.points.frame and frames.points is None):
-            cloud = self._make_cloud(depth, rgb, ground)
+            cloud = self._make_cloud(depth, rgb, ground, room)
         made = None
         if scan and self._scan is not None and ground is not None:
             made = self._scan.scan(depth[::self._scan_stride], ground)
@@ -203,7 +206,9 @@ class PointsPipeline:
         points = points[np.isfinite(points).all(-1)]
         return fit_ground(points, self.config.ground, self._base[2, 3])
 
-    def _make_cloud(self, depth: Depth, rgb: Color | None, ground: Ground | None) -> Points | None:
+    def _make_cloud(
+        self, depth: Depth, rgb: Color | None, ground: Ground | None, room: Room | None
+    ) -> Points | None:
         config = self.config.points
         depth = sampled(depth, config.stride)
         rgb = sampled(rgb, config.stride) if rgb is not None and config.color else None
@@ -223,8 +228,9 @@ class PointsPipeline:
             return self._cloud.picked(capped(pixels, config.max_points), depth, rgb)
         if mask is not None and split is not None:
             depth = split.only(depth, mask)
-        make = self._cloud.organized if config.organized else self._cloud.listed
-        return make(depth, rgb)
+        if config.organized:
+            return self._cloud.organized(depth, rgb, room)
+        return self._cloud.listed(depth, rgb)
 
 
 def _same(one: Frames, other: Frames) -> bool:

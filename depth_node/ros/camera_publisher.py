@@ -67,6 +67,7 @@ class CameraPublisher(Node):
         )
         self._info = self.create_publisher(CameraInfo, 'camera/camera_info', qos)
         self._truth = self.create_publisher(Image, 'camera/depth_truth', qos)
+        self._kept, self._kept_truth = messages.Kept(Image), messages.Kept(Image)
         self._transform = _publish_transform(self, self._config)
         self.code: int | None = None
         self._stopping = threading.Event()
@@ -139,22 +140,26 @@ class CameraPublisher(Node):
             )
 
     def _publish(self, frame: Frame) -> None:
-        now = self._config.stamps == 'now'
-        stamp = self.get_clock().now().to_msg() if now else messages.stamp_of(frame.stamp)
-        header = messages.header_of(stamp, self._config.frame_id)
+        config = self._config
+        header = messages.header_of(messages.stamp_of(frame.stamp), config.frame_id)
         # first the small one, so that a subscriber has it when the picture comes
-        self._info.publish(info_of(frame, header))
+        sent: list[tuple[Publisher, Any]] = [(self._info, info_of(frame, header))]
         if _heard(self._image):
-            encoding = self._config.encoding
             image = frame.rgb
-            if encoding in _ENCODE:
-                image = cv2.cvtColor(image, _ENCODE[encoding])
-            self._image.publish(messages.image_to_msg(image, encoding, header))
+            if config.encoding in _ENCODE:
+                image = cv2.cvtColor(image, _ENCODE[config.encoding])
+            message = messages.image_to_msg(image, config.encoding, header, self._kept)
+            sent.append((self._image, message))
         if _heard(self._jpeg):
-            quality = self._config.jpeg_quality
-            self._jpeg.publish(messages.jpeg_to_msg(frame.rgb, header, quality))
+            sent.append((self._jpeg, messages.jpeg_to_msg(frame.rgb, header, config.jpeg_quality)))
         if frame.depth is not None and _heard(self._truth):
-            self._truth.publish(messages.depth_to_msg(frame.depth, '32FC1', header))
+            truth = messages.depth_to_msg(frame.depth, '32FC1', header, self._kept_truth)
+            sent.append((self._truth, truth))
+        if config.stamps == 'now':
+            # with everything made: what takes time from here on is the way to the subscriber
+            header.stamp = self.get_clock().now().to_msg()
+        for publisher, ready in sent:
+            publisher.publish(ready)
 
     def _listeners(self) -> bool:
         return _heard(self._image) or _heard(self._jpeg)

@@ -131,7 +131,8 @@ class Health:
         """
         with self._lock:
             known = self._problems.get(key)
-            if known is not None and _words(known.text) == _words(text):
+            same = known is not None and known.text == text
+            if known is not None and (same or _words(known.text) == _words(text)):
                 known.text, known.fatal = text, fatal
                 return False
             self._problems[key] = Problem(text, fatal)

@@ -1,8 +1,8 @@
 """
 Messages to arrays and back, each way with at most one copy.
 
-Into a message the bytes go through its own ``array.array``: one memcpy on every ROS 2, where
-``bytes`` or an ndarray are checked value by value (58 ms for a VGA depth image on Humble). A
+The bytes are written into the message's own ``array.array``, on every ROS 2; ``bytes`` or an
+ndarray would be checked value by value (58 ms for a VGA depth image on Humble). A
 float field takes a Python float and nothing else: with checks off, an int is sent as garbage.
 """
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import array
 import functools
-from typing import Any
+import math
+from typing import Any, Generic, TypeVar
 
 from builtin_interfaces.msg import Time
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2, PointField
 from std_msgs.msg import Header
 
@@ -32,6 +33,8 @@ from depth_node.errors import DataError
 from depth_node.scan import ScanGeometry
 
 _NANOSECONDS = 1_000_000_000
+
+MessageT = TypeVar('MessageT', Image, PointCloud2)
 
 
 def rgb_from_msg(message: Image, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
@@ -118,24 +121,80 @@ def camera_info_to_msg(camera: Camera, header: Header) -> CameraInfo:
     return message
 
 
-def image_to_msg(image: NDArray[Any], encoding: str, header: Header) -> Image:
+class Kept(Generic[MessageT]):
+    """
+    A message that is filled again and again, in place.
+
+    What is published has been copied when ``publish`` returns, so that the next frame may have
+    the same bytes, and whoever makes the values may write them there himself (:meth:`room`):
+    4.9 MB of a cloud are then neither allocated nor copied.
+
+    :param kind: Image or PointCloud2.
+    """
+
+    def __init__(self, kind: type[MessageT]) -> None:
+        self.message: MessageT = kind()
+        self._bytes = np.empty(0, np.uint8)
+
+    def room(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
+        """
+        Give the message's bytes as an array.
+
+        :param shape: of the array.
+        :param dtype: of its values.
+        :returns: a view of that shape; what it holds is what was last written.
+        """
+        count = math.prod(shape) * np.dtype(dtype).itemsize
+        if self._bytes.nbytes != count:
+            self._renew(bytes(count))
+        return self._bytes.view(dtype).reshape(shape)
+
+    def fill(self, values: NDArray[Any]) -> None:
+        """
+        Let the message have some values.
+
+        :param values: any array; nothing is copied of one that :meth:`room` has given.
+        """
+        # through uint8 and not a memoryview's cast, which refuses an empty cloud
+        flat = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+        if self._bytes.nbytes != flat.nbytes:
+            self._renew(flat.data)
+        elif self._bytes.ctypes.data != flat.ctypes.data:
+            np.copyto(self._bytes, flat)
+
+    def _renew(self, content: Any) -> None:
+        """Take over bytes of another number: an array that has views cannot change its size."""
+        # into the array that the message has: one that is assigned is copied by Iron and later
+        self.message.data = array.array('B')
+        self.message.data.frombytes(content)
+        self._bytes = np.asarray(memoryview(self.message.data))
+
+
+def image_to_msg(
+    image: NDArray[Any], encoding: str, header: Header, kept: Kept[Image] | None = None
+) -> Image:
     """
     Send an array as an image.
 
     :param image: (H, W) or (H, W, C), of the encoding's type, native byte order.
     :param encoding: one whose rows hold whole pixels, such as ``rgb8``, ``bgr8``, ``32FC1``.
     :param header: stamp and optical frame.
+    :param kept: the message to be filled; None: a new one.
     :returns: the message.
     """
-    height, width = image.shape[:2]
-    message = Image(header=header, height=height, width=width, encoding=encoding)
+    kept = kept or Kept(Image)
+    message = kept.message
+    message.header, message.encoding = header, encoding
+    message.height, message.width = image.shape[:2]
     message.is_bigendian = int(not _little_endian(image))
-    message.step = image.nbytes // height
-    _fill(message.data, image)
+    message.step = image.nbytes // message.height
+    kept.fill(image)
     return message
 
 
-def depth_to_msg(metres: NDArray[np.float32], encoding: str, header: Header) -> Image:
+def depth_to_msg(
+    metres: NDArray[np.float32], encoding: str, header: Header, kept: Kept[Image] | None = None
+) -> Image:
     """
     Send metres as a depth image (REP-118).
 
@@ -143,10 +202,11 @@ def depth_to_msg(metres: NDArray[np.float32], encoding: str, header: Header) -> 
     :param encoding: ``32FC1`` sends them as they are; ``16UC1`` as millimetres, in which 0 is
         whatever is invalid or beyond 65.535 m.
     :param header: the camera image's.
+    :param kept: the message to be filled; None: a new one.
     :returns: the message.
     """
     image = to_millimetres(metres) if encoding == '16UC1' else metres
-    return image_to_msg(image, encoding, header)
+    return image_to_msg(image, encoding, header, kept)
 
 
 def jpeg_to_msg(rgb: NDArray[np.uint8], header: Header, quality: int = 90) -> CompressedImage:
@@ -163,7 +223,9 @@ def jpeg_to_msg(rgb: NDArray[np.uint8], header: Header, quality: int = 90) -> Co
     return message
 
 
-def cloud_to_msg(points: NDArray[np.float32], header: Header) -> PointCloud2:
+def cloud_to_msg(
+    points: NDArray[np.float32], header: Header, kept: Kept[PointCloud2] | None = None
+) -> PointCloud2:
     """
     Send points.
 
@@ -171,21 +233,25 @@ def cloud_to_msg(points: NDArray[np.float32], header: Header) -> PointCloud2:
         for a list of valid points; C is 3 for x, y, z (m) or 4 with the color packed as
         0x00RRGGBB in a float's bits.
     :param header: stamp, and the frame the points are in.
+    :param kept: the message to be filled; None: a new one.
     :returns: the message, little-endian where the machine is.
     """
     organized = points.ndim == 3
     height, width = points.shape[:2] if organized else (1, len(points))
     channels = points.shape[-1]
-    message = PointCloud2(header=header, height=height, width=width)
-    message.fields = [
-        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-        for i, name in enumerate(('x', 'y', 'z', 'rgb')[:channels])
-    ]
+    kept = kept or Kept(PointCloud2)
+    message = kept.message
+    message.header, message.height, message.width = header, height, width
+    if len(message.fields) != channels:
+        message.fields = [
+            PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+            for i, name in enumerate(('x', 'y', 'z', 'rgb')[:channels])
+        ]
     message.is_bigendian = not _little_endian(points)
     message.point_step = 4 * channels
     message.row_step = 4 * channels * width
     message.is_dense = not organized
-    _fill(message.data, points)
+    kept.fill(points)
     return message
 
 
@@ -274,12 +340,6 @@ def _cv_bridge_rgb(message: Image) -> NDArray[np.uint8] | None:
             f'image encoding {message.encoding[:40]!r} is not known, and cv_bridge says: {error}.'
         ) from error
     return np.ascontiguousarray(image, np.uint8)
-
-
-def _fill(data: array.array[int], values: NDArray[Any]) -> None:
-    # into the array that the message has: one that is assigned is copied by Iron and later
-    # through uint8 and not a memoryview's cast, which refuses an empty cloud
-    data.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
 
 
 def _little_endian(values: NDArray[Any]) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from builtin_interfaces.msg import Time
 import numpy as np
 from numpy.typing import NDArray
+from sensor_msgs.msg import Image, PointCloud2
 
 from depth_node.camera import Camera
-from depth_node.color import colorize
+from depth_node.color import bar_height, colorize
 from depth_node.config import Config
 from depth_node.estimator import DepthFrame
 from depth_node.points import Frames, PointsPipeline
@@ -46,7 +47,9 @@ class Sender:
         self._notices = notices
         self._stages = notices.health.stages
         self._points: PointsPipeline | None = None
-        self._picture: NDArray[np.uint8] | None = None
+        # filled again with every frame; what is published has been copied
+        self._cloud = messages.Kept(PointCloud2)
+        self._depth, self._relative, self._color = (messages.Kept(Image) for _ in range(3))
 
     def wanted(self) -> Wanted:
         """
@@ -70,29 +73,29 @@ class Sender:
         """
         publish, header = self._outputs.publish, seen.header
         if 'depth/image_relative' in wanted:
-            values = messages.image_to_msg(result.prediction.values, '32FC1', header)
-            publish('depth/image_relative', values)
+            values, kept = result.prediction.values, self._relative
+            publish('depth/image_relative', messages.image_to_msg(values, '32FC1', header, kept))
         depth = result.depth
         if depth is None or camera is None:
             return 'depth/image_relative' in wanted
+        # what a planner waits for goes first
+        if 'depth/points' in wanted or 'depth/scan' in wanted:
+            self._plan(wanted, depth, camera, seen)
         output = self._config().output
         if 'depth/image' in wanted:
-            message = messages.depth_to_msg(depth, output.encoding, header)
+            message = messages.depth_to_msg(depth, output.encoding, header, self._depth)
             self._stages.lap('message')
             publish('depth/image', message)
             self._stages.lap('publish')
         if 'depth/camera_info' in wanted:
             publish('depth/camera_info', messages.camera_info_to_msg(camera, header))
-        if 'depth/points' in wanted or 'depth/scan' in wanted:
-            self._plan(wanted, depth, camera, seen)
         if 'depth/image_color' in wanted:
-            if self._picture is None or self._picture.shape[:2] != depth.shape:
-                self._picture = np.empty((*depth.shape, 3), np.uint8)
-            picture = colorize(
-                depth, output.color_min, output.color_max, bar=output.color_bar,
-                out=self._picture,
-            )
-            publish('depth/image_color', messages.image_to_msg(picture, 'bgr8', header))
+            height, width = depth.shape
+            rows = height + (bar_height(height) if output.color_bar else 0)
+            picture: NDArray[np.uint8] = self._color.room((rows, width, 3), np.uint8)
+            colorize(depth, output.color_min, output.color_max, bar=output.color_bar, out=picture)
+            message = messages.image_to_msg(picture, 'bgr8', header, self._color)
+            publish('depth/image_color', message)
             self._stages.lap('color')
         return True
 
@@ -107,12 +110,14 @@ class Sender:
         points, scan = 'depth/points' in wanted, 'depth/scan' in wanted
         optical, stamp = seen.header.frame_id, seen.header.stamp
         frames = self._frames(made.frames(points=points, scan=scan), optical, stamp)
-        planned = made.process(depth, seen.rgb, frames, points=points, scan=scan)
+        planned = made.process(
+            depth, seen.rgb, frames, points=points, scan=scan, room=self._cloud.room
+        )
         self._stages.lap('cloud')
         self._notices.set('planning', planned.note)
         if planned.points is not None:
             header = messages.header_of(stamp, config.points.frame or optical)
-            message = messages.cloud_to_msg(planned.points, header)
+            message = messages.cloud_to_msg(planned.points, header, self._cloud)
             self._stages.lap('message')
             self._outputs.publish('depth/points', message)
             self._stages.lap('publish')

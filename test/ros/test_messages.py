@@ -282,6 +282,47 @@ def test_cv_bridge_is_looked_for_once(install_bridge, monkeypatch):
     assert len(looked) == 1
 
 
+shapes = st.one_of(
+    st.tuples(st.integers(0, 9), st.integers(3, 4)),
+    st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(3, 4)),
+)
+
+
+@given(st.lists(shapes, min_size=1, max_size=5), st.integers(0, 2**32 - 1))
+def test_a_message_filled_again_is_as_a_new_one(clouds, seed):
+    rng, kept = np.random.default_rng(seed), messages.Kept(PointCloud2)
+    for shape in clouds:
+        points = rng.standard_normal(shape).astype(np.float32)
+        again = messages.cloud_to_msg(points, HEADER, kept)
+        assert serialize_message(again) == serialize_message(messages.cloud_to_msg(points, HEADER))
+
+
+@given(st.lists(st.sampled_from([(4, 6, 3), (4, 6), (2, 12), (8, 9, 3)]), min_size=1, max_size=5))
+def test_an_image_filled_again_is_as_a_new_one(sizes):
+    kept = messages.Kept(Image)
+    for number, shape in enumerate(sizes):
+        image = np.full(shape, number + 1, np.uint8)
+        encoding = 'rgb8' if len(shape) == 3 else 'mono8'
+        again = messages.image_to_msg(image, encoding, HEADER, kept)
+        assert serialize_message(again) == serialize_message(
+            messages.image_to_msg(image, encoding, HEADER)
+        )
+
+
+def test_what_is_written_into_a_message_is_not_copied():
+    kept = messages.Kept(PointCloud2)
+    room = kept.room((3, 5, 4))
+    room[...] = np.arange(60, dtype=np.float32).reshape(3, 5, 4)
+    message = messages.cloud_to_msg(room, HEADER, kept)
+    assert np.shares_memory(room, np.frombuffer(message.data, np.uint8))
+    assert kept.room((3, 5, 4)).ctypes.data == room.ctypes.data
+    read = np.frombuffer(through_dds(message).data, np.float32)
+    np.testing.assert_array_equal(read, np.arange(60))
+    # a view that somebody still holds does not keep the message from changing its size
+    assert kept.room((2, 5, 4)).shape == (2, 5, 4)
+    np.testing.assert_array_equal(room.reshape(-1), np.arange(60))
+
+
 def test_agrees_with_cv_bridge():
     bridge = pytest.importorskip('cv_bridge').CvBridge()
     rng = np.random.default_rng(0)
