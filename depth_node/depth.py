@@ -135,9 +135,13 @@ def to_metres(
     """
     with np.errstate(all='ignore'):
         for values, depth, scratch in _strips(prediction.values, out):
-            np.multiply(values, 0.0, out=scratch)  # NaN where not finite, else 0
             _formula(values, spec, scale, focal, depth)
-            np.add(depth, scratch, out=depth)
+            # a look spares most strips the passes below; NaN makes both comparisons false
+            if depth.min() > 0 and depth.max() < np.inf:
+                continue
+            if not spec.kind.is_disparity:  # else what is infinite has become 0
+                np.subtract(depth, depth, out=scratch)
+                np.add(depth, scratch, out=depth)
             cv2.threshold(depth, 0.0, np.nan, cv2.THRESH_BINARY_INV, dst=scratch)
             np.add(depth, scratch, out=depth)  # NaN unless positive
     return out
@@ -155,10 +159,13 @@ def clip_range(depth: Depth, nearest: float, farthest: float) -> Depth:
     below = np.nextafter(np.float32(nearest), np.float32(-np.inf))
     with np.errstate(all='ignore'):
         for _, strip, scratch in _strips(depth, depth):
-            cv2.threshold(strip, farthest, np.inf, cv2.THRESH_BINARY, dst=scratch)
-            np.add(strip, scratch, out=strip)
-            cv2.threshold(strip, float(below), -np.inf, cv2.THRESH_BINARY_INV, dst=scratch)
-            np.add(strip, scratch, out=strip)
+            # most strips have nothing beyond; of nothing but NaN both are NaN
+            if np.fmax.reduce(strip) > farthest:
+                cv2.threshold(strip, farthest, np.inf, cv2.THRESH_BINARY, dst=scratch)
+                np.add(strip, scratch, out=strip)
+            if np.fmin.reduce(strip) < nearest:
+                cv2.threshold(strip, float(below), -np.inf, cv2.THRESH_BINARY_INV, dst=scratch)
+                np.add(strip, scratch, out=strip)
     return depth
 
 
