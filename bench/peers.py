@@ -29,6 +29,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from sensor_msgs.msg import Image, PointCloud2
 
 from depth_node.camera import Camera
 from depth_node.config import Config
@@ -194,18 +195,19 @@ class Ours:
         self._camera = camera
         self.bare = self._engine.bare
         self._points = PointsPipeline(camera, self._config)
+        self._image, self._cloud = messages.Kept(Image), messages.Kept(PointCloud2)
 
     def __call__(self, message: Any, *, cloud: bool = True) -> tuple[Any, Any]:
         """Make a depth image, filtered, and a colored cloud of an rgb8 message."""
         rgb = messages.rgb_from_msg(message)
         depth = self._estimator.estimate(rgb, self._camera).depth
         assert depth is not None
-        image = messages.depth_to_msg(depth, '32FC1', message.header)
+        image = messages.depth_to_msg(depth, '32FC1', message.header, self._image)
         if not cloud:
             return image, None
-        points = self._points.process(depth, rgb).points
+        points = self._points.process(depth, rgb, room=self._cloud.room).points
         assert points is not None
-        return image, messages.cloud_to_msg(points, message.header)
+        return image, messages.cloud_to_msg(points, message.header, self._cloud)
 
 
 def networks(folder: Path) -> tuple[Any, Model]:
