@@ -144,6 +144,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     'cores': cores,
     'everything': everything,
     'ros': ros,
+    'transport': printed('bench/transport.py', markdown=True),
     'cameras': printed('bench/cameras.py', markdown=True),
     'footprint': printed('bench/footprint.py', markdown=True),
     'points': printed('bench/points.py'),

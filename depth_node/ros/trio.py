@@ -45,6 +45,7 @@ class Drive:
     :param cloud: whether the observer listens to the cloud.
     :param reliability: the camera offers: reliable or best_effort.
     :param camera_profile: False: the camera runs over Fast DDS as it comes, as most drivers do.
+    :param node: the module that is run as the node.
     """
 
     parameters: Mapping[str, object]
@@ -58,6 +59,7 @@ class Drive:
     cloud: bool = True
     reliability: str = 'reliable'
     camera_profile: bool = True
+    node: str = 'depth_node.ros.node'
 
 
 class Processes:
@@ -77,10 +79,10 @@ class Processes:
         self, name: str, module: str, *words: str, profile: bool = True
     ) -> subprocess.Popen[bytes]:
         """
-        Start a module of this package.
+        Start a module.
 
         :param name: of its log.
-        :param module: below ``depth_node.ros``.
+        :param module: as Python imports it.
         :param words: its arguments.
         :param profile: whether it may use the shared-memory profile.
         :returns: the process.
@@ -88,7 +90,7 @@ class Processes:
         environment = self._environment if profile else _without_profile(self._environment)
         with (self._logs / f'{name}.log').open('wb') as log:
             process = subprocess.Popen(  # noqa: S603  our own modules
-                [sys.executable, '-m', f'depth_node.ros.{module}', *words],
+                [sys.executable, '-m', module, *words],
                 env=environment, stdout=log, stderr=subprocess.STDOUT,
             )
         self._all[name] = process
@@ -164,14 +166,14 @@ def run(drive: Drive) -> dict[str, Any]:
         watch += [] if drive.cloud else ['--no-cloud']
         try:
             processes.start(
-                'camera', 'camera_publisher', '--ros-args', *as_words(camera),
+                'camera', 'depth_node.ros.camera_publisher', '--ros-args', *as_words(camera),
                 profile=drive.camera_profile,
             )
             node = processes.start(
-                'node', 'node', '--ros-args', *topics, *as_words(drive.parameters)
+                'node', drive.node, '--ros-args', *topics, *as_words(drive.parameters)
             )
             observer = processes.start(
-                'observer', 'observer', *watch, '--ros-args', *topics,
+                'observer', 'depth_node.ros.observer', *watch, '--ros-args', *topics,
                 '-r', 'depth_truth:=camera/depth_truth',
             )
             observer.wait()
