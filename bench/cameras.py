@@ -79,15 +79,22 @@ def measured(count: int, rate: float, seconds: float, precision: str) -> dict[st
             for n in range(count):
                 place = ['-r', f'__ns:=/c{n}']
                 processes.start(
-                    f'camera{n}', 'camera_publisher', '--ros-args', *place, *trio.as_words(camera)
+                    f'camera{n}', 'depth_node.ros.camera_publisher', '--ros-args', *place,
+                    *trio.as_words(camera),
                 )
                 processes.start(
-                    f'node{n}', 'node', '--ros-args', *place, '-r', 'image:=camera/image_raw',
-                    '-r', 'camera_info:=camera/camera_info', *trio.as_words(parameters),
+                    f'node{n}', 'depth_node.ros.node', '--ros-args', *place,
+                    '-r', 'image:=camera/image_raw', '-r', 'camera_info:=camera/camera_info',
+                    *trio.as_words(parameters),
                 )
             end = time.monotonic() + PATIENCE_S
             while len(listener.clouds) < count and time.monotonic() < end:
                 executor.spin_once(timeout_sec=0.05)
+            if len(listener.clouds) < count:
+                said = '\n'.join(
+                    log.read_text(errors='replace')[-300:] for log in Path(logs).iterdir()
+                )
+                raise SystemExit(f'only {len(listener.clouds)} of {count} gave clouds:\n{said}')
             for length in (WARM_S, seconds):
                 listener.clear()
                 end = time.monotonic() + length

@@ -85,13 +85,13 @@ def started(parameters: dict[str, object], cache: Path) -> dict[str, float]:
         processes = trio.Processes(environment, Path(logs))
         try:
             processes.start(
-                'camera', 'camera_publisher', '--ros-args', *trio.as_words(camera)
+                'camera', 'depth_node.ros.camera_publisher', '--ros-args', *trio.as_words(camera)
             )
             _spin(executor, 6.0, lambda: bool(listener.count_publishers('camera/camera_info')))
             _spin(executor, 1.0, lambda: False)  # it renders before it publishes
             begin = time.monotonic()
             node = processes.start(
-                'node', 'node', '--ros-args', '-r', 'image:=camera/image_raw',
+                'node', 'depth_node.ros.node', '--ros-args', '-r', 'image:=camera/image_raw',
                 '-r', 'camera_info:=camera/camera_info', *trio.as_words(words),
             )
             _spin(executor, PATIENCE_S, lambda: bool(first))

@@ -117,12 +117,12 @@ def soak(args: argparse.Namespace, logs: Path) -> tuple[str, list[Sample], dict[
         'model.name': choice.name, 'engine.threads': args.threads, **choice.parameters,
     }
     try:
-        processes.start('camera', 'camera_publisher', '--ros-args', *trio.as_words({
+        processes.start('camera', 'depth_node.ros.camera_publisher', '--ros-args', *trio.as_words({
             'source': 'world:7', 'width': size.width, 'height': size.height,
             'hfov_deg': trio.HFOV_DEG, 'rate': args.rate, 'preload': trio.PRELOADED,
         }))
         node = processes.start(
-            'node', 'node', '--ros-args', *topics, *trio.as_words(parameters)
+            'node', 'depth_node.ros.node', '--ros-args', *topics, *trio.as_words(parameters)
         )
         samples = watch(node.pid, args, topics)
     finally:
