@@ -14,15 +14,23 @@ from depth_node.training.learner import Learner
 from depth_node.training.processes import joined
 from depth_node.training.trainer import Trainer
 
+CASES = (
+    ('supervised', 'supervised', 'alignment'),
+    ('self_supervised', 'self_supervised', 'small'),
+    ('alignment', 'self_supervised', 'alignment'),
+)
+"""Name, objective and pose network."""
+
 
 def main(recording: str, out: str) -> None:
     """Train on a stored recording; `out` gets a file of gradients for each objective."""
     torch.set_num_threads(1)
     with joined('cpu') as processes:
-        for objective in ('supervised', 'self_supervised'):
+        for name, objective, pose_network in CASES:
             # batch statistics of a part are not those of the whole
             chosen = config(
-                objective=objective, batch=4, freeze_norm=True, clip=0.0, odometry=0.1
+                objective=objective, pose_network=pose_network, batch=4, freeze_norm=True,
+                clip=0.0, odometry=0.1,
             )
             samples = Samples([open_recording(Path(recording))], chosen)
             torch.manual_seed(0)
@@ -32,7 +40,7 @@ def main(recording: str, out: str) -> None:
             if processes.first:
                 gradients = {n: p.grad for n, p in learner.named_parameters()}
                 gradients['world'] = processes.world
-                torch.save(gradients, Path(out) / f'{objective}.pt')
+                torch.save(gradients, Path(out) / f'{name}.pt')
 
 
 if __name__ == '__main__':

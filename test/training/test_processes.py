@@ -30,9 +30,9 @@ def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
         check=False, env=environment, capture_output=True, text=True, timeout=360,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    for objective in ('supervised', 'self_supervised'):
+    for case, _, _ in one_step.CASES:
         one, two = (
-            torch.load(tmp_path / name / f'{objective}.pt', weights_only=True)
+            torch.load(tmp_path / name / f'{case}.pt', weights_only=True)
             for name in ('one', 'two')
         )
         assert (one.pop('world'), two.pop('world')) == (1, 2)
