@@ -152,8 +152,6 @@ SECTIONS: dict[str, Callable[[], str]] = {
     'depth_anything': printed('bench/depth_anything.py'),
     'delivery': printed('bench/delivery.py'),
     'flicker': printed('bench/flicker.py'),
-    'scale': printed('bench/scale.py', '--runs', '20'),
-    'scale_kitti': printed('bench/scale.py', '--data', '../shared/data'),
     'world': printed('bench/world.py'),
 }
 
