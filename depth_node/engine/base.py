@@ -13,6 +13,8 @@ from depth_node.prediction import Prediction
 
 Progress: TypeAlias = Callable[[float, str], None]
 """Called with a share from 0 to 1 and the name of the stage."""
+Log: TypeAlias = Callable[[str], None]
+"""Called with one line for people."""
 
 
 def no_progress(_share: float, _stage: str) -> None:

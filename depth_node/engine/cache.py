@@ -8,7 +8,7 @@ change builds another one. A plan that does not match its description is set asi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import dataclasses
 from dataclasses import dataclass
@@ -20,7 +20,9 @@ import re
 import tempfile
 from typing import Any
 
-from depth_node.errors import DataError, EngineError
+from depth_node.engine.base import Log
+from depth_node.engine.lock import locked
+from depth_node.errors import CancelledError, DataError, EngineError
 from depth_node.files import PART, remove_abandoned, replacing
 
 FORMAT = 1
@@ -185,6 +187,35 @@ class EngineCache:
         write_whole(path, plan)
         write_whole(_beside(path), text.encode())
         return path
+
+    @contextlib.contextmanager
+    def alone(
+        self, name: str, key: Key, *, cancelled: Callable[[], bool], log: Log, warn: Log
+    ) -> Iterator[None]:
+        """
+        Let one process at a time look for an engine and build it; the others find it then.
+
+        :param name: as it will be stored.
+        :param key: as it will be stored.
+        :param cancelled: asked while another process builds.
+        :param log: told that another process does.
+        :param warn: told where there can be no lock, and everybody goes on without.
+        :raises CancelledError: `cancelled` said so.
+        """
+        path = self.path(name, key).with_suffix('.lock')
+        with contextlib.ExitStack() as stack:
+            try:
+                writable(self.folder)
+                stack.enter_context(locked(
+                    path,
+                    cancelled=cancelled,
+                    waiting=lambda: log('Another process builds this engine; waiting.'),
+                ))
+            except CancelledError:
+                raise
+            except (EngineError, OSError) as error:
+                warn(f'{error} The engine is not kept, so every start builds it.')
+            yield
 
     def set_aside(self, name: str, key: Key) -> None:
         """

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from depth_node import network as networks
 from depth_node.config import EngineConfig
 from depth_node.engine import openvino as cpu
-from depth_node.engine.base import Engine, never, no_progress, Progress
+from depth_node.engine.base import Engine, Log, never, no_progress, Progress
 from depth_node.engine.cache import cache_root, EngineCache, Key
 from depth_node.engine.host import HostEngine
 from depth_node.engine.verify import as_built, compare, sample_frames
@@ -34,7 +34,6 @@ from depth_node.model import Model, Size
 from depth_node.prepare import Preparation
 
 _LOGGER = logging.getLogger(__name__)
-Log = Callable[[str], None]
 Frame = NDArray[np.uint8]
 
 MEDIAN_BOUND = 0.03
@@ -97,25 +96,33 @@ class _Job:
     def open(self) -> Engine:
         self.core = cpu.shared_core()
         self.info = networks.inspect(self.model.path)
-        self.options: dict[str, str | int] = {
-            'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': 'f32',
-        }
-        if self.config.threads:
-            self.options['INFERENCE_NUM_THREADS'] = self.config.threads
+        self.options = cpu.cpu_options(self.core, 'fp32', self.config.threads)
         calibration = calibration_frames(self.config.calibration_dir)
         name, key = f'{self.model.spec.name}_{self.size}', self._key(calibration)
         cache = EngineCache(cache_root(self.config.cache_dir) / 'int8')
+        with cache.alone(
+            name, key, cancelled=self.cancelled, log=self.log, warn=self.warn
+        ):
+            return self._cached(cache, name, key) or self._built(cache, name, key, calibration)
+
+    def _cached(self, cache: EngineCache, name: str, key: Key) -> Engine | None:
         # frames nobody had seen when it was kept may say that it does not hold
         kept = None if self.frames else cache.load(name, key)
-        if kept is not None:
-            plan, facts = kept
-            if as_built(facts) and facts['verification']:
-                if not plan:
-                    return self._fallback(facts)
-                with contextlib.suppress(RuntimeError):
-                    compiled = self.core.import_model(plan, 'CPU', self.options)
-                    return self._engine(compiled, facts)
-            cache.set_aside(name, key)
+        if kept is None:
+            return None
+        plan, facts = kept
+        if as_built(facts) and facts['verification']:
+            if not plan:
+                return self._fallback(facts)
+            with contextlib.suppress(RuntimeError):
+                compiled = self.core.import_model(plan, 'CPU', self.options)
+                return self._engine(compiled, facts)
+        cache.set_aside(name, key)
+        return None
+
+    def _built(
+        self, cache: EngineCache, name: str, key: Key, calibration: Sequence[Frame]
+    ) -> Engine:
         compiled, facts = self._build(calibration)
         plan = b'' if compiled is None else compiled.export_model().getvalue()
         with contextlib.suppress(EngineError):  # without a cache it is done again next time

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.config import EngineConfig
-from depth_node.engine.base import Engine, never, no_progress, Progress
+from depth_node.engine.base import Engine, Log, never, no_progress, Progress
 from depth_node.engine.cache import cache_root, writable
 from depth_node.errors import CancelledError, DepthNodeError, EngineError
 from depth_node.model import Model, Size
 
 _LOGGER = logging.getLogger(__name__)
-Log = Callable[[str], None]
 Refused = Callable[[str, str], None]
 """Told the name of an engine that was not taken, and why."""
 

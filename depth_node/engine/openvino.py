@@ -44,7 +44,7 @@ def open_openvino(
     info = networks.inspect(model.path)
     core = shared_core()
     folder = None if cache is None else prepared(cache, model.spec.name, size)
-    options = _options(core, precision, threads, folder)
+    options = cpu_options(core, precision, threads, folder)
     compiled = compiled_network(core, read(core, info, size), info, options)
     if folder is not None:
         remember(folder)
@@ -201,10 +201,19 @@ class OpenVinoNetwork:
         self._request = None
 
 
-def _options(
-    core: Any, precision: str, threads: int, cache: Path | None
+def cpu_options(
+    core: Any, precision: str, threads: int, cache: Path | None = None
 ) -> dict[str, str | int]:
-    """Write OpenVINO's properties, or refuse a precision."""
+    """
+    Write OpenVINO's properties for a CPU.
+
+    :param core: of OpenVINO.
+    :param precision: auto, fp32 or bf16.
+    :param threads: 0: one per physical core.
+    :param cache: folder for compiled networks; None: they are not kept.
+    :returns: the properties.
+    :raises EngineError: this processor has no such precision.
+    """
     if precision not in ('auto', 'fp32', 'bf16'):
         raise EngineError(
             f'OpenVINO on a CPU has no {precision}.', 'Set engine.precision to fp32 or bf16.'

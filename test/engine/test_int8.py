@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from concurrent.futures import ThreadPoolExecutor
 import dataclasses
 from pathlib import Path
 
@@ -79,6 +80,23 @@ def test_it_is_done_once_and_says_how_far_off_it_is(
     exact.infer(one_frame, out)
     error = relative_error(results[0], out.values)
     assert 0 < np.median(error) < int8.MEDIAN_BOUND  # it is another arithmetic, and a good one
+
+
+def test_nodes_that_start_together_quantize_once(
+    model: Model, config: EngineConfig, one_frame: np.ndarray,
+    quantizations: list[tuple[int, int]],
+) -> None:
+    lines: list[str] = []
+    with ThreadPoolExecutor(3) as pool:
+        opening = [
+            pool.submit(open_engine, model, config, SIZE, log=lines.append) for _ in range(3)
+        ]
+    engines = [each.result() for each in opening]
+    assert quantizations == [(0, 1)]
+    assert all('int8 (' in engine.description for engine in engines)
+    assert sum('Another process builds' in line for line in lines) == 2
+    for engine in engines:
+        engine.close()
 
 
 def test_what_does_not_hold_is_not_used(

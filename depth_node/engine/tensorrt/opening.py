@@ -18,8 +18,7 @@ from depth_node import graph as graphs
 from depth_node import network as networks
 from depth_node.config import EngineConfig
 from depth_node.engine.base import Engine, never, no_progress, Progress
-from depth_node.engine.cache import cache_root, EngineCache, Key, writable
-from depth_node.engine.lock import locked
+from depth_node.engine.cache import cache_root, EngineCache, Key
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.tensorrt.builder import build, NoMemoryError, Settings, SMALLEST
 from depth_node.engine.tensorrt.cuda import Cuda, load_cuda
@@ -126,26 +125,10 @@ class _Job:
 
     def open(self) -> Engine:
         """Take the engine from the cache, or build it while other processes wait."""
-        with self._alone():
+        with self.cache.alone(
+            self.name, self.key, cancelled=self.cancelled, log=self.log, warn=self.warn
+        ):
             return self._cached() or self._built()
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock of this engine, or go on without where there can be none."""
-        path = self.cache.path(self.name, self.key).with_suffix('.lock')
-        with contextlib.ExitStack() as stack:
-            try:
-                writable(self.cache.folder)
-                stack.enter_context(locked(
-                    path,
-                    cancelled=self.cancelled,
-                    waiting=lambda: self.log('Another process builds this engine; waiting.'),
-                ))
-            except CancelledError:
-                raise
-            except (EngineError, OSError) as error:
-                self.warn(f'{error} The engine is not kept, so every start builds it.')
-            yield
 
     def _cached(self) -> Engine | None:
         found = self.cache.load(self.name, self.key)
