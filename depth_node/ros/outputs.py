@@ -6,7 +6,7 @@ from typing import Any
 
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 
@@ -21,6 +21,10 @@ TOPICS: dict[str, Any] = {
     'depth/scan': LaserScan,
 }
 """Relative topic name to message type."""
+_OVERRIDABLE = (
+    QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
 
 
 class Outputs:
@@ -28,7 +32,7 @@ class Outputs:
     Publishers of depth, cloud and pictures: reliable, keep last 1.
 
     Reliable matches every subscriber; one message is kept because an older frame is of no use.
-    Both can be overridden by ROS's own `qos_overrides` parameters.
+    These and the durability can be overridden by ROS's own `qos_overrides` parameters.
 
     :param node: owner of the publishers.
     :raises ConfigError: an override that ROS does not know.
@@ -45,7 +49,7 @@ class Outputs:
             raise ConfigError(
                 f'qos_overrides: {error}.',
                 'They are given at start: reliability is reliable or best_effort, history '
-                'keep_last or keep_all, depth a number.',
+                'keep_last or keep_all, depth a number, durability volatile or transient_local.',
             ) from error
 
     def _publisher(self, topic: str, kind: Any) -> Any:
@@ -54,7 +58,7 @@ class Outputs:
         )
         return self._node.create_lifecycle_publisher(
             kind, topic, qos,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
         )
 
     def wanted(self) -> frozenset[str]:

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from processes import Processes
 import pytest
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rig import FRAME, Rig
+from sensor_msgs.msg import Image
 
 from depth_node.camera import Camera
 from depth_node.config import Config
@@ -248,7 +250,9 @@ def test_a_lifecycle_manager_may_start_it_instead(rig: Rig, model: Path) -> None
     assert process.stop() == 0
 
 
-@pytest.mark.parametrize('override', ['reliability:=nonsense', 'depth:=-3', 'depth:=x'])
+@pytest.mark.parametrize('override', [
+    'reliability:=nonsense', 'depth:=-3', 'depth:=x', 'durability:=for_ever',
+])
 def test_a_wrong_qos_override_is_one_line(
     processes: Processes, model: Path, override: str
 ) -> None:
@@ -259,6 +263,23 @@ def test_a_wrong_qos_override_is_one_line(
     )
     process.wait_for('qos_overrides: .*best_effort.*start it again')
     assert 'Traceback' not in process.output
+
+
+def test_qos_can_be_overridden(rig: Rig, model: Path) -> None:
+    """Who asks for it hears the last image also when he comes after it."""
+    image = 'qos_overrides./depth/image.publisher.'
+    rig.listen('depth/image')
+    rig.start(model, **{f'{image}durability': 'transient_local', f'{image}depth': 2})
+    last = rig.until('depth/image', frame(), CAMERA)
+    rig.settle(0.5)
+    late: list[Image] = []
+    rig.node.create_subscription(Image, 'depth/image', late.append, QoSProfile(
+        depth=1, reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    ))
+    assert rig.spin(lambda: late)
+    assert late[-1].header.stamp == rig.got['depth/image'][-1].header.stamp
+    assert last.header.frame_id == late[-1].header.frame_id
 
 
 def test_impossible_transitions_are_refused(rig: Rig, model: Path) -> None:
