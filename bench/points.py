@@ -54,6 +54,10 @@ def main() -> None:
     full = Config().replaced({**pose, 'points.content': 'obstacles'})
     raw = Config().replaced({'points.voxel_size': 0.0})
     listed = Config().replaced({'points.voxel_size': 0.0, 'points.organized': False})
+    # a road from 1.6 m above, up to 40 m: nearly every pixel has a voxel of its own
+    with np.errstate(divide='ignore'):
+        road = np.clip(np.float32(1.6) / camera.rays()[..., 1].clip(0), 0.1, 40.0)
+    voxels = PointsPipeline(camera, Config())
     maker, grid = CloudMaker(camera.rays()), VoxelGrid(0.05)
 
     def everything(pipeline: PointsPipeline) -> None:
@@ -78,6 +82,8 @@ def main() -> None:
         'cloud, organized': lambda: raw_pipeline.process(depth),
         'cloud, list, color': lambda: listed_pipeline.process(depth, rgb),
         'voxels of 5 cm': lambda: grid.thinned(maker, maker.there(depth), depth),
+        'cloud, voxels of 5 cm, color': lambda: voxels.process(depth, rgb),
+        'the same of a road': lambda: voxels.process(road, rgb),
         'obstacles, voxels, color': lambda: full_pipeline.process(depth, rgb),
         'scan': lambda: full_pipeline.process(depth, points=False, scan=True),
         'color picture': lambda: colorize(depth, 0.3, 10.0),
