@@ -181,14 +181,16 @@ class Pipeline:
             camera = self._reader.camera(seen)
             moment = Moment(seen.rgb, nanoseconds_of(seen.header.stamp) / 1e9)
             result = estimator.measure(predicted.prediction, camera, moment)
-            if self._sender.send(predicted.wanted, result, seen, camera):
-                self._health.sent(time.monotonic() - predicted.arrived)
-            else:
-                self._health.drop('no metres')
-            # nobody waits for what there is to say about it
-            self._scaling.tell(result.state)
-            self._notices.set('idle', idle_parameters(self._config(), estimator.spec))
-            self._judge(result, estimator)
+            try:
+                if self._sender.send(predicted.wanted, result, seen, camera):
+                    self._health.sent(time.monotonic() - predicted.arrived)
+                else:
+                    self._health.drop('no metres')
+            finally:
+                # nobody waits for what there is to say about it
+                self._scaling.tell(result.state)
+                self._notices.set('idle', idle_parameters(self._config(), estimator.spec))
+                self._judge(result, estimator)
 
     def _ready(self, message: Any) -> DepthEstimator | None:
         """Return the estimator, or see to it that there will be one."""

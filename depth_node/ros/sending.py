@@ -78,25 +78,12 @@ class Sender:
         depth = result.depth
         if depth is None or camera is None:
             return 'depth/image_relative' in wanted
-        # what a planner waits for goes first
-        if 'depth/points' in wanted or 'depth/scan' in wanted:
-            self._plan(wanted, depth, camera, seen)
-        output = self._config().output
-        if 'depth/image' in wanted:
-            message = messages.depth_to_msg(depth, output.encoding, header, self._depth)
-            self._stages.lap('message')
-            publish('depth/image', message)
-            self._stages.lap('publish')
-        if 'depth/camera_info' in wanted:
-            publish('depth/camera_info', messages.camera_info_to_msg(camera, header))
-        if 'depth/image_color' in wanted:
-            height, width = depth.shape
-            rows = height + (bar_height(height) if output.color_bar else 0)
-            picture: NDArray[np.uint8] = self._color.room((rows, width, 3), np.uint8)
-            colorize(depth, output.color_min, output.color_max, bar=output.color_bar, out=picture)
-            message = messages.image_to_msg(picture, 'bgr8', header, self._color)
-            publish('depth/image_color', message)
-            self._stages.lap('color')
+        # what a planner waits for goes first; where it cannot be made, the depth goes all the same
+        try:
+            if 'depth/points' in wanted or 'depth/scan' in wanted:
+                self._plan(wanted, depth, camera, seen)
+        finally:
+            self._show(wanted, depth, camera, seen)
         return True
 
     def _plan(
@@ -126,6 +113,27 @@ class Sender:
             ranges, geometry = planned.scan.ranges, planned.scan.geometry
             self._outputs.publish('depth/scan', messages.scan_to_msg(ranges, geometry, header))
             self._stages.lap('scan')
+
+    def _show(
+        self, wanted: Wanted, depth: NDArray[np.float32], camera: Camera, seen: Seen
+    ) -> None:
+        """Publish the depth as images, and its camera."""
+        publish, header, output = self._outputs.publish, seen.header, self._config().output
+        if 'depth/image' in wanted:
+            message = messages.depth_to_msg(depth, output.encoding, header, self._depth)
+            self._stages.lap('message')
+            publish('depth/image', message)
+            self._stages.lap('publish')
+        if 'depth/camera_info' in wanted:
+            publish('depth/camera_info', messages.camera_info_to_msg(camera, header))
+        if 'depth/image_color' in wanted:
+            height, width = depth.shape
+            rows = height + (bar_height(height) if output.color_bar else 0)
+            picture: NDArray[np.uint8] = self._color.room((rows, width, 3), np.uint8)
+            colorize(depth, output.color_min, output.color_max, bar=output.color_bar, out=picture)
+            message = messages.image_to_msg(picture, 'bgr8', header, self._color)
+            publish('depth/image_color', message)
+            self._stages.lap('color')
 
     def _frames(self, names: tuple[str, str, str], optical: str, stamp: Time) -> Frames:
         """Ask TF for the frames that are needed; empty names are not."""
