@@ -133,13 +133,17 @@ class EngineCache:
         """
         return self.folder / f'{re.sub(r"[^A-Za-z0-9._-]+", "_", name)}-{key.digest}.plan'
 
-    def load(self, name: str, key: Key) -> tuple[bytes, dict[str, Any]] | None:
+    def load(
+        self, name: str, key: Key, *, tidy: bool = True
+    ) -> tuple[bytes, dict[str, Any]] | None:
         """
         Read an engine, if there is a whole one.
 
         :param name: as it was stored.
         :param key: as it was stored.
-        :returns: plan and metadata; None when there is none, or a damaged one was set aside.
+        :param tidy: whether a damaged one is set aside. Not without the lock: what looks damaged
+            may be about to be whole.
+        :returns: plan and metadata; None when there is none that is whole.
         """
         path = self.path(name, key)
         try:
@@ -157,7 +161,8 @@ class EngineCache:
         except (OSError, ValueError, TypeError, KeyError):
             good = False
         if not good:
-            self.set_aside(name, key)
+            if tidy:
+                self.set_aside(name, key)
             return None
         return plan, metadata
 
@@ -190,7 +195,7 @@ class EngineCache:
 
     @contextlib.contextmanager
     def alone(
-        self, name: str, key: Key, *, cancelled: Callable[[], bool], log: Log, warn: Log
+        self, name: str, key: Key, *, cancelled: Callable[[], bool], log: Log
     ) -> Iterator[None]:
         """
         Let one process at a time look for an engine and build it; the others find it then.
@@ -198,8 +203,8 @@ class EngineCache:
         :param name: as it will be stored.
         :param key: as it will be stored.
         :param cancelled: asked while another process builds.
-        :param log: told that another process does.
-        :param warn: told where there can be no lock, and everybody goes on without.
+        :param log: told that another process has the lock, or that there can be none; then
+            everybody goes on without.
         :raises CancelledError: `cancelled` said so.
         """
         path = self.path(name, key).with_suffix('.lock')
@@ -209,12 +214,12 @@ class EngineCache:
                 stack.enter_context(locked(
                     path,
                     cancelled=cancelled,
-                    waiting=lambda: log('Another process builds this engine; waiting.'),
+                    waiting=lambda: log('Another process opens or builds this engine; waiting.'),
                 ))
             except CancelledError:
                 raise
             except (EngineError, OSError) as error:
-                warn(f'{error} The engine is not kept, so every start builds it.')
+                log(f'{error} Not locked: processes that start together may each build it.')
             yield
 
     def set_aside(self, name: str, key: Key) -> None:

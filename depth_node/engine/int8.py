@@ -100,14 +100,17 @@ class _Job:
         calibration = calibration_frames(self.config.calibration_dir)
         name, key = f'{self.model.spec.name}_{self.size}', self._key(calibration)
         cache = EngineCache(cache_root(self.config.cache_dir) / 'int8')
-        with cache.alone(
-            name, key, cancelled=self.cancelled, log=self.log, warn=self.warn
-        ):
+        engine = self._cached(cache, name, key, tidy=False)
+        if engine is not None:
+            return engine
+        with cache.alone(name, key, cancelled=self.cancelled, log=self.log):
             return self._cached(cache, name, key) or self._built(cache, name, key, calibration)
 
-    def _cached(self, cache: EngineCache, name: str, key: Key) -> Engine | None:
+    def _cached(
+        self, cache: EngineCache, name: str, key: Key, *, tidy: bool = True
+    ) -> Engine | None:
         # frames nobody had seen when it was kept may say that it does not hold
-        kept = None if self.frames else cache.load(name, key)
+        kept = None if self.frames else cache.load(name, key, tidy=tidy)
         if kept is None:
             return None
         plan, facts = kept
@@ -117,7 +120,8 @@ class _Job:
             with contextlib.suppress(RuntimeError):
                 compiled = self.core.import_model(plan, 'CPU', self.options)
                 return self._engine(compiled, facts)
-        cache.set_aside(name, key)
+        if tidy:
+            cache.set_aside(name, key)
         return None
 
     def _built(
@@ -125,8 +129,10 @@ class _Job:
     ) -> Engine:
         compiled, facts = self._build(calibration)
         plan = b'' if compiled is None else compiled.export_model().getvalue()
-        with contextlib.suppress(EngineError):  # without a cache it is done again next time
+        try:
             cache.store(name, key, plan, facts)
+        except EngineError as error:
+            self.warn(f'{error} The network is not kept, so every start quantizes it.')
         return self._fallback(facts) if compiled is None else self._engine(compiled, facts)
 
     def _build(self, calibration: Sequence[Frame]) -> tuple[Any, dict[str, Any]]:

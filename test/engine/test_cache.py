@@ -95,6 +95,16 @@ def test_damage_is_set_aside(tmp_path, place, how, in_plan):
     assert cache.load('net', KEY)[0] == PLAN
 
 
+def test_who_has_no_lock_sets_nothing_aside(cache):
+    """What looks damaged is being written by somebody else."""
+    path = cache.store('net', KEY, PLAN, {})
+    path.with_suffix('.json').unlink()
+    assert cache.load('net', KEY, tidy=False) is None
+    assert path.read_bytes() == PLAN
+    assert cache.load('net', KEY) is None
+    assert not path.exists()
+
+
 def test_a_foreign_plan_under_our_name_is_set_aside(cache):
     ours = cache.store('net', KEY, PLAN, {})
     other = cache.store('net', replace(KEY, gpu='Thor'), b'foreign', {})

@@ -125,9 +125,7 @@ class _Job:
 
     def open(self) -> Engine:
         """Take the engine from the cache, or build it while other processes wait."""
-        with self.cache.alone(
-            self.name, self.key, cancelled=self.cancelled, log=self.log, warn=self.warn
-        ):
+        with self.cache.alone(self.name, self.key, cancelled=self.cancelled, log=self.log):
             return self._cached() or self._built()
 
     def _cached(self) -> Engine | None:
