@@ -121,10 +121,11 @@ def ros() -> str:
             rows.append(f'| {rate} | {precision} | {error.stderr.strip()[-120:]} ||||||')
             continue
         latency, more = r['latency_ms'], r['latency_over_engine_ms']
+        beside = f'{more["median"]:.1f}, {more["p99"]:.1f}' if more else ''
         rows.append(
             f'| {rate} | {precision}, {threads if threads != "0" else "all"} | {r["fps"]:.1f} | '
             f'{r["ratio_to_bare"]:.2f} | {100 * r["delivered"]:.1f} % | {latency["median"]:.1f}, '
-            f'{latency["p99"]:.1f} | {more["median"]:.1f}, {more["p99"]:.1f} | '
+            f'{latency["p99"]:.1f} | {beside} | '
             f'{r["node_memory_mb"]:.0f} |'
         )
     return '\n'.join([*rows, '', f'`{command}` and likewise.'])

@@ -82,12 +82,11 @@ def main() -> None:
     rows: dict[str, list[tuple[float, float]]] = {'DDS and rclpy alone': [], 'the node': []}
     for _ in range(args.rounds):
         for name, found in rows.items():
-            drive = trio.Drive(
-                parameters, SIZE, args.rate, args.seconds,
-                Path(tempfile.mkdtemp(prefix='transport-')),
-                node='depth_node.ros.node' if name == 'the node' else 'bench.transport',
-            )
-            report = trio.run(drive)
+            with tempfile.TemporaryDirectory(prefix='transport-') as logs:
+                report = trio.run(trio.Drive(
+                    parameters, SIZE, args.rate, args.seconds, Path(logs),
+                    node='depth_node.ros.node' if name == 'the node' else 'bench.transport',
+                ))
             latency = report['streams']['depth/points']['latency_ms']
             engine = report['stages_ms'].get('engine', 0.0)
             found.append((latency['median'] - engine, latency['p99'] - engine))

@@ -130,8 +130,8 @@ def to_metres(
     :param scale: see :func:`scale_of`; the caller has one, or does not call.
     :param focal: the factor of :func:`focal_correction`.
     :param out: float32 (H, W), C-contiguous, overwritten; may be ``prediction.values`` itself.
-    :returns: `out`: z-depth (m). NaN where the network's value is not finite or the depth not
-        positive, +Inf where a disparity of zero says infinitely far.
+    :returns: `out`: z-depth (m). NaN where the network's value is not finite, the depth not
+        positive or beyond float32, +Inf where a disparity of zero says infinitely far.
     """
     with np.errstate(all='ignore'):
         for values, depth, scratch in _strips(prediction.values, out):

@@ -132,16 +132,15 @@ def _through_ros(
             trio.Drive(parameters, size, args.rate, args.seconds, Path(logs))
         )
     cloud = report['streams'].get('depth/points') or report['streams']['depth/image']
-    latency = cloud['latency_ms']
+    latency, engine = cloud['latency_ms'], report['stages_ms'].get('engine')
     found = {
         'fps': cloud['rate'],
         'fps_alone': alone.fps,
         'camera_fps': report['camera_fps'],
         'delivered': report['delivered'],
         'latency_ms': latency,
-        'latency_over_engine_ms': {
-            name: value - report['stages_ms'].get('engine', float('nan'))
-            for name, value in latency.items()
+        'latency_over_engine_ms': engine and {
+            name: value - engine for name, value in latency.items()
         },
         'ratio_to_bare': cloud['rate'] * alone.bare_ms.median / 1000,
         'node_stages_ms': report['stages_ms'],
@@ -149,11 +148,12 @@ def _through_ros(
         'node_cpu': report.get('node_cpu'),
     }
     more = found['latency_over_engine_ms']
+    beside = f' (the engine and {more["median"]:.1f}, {more["p99"]:.1f})' if more else ''
     print(
         f'through ROS 2: camera {found["camera_fps"]:.1f} Hz, clouds {found["fps"]:.1f} Hz '
         f'({found["ratio_to_bare"]:.2f} of the bare network in a loop), '
         f'{100 * found["delivered"]:.1f} % delivered, latency {latency["median"]:.1f} ms median, '
-        f'{latency["p99"]:.1f} ms p99 (the engine and {more["median"]:.1f}, {more["p99"]:.1f}); '
+        f'{latency["p99"]:.1f} ms p99{beside}; '
         f'node {found["node_memory_mb"] or 0:.0f} MiB, '
         f'{found["node_cpu"] or 0:.2f} cores'
     )

@@ -15,6 +15,7 @@ import threading
 import time
 from typing import Any
 
+from builtin_interfaces.msg import Time
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +142,9 @@ class CameraPublisher(Node):
 
     def _publish(self, frame: Frame) -> None:
         config = self._config
-        header = messages.header_of(messages.stamp_of(frame.stamp), config.frame_id)
+        now = config.stamps == 'now'
+        stamp = Time() if now else messages.stamp_of(frame.stamp)
+        header = messages.header_of(stamp, config.frame_id)
         # first the small one, so that a subscriber has it when the picture comes
         sent: list[tuple[Publisher, Any]] = [(self._info, info_of(frame, header))]
         if _heard(self._image):
@@ -155,7 +158,7 @@ class CameraPublisher(Node):
         if frame.depth is not None and _heard(self._truth):
             truth = messages.depth_to_msg(frame.depth, '32FC1', header, self._kept_truth)
             sent.append((self._truth, truth))
-        if config.stamps == 'now':
+        if now:
             # with everything made: what takes time from here on is the way to the subscriber
             header.stamp = self.get_clock().now().to_msg()
         for publisher, ready in sent:
