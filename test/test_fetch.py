@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import errno
+import fcntl
 import hashlib
 import json
 import logging
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import urllib.request
 
 from bad_server import COMMIT, serve, Site
@@ -273,10 +275,7 @@ def test_offline_uses_what_is_there_and_asks_nobody(
     assert site.seen == []
 
 
-def test_two_at_once_fetch_once(
-    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, 'depth_node')
+def test_two_at_once_fetch_once(site: Site, tmp_path: Path) -> None:
     site.slow = 0.0001
     threads = [
         threading.Thread(target=fetch, args=(web(site), tmp_path)) for _ in range(2)
@@ -287,7 +286,23 @@ def test_two_at_once_fetch_once(
         thread.join()
     assert (tmp_path / 'model.bin').read_bytes() == CONTENT
     assert len(site.seen) == 1
+
+
+def test_who_waits_for_another_says_so(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, 'depth_node')
+    thread = threading.Thread(target=fetch, args=(web(site), tmp_path))
+    with (tmp_path / '.model.bin.lock').open('ab') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        thread.start()
+        end = time.monotonic() + 30
+        while not caplog.records and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not site.seen
+    thread.join()
     assert caplog.text.count('another process fetches it; waiting') == 1
+    assert (tmp_path / 'model.bin').read_bytes() == CONTENT
 
 
 def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
