@@ -58,6 +58,7 @@ def main() -> None:
     with np.errstate(divide='ignore'):
         road = np.clip(np.float32(1.6) / camera.rays()[..., 1].clip(0), 0.1, 40.0)
     voxels = PointsPipeline(camera, Config())
+    every_other = PointsPipeline(camera, Config().replaced({'points.stride': 2}))
     maker, grid = CloudMaker(camera.rays()), VoxelGrid(0.05)
 
     def everything(pipeline: PointsPipeline) -> None:
@@ -84,6 +85,7 @@ def main() -> None:
         'voxels of 5 cm': lambda: grid.thinned(maker, maker.there(depth), depth),
         'cloud, voxels of 5 cm, color': lambda: voxels.process(depth, rgb),
         'the same of a road': lambda: voxels.process(road, rgb),
+        'of a road, points.stride 2': lambda: every_other.process(road, rgb),
         'obstacles, voxels, color': lambda: full_pipeline.process(depth, rgb),
         'scan': lambda: full_pipeline.process(depth, points=False, scan=True),
         'color picture': lambda: colorize(depth, 0.3, 10.0),
