@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-import errno
 import fcntl
 import hashlib
 import json
 import logging
-import os
 from pathlib import Path
 import random
 import socket
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 import urllib.request
 
-from bad_server import COMMIT, serve, Site
+from bad_server import serve, Site
 import pytest
 
 from depth_node import download as download_module
-from depth_node import hub as hub_module
-from depth_node.catalogue.entry import HubFile, WebFile
+from depth_node.catalogue.entry import WebFile
 from depth_node.download import download
 from depth_node.errors import ModelError
 from depth_node.fetch import cache_root, fetch
 
 CONTENT = random.Random(7).randbytes(200_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-HUB_PATH = f'/owner/name/resolve/{COMMIT}/onnx/model.onnx'
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """Run a server with one file under /model.bin and the same as a Hub has it."""
-    with serve(Site({'/model.bin': CONTENT, HUB_PATH: CONTENT})) as running:
+    """Run a server with one file under /model.bin."""
+    with serve(Site({'/model.bin': CONTENT})) as running:
         yield running
 
 
@@ -239,18 +232,6 @@ def test_a_full_disk_is_called_that_and_nothing_is_left(site: Site, tmp_path: Pa
     assert left(tmp_path) == set()
 
 
-def test_a_disk_full_of_the_hubs_cache_is_called_that(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_room(_file: HubFile, *, offline: bool) -> Path:
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    monkeypatch.setattr(hub_module, 'download', no_room)
-    with pytest.raises(ModelError, match=r'the disk is full\.'):
-        fetch(HubFile('owner/name', 'model.onnx'), tmp_path)
-    assert left(tmp_path) == set()
-
-
 def test_a_folder_that_cannot_be_written_is_named(site: Site, tmp_path: Path) -> None:
     (tmp_path / 'file').write_text('not a folder')
     with pytest.raises(ModelError, match='cannot be written'):
@@ -298,7 +279,7 @@ def test_who_waits_for_another_says_so(
         thread.start()
         end = time.monotonic() + 30
         while not caplog.records and time.monotonic() < end:
-            time.sleep(0.01)
+            thread.join(0.01)
         assert not site.seen
     thread.join()
     assert caplog.text.count('another process fetches it; waiting') == 1
@@ -310,96 +291,3 @@ def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_root() == Path('/somewhere/depth_node/models')
     monkeypatch.setenv('XDG_CACHE_HOME', 'relative')
     assert cache_root() == Path.home() / '.cache/depth_node/models'
-
-
-HUB = '''
-    import sys, time
-    from pathlib import Path
-    time.sleep = lambda _seconds: None  # the library's pauses between attempts
-    sys.path.insert(0, {tests!r})
-    from depth_node.catalogue.entry import HubFile
-    from depth_node.errors import ModelError
-    from depth_node.fetch import fetch
-    file = HubFile('owner/name', {path!r}, {commit!r}, sha256={sha!r})
-    try:
-        path = fetch(file, Path({folder!r}), offline={offline!r})
-    except ModelError as error:
-        print('ModelError', error)
-    else:
-        print('fetched', path, path.stat().st_size, path.is_symlink())
-'''
-
-
-def hub(
-    site: Site, tmp_path: Path, *, path: str = 'onnx/model.onnx', sha: str | None = SHA256,
-    offline: bool = False, folder: str = 'models', **environment: str,
-) -> str:
-    """Fetch from a Hub in a process of its own: its library reads the environment once."""
-    script = HUB.format(
-        tests=str(Path(__file__).parent), path=path, commit=COMMIT, sha=sha,
-        folder=str(tmp_path / folder), offline=offline,
-    )
-    done = subprocess.run(
-        [sys.executable, '-c', textwrap.dedent(script)], check=False, capture_output=True,
-        text=True, timeout=60,
-        env={
-            **os.environ, 'HF_HOME': str(tmp_path / 'hub'), 'HF_ENDPOINT': site.url,
-            'HF_HUB_DISABLE_XET': '1', 'HF_HUB_DOWNLOAD_TIMEOUT': '2',
-            'HF_HUB_ETAG_TIMEOUT': '2', 'HF_HUB_DISABLE_TELEMETRY': '1', **environment,
-        },
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_the_hub_at_another_endpoint(site: Site, tmp_path: Path) -> None:
-    out = hub(site, tmp_path)
-    assert out.startswith('fetched')
-    assert out.split()[-2:] == ['200000', 'False']
-    # its cache serves another folder with the network gone
-    site.files.clear()
-    assert hub(site, tmp_path, folder='other', offline=True).startswith('fetched')
-
-
-def test_the_hub_breaking_off_is_continued(site: Site, tmp_path: Path) -> None:
-    site.cuts = 1
-    assert hub(site, tmp_path).startswith('fetched')
-    assert [seen[0] for seen in site.seen].count('GET') == 2
-
-
-def test_the_hub_having_another_file(site: Site, tmp_path: Path) -> None:
-    out = hub(site, tmp_path, sha='0' * 64)
-    assert 'is not the file it should be' in out
-    assert f'SHA-256 {SHA256}, expected 0000' in out
-    assert left(tmp_path / 'models') == set()
-
-
-def test_a_damaged_file_in_the_hubs_cache_is_fetched_anew(site: Site, tmp_path: Path) -> None:
-    """Its library believes whatever lies there."""
-    assert hub(site, tmp_path).startswith('fetched')
-    (tmp_path / 'models' / 'model.onnx').unlink()
-    blob, = (path for path in (tmp_path / 'hub').rglob('blobs/*') if path.is_file())
-    blob.write_bytes(CONTENT[:1000])
-    assert 'is not the file it should be' in hub(site, tmp_path, offline=True)
-    out = hub(site, tmp_path)
-    assert out.startswith('fetched'), out
-    assert (tmp_path / 'models' / 'model.onnx').read_bytes() == CONTENT
-
-
-def test_the_hub_not_having_the_file(site: Site, tmp_path: Path) -> None:
-    out = hub(site, tmp_path, path='onnx/gone.onnx')
-    assert f'there is no onnx/gone.onnx at revision {COMMIT}' in out
-
-
-def test_the_hub_while_offline(site: Site, tmp_path: Path) -> None:
-    out = hub(site, tmp_path, HF_HUB_OFFLINE='1')
-    assert 'is not in the cache, and the network may not be used' in out
-    assert site.seen == []
-
-
-def test_no_hub_at_all(site: Site, tmp_path: Path) -> None:
-    with socket.socket() as unused:
-        unused.bind(('127.0.0.1', 0))
-        out = hub(site, tmp_path, HF_ENDPOINT=f'http://127.0.0.1:{unused.getsockname()[1]}')
-    assert 'could not be fetched' in out
-    assert 'Check the network' in out
