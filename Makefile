@@ -45,7 +45,7 @@ endurance: $(VENV)/.test
 	DEPTH_NODE_LONG=1 $(BIN)/python -m pytest -s --timeout 3600 \
 	    test/ros/test_endurance.py test/test_killed.py
 
-# Half an hour, or MINUTES=5; writes doc/soak.md
+# Half an hour, or MINUTES=5; writes doc/measurements/soak.md
 soak: $(VENV)/.run
 	$(BIN)/python tools/soak.py --minutes $(or $(MINUTES),30)
 

@@ -133,7 +133,7 @@ def main() -> None:
     })
     tuning.keep_large_blocks()
     rclpy.init()
-    print('| cameras | each at Hz | precision | clouds Hz, all | of the slowest | '
+    print('| cameras | each at Hz | precision | clouds Hz, all | slowest | '
           'latency median, p99 ms |')
     print('|---|---|---|---|---|---|')
     results = []

@@ -107,7 +107,7 @@ def main() -> int:
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
     results: dict[str, object] = {}
-    print('| kind | camera | jitter | flicker | steadied | times less | abs_rel | steadied |')
+    print('| kind | camera | jitter | flicker | stabilized | ratio | abs_rel | stabilized |')
     print('|---|---|---|---|---|---|---|---|')
     for kind in OutputKind:
         for moving, jitter in ((False, 0.1), (True, 0.1), (True, 0.0)):

@@ -140,8 +140,8 @@ def main() -> None:
     importing = import_time()
     print(f'`import depth_node`: {importing * 1e3:.0f} ms\n')
     rclpy.init()
-    print('| network | cache | first depth image s | processor time until then s | '
-          'resident MiB | at most MiB |')
+    print('| network | cache | first depth image s | CPU time until then s | '
+          'resident MiB | peak MiB |')
     print('|---|---|---|---|---|---|')
     results: dict[str, object] = {'import_s': importing}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,5 @@
 """
-Run the benchmarks and write their tables into doc/performance.md.
+Run the benchmarks and write their tables to doc/measurements/performance.md.
 
 ``make bench`` runs this; ``python bench/run.py frame ros`` runs some sections only. Each table
 lies between two markers and names its command, the machine, the date and the versions.
@@ -18,12 +18,15 @@ import platform
 import subprocess
 import sys
 import tempfile
+import textwrap
 from typing import Any
 
 import network
 
 ROOT = network.ROOT
-PAGE = ROOT / 'doc' / 'performance.md'
+PAGE = ROOT / 'doc' / 'measurements' / 'performance.md'
+WIDTH = 99
+"""Of the pages (characters)."""
 PACKAGES = ('openvino', 'onnxruntime', 'numpy', 'opencv-python-headless', 'torch')
 
 
@@ -45,9 +48,18 @@ def measured(*words: str, chosen: list[str] | None = None) -> tuple[str, dict[st
     return ' '.join(['depth-node benchmark', *words]), found
 
 
+def _shell(command: str) -> str:
+    """Return a command as a block of shell, wrapped at the width of the pages."""
+    lines = textwrap.wrap(
+        command, WIDTH - 2, subsequent_indent='    ', break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return '```sh\n' + ' \\\n'.join(lines) + '\n```'
+
+
 def frame() -> str:
     """Measure a frame at four sizes and two precisions, without ROS."""
-    rows = ['| camera | precision | bare ms | engine ms | frame ms | not the network ms | fps |',
+    rows = ['| camera | precision | bare ms | engine ms | frame ms | the rest ms | fps |',
             '|---|---|---|---|---|---|---|']
     command = ''
     for size in ('320x240', '640x480', '1280x720', '1920x1080'):
@@ -63,12 +75,12 @@ def frame() -> str:
                      ('bare_ms', 'engine_ms', 'frame_ms', 'overhead_ms')]
             rows.append(f'| {size} | {precision} | ' + ' | '.join(f'{c:.2f}' for c in cells)
                         + f' | {r["fps"]:.1f} |')
-    return '\n'.join([*rows, '', f'`{command}` and likewise; medians of 100 frames.'])
+    return '\n'.join([*rows, '', _shell(command), '', 'and likewise; medians of 100 frames.'])
 
 
 def everything() -> str:
     """Measure all that a planner can ask for, and what it costs over the network."""
-    rows = ['| network | precision | bare ms | frame ms | not the network ms | KiB for a time |',
+    rows = ['| network | precision | bare ms | frame ms | the rest ms | temporary KiB |',
             '|---|---|---|---|---|---|']
     command = ''
     for words in (network.words(), ['--model', 'embedded']):
@@ -83,7 +95,8 @@ def everything() -> str:
             cells = [r[key]['median'] for key in ('bare_ms', 'frame_ms', 'overhead_ms')]
             rows.append(f'| {r["model"]} at {r["network_size"]} | {precision} | '
                         + ' | '.join(f'{c:.2f}' for c in cells) + f' | {r["allocated_kb"]:.0f} |')
-    return '\n'.join([*rows, '', f'`{command}` and likewise; medians of 150 frames of 640x480.'])
+    return '\n'.join([*rows, '', _shell(command), '',
+                      'and likewise; medians of 150 frames of 640x480.'])
 
 
 def cores() -> str:
@@ -103,12 +116,13 @@ def cores() -> str:
                             f'{r["frame_ms"]["median"]:.2f} | {r["fps"]:.1f} |')
     finally:
         os.sched_setaffinity(0, every)
-    return '\n'.join([*rows, '', f'`taskset -c 0 {command}` and likewise; medians of 100 frames.'])
+    return '\n'.join([*rows, '', _shell(f'taskset -c 0 {command}'), '',
+                      'and likewise; medians of 100 frames.'])
 
 
 def ros() -> str:
     """Measure camera, node and observer as processes, at some rates and precisions."""
-    head = ('camera Hz', 'precision, threads', 'clouds Hz', 'of the bare network', 'delivered',
+    head = ('camera Hz', 'precision, threads', 'clouds Hz', 'share of bare rate', 'delivered',
             'latency median, p99 ms', 'more than the engine', 'node MiB')
     rows = [f'| {" | ".join(head)} |', '|---|---|---|---|---|---|---|---|']
     command = ''
@@ -128,7 +142,7 @@ def ros() -> str:
             f'{latency["p99"]:.1f} | {beside} | '
             f'{r["node_memory_mb"]:.0f} |'
         )
-    return '\n'.join([*rows, '', f'`{command}` and likewise.'])
+    return '\n'.join([*rows, '', _shell(command), '', 'and likewise.'])
 
 
 def printed(*words: str, markdown: bool = False) -> Callable[[], str]:
@@ -168,9 +182,10 @@ def machine() -> str:
     ]
     today = datetime.now(timezone.utc).date().isoformat()
     load = os.getloadavg()[0]
-    return (
+    return textwrap.fill(
         f'{name}, {os.cpu_count()} cores, load {load:.1f} before; {today}; '
-        f'Python {platform.python_version()}, {", ".join(versions)}.'
+        f'Python {platform.python_version()}, {", ".join(versions)}.',
+        WIDTH, break_long_words=False, break_on_hyphens=False,
     )
 
 

@@ -1,8 +1,8 @@
 """
-Show that the scale is found, how well, and that the uncertainty told is true.
+Measure how accurately the scale is recovered, and whether its uncertainty holds.
 
-``python bench/scale.py`` prints the table of doc/scale.md: every source with every kind of
-output it can serve in the synthetic world. ``--data DIR`` measures on KITTI instead.
+``python bench/scale.py`` prints the table of doc/measurements/scale.md: every source with
+every kind of output it serves, in the synthetic world. ``--data DIR`` measures on KITTI instead.
 """
 
 from __future__ import annotations

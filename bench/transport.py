@@ -90,10 +90,10 @@ def main() -> None:
             latency = report['streams']['depth/points']['latency_ms']
             engine = report['stages_ms'].get('engine', 0.0)
             found.append((latency['median'] - engine, latency['p99'] - engine))
-    print('| between camera and observer | median ms | p99 ms | of each round |')
+    print('| between camera and subscriber | median ms | p99 ms | median of each round |')
     print('|---|---|---|---|')
     for name, found in rows.items():
-        beside = ' less its engine' if name == 'the node' else ''
+        beside = ' without its engine' if name == 'the node' else ''
         median, p99 = np.median(np.array(found), axis=0)
         each = ', '.join(f'{one:.1f}' for one, _ in found)
         print(f'| {name}{beside} | {median:.1f} | {p99:.1f} | {each} |')

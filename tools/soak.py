@@ -1,9 +1,9 @@
 """
-Run camera, node and observer for half an hour and see whether anything grows or fades.
+Run camera, node and observer for half an hour and check that nothing grows or degrades.
 
 Camera and node are processes of their own; this process observes them over DDS and reads what
-the node holds from proc(5): memory, file handles, threads. `make soak` runs it and writes
-doc/soak.md; ``make soak MINUTES=5`` is shorter.
+the node uses from proc(5): memory, file handles, threads. `make soak` runs it and writes
+doc/measurements/soak.md; ``make soak MINUTES=5`` is shorter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from depth_node.model import Size
 from depth_node.ros import demo, trio, tuning
 from depth_node.world import World
 
-DOCUMENT = Path(__file__).parents[1] / 'doc' / 'soak.md'
+DOCUMENT = Path(__file__).parents[1] / 'doc' / 'measurements' / 'soak.md'
 ROWS = 12
 """Of the table in the document."""
 ALLOWED = {'memory': 20.0, 'handles': 2.0, 'threads': 1.0}
@@ -34,18 +34,19 @@ FADING = 0.1
 
 
 DIGITS = {'memory': 0, 'handles': 0, 'threads': 0}
-TEXT = """# Soak
+TEXT = """# Measurements: soak test
 
-Camera, node and observer as processes, watched for a long time: rate, latency, memory, file
-handles and threads of the node have to stay flat. `make soak` runs half an hour and writes this
-page; `make soak MINUTES=5` is shorter.
+Written by `make soak`: see [soak.md](../soak.md) for what is checked.
 
 Last run: {minutes:.0f} minutes ({command}).
+
 {what}; {cores} CPU cores, {machine}.
+
 **{verdict}**
 
-`load` is the load average of the machine: above its number of cores other work took the processor,
-and rates and latencies are not the node's own. Latency counts from the stamp of the frame.
+`load` is the load average of the machine. Above the number of cores, other processes were
+competing for the CPU, and rates and latencies are not those of the node alone. Latency is measured
+from the stamp of the frame.
 
 """
 
@@ -245,12 +246,12 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument('--minutes', type=float, default=30.0)
-    parser.add_argument('--interval', type=float, default=10.0, help='of the samples (s)')
-    parser.add_argument('--model', default='', help='name or path; else as the demo chooses')
-    parser.add_argument('--threads', type=int, default=0, help='of the engine; 0: its choice')
-    parser.add_argument('--size', default='640x480', help='of the camera (pixels)')
-    parser.add_argument('--rate', type=float, default=30.0, help='of the camera (Hz)')
-    parser.add_argument('--out', type=Path, default=DOCUMENT, help='the report')
+    parser.add_argument('--interval', type=float, default=10.0, help='length of a sample (s)')
+    parser.add_argument('--model', default='', help='name or path; empty: that of the demo')
+    parser.add_argument('--threads', type=int, default=0, help='engine.threads; 0: all cores')
+    parser.add_argument('--size', default='640x480', help='size of the camera (pixels)')
+    parser.add_argument('--rate', type=float, default=30.0, help='rate of the camera (Hz)')
+    parser.add_argument('--out', type=Path, default=DOCUMENT, help='file of the report')
     args = parser.parse_args()
     command = ' '.join(['python tools/soak.py', *sys.argv[1:]])
     with tempfile.TemporaryDirectory() as logs:

@@ -1,10 +1,10 @@
 """
 A network of about one million parameters, for CPUs and Jetson Nano class machines.
 
-Plain 3x3 convolutions with few channels: on CPUs they use the vector units better than
-depthwise ones (measured, see doc/training.md), and batch normalisation folds into them.
-A pooled summary of the whole picture is added at the lowest resolution, because height and
-tilt of the camera are properties of the picture and not of any window in it.
+Plain 3x3 convolutions with few channels: on CPUs they use the vector units better than depthwise
+ones (see doc/measurements/training.md), and batch normalisation folds into them. A pooled summary
+of the whole image is added at the lowest resolution, because height and tilt of the camera are
+properties of the whole image.
 """
 
 from __future__ import annotations
