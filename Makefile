@@ -7,7 +7,7 @@ TORCH := 2.13.0
 .PHONY: demo test lint generate bench fuzz endurance soak audit clean
 
 demo: $(VENV)/.run
-	$(BIN)/python -m depth_node.ros.demo
+	$(BIN)/python -m depth_node.ros.trial.demo
 
 test: lint
 	$(BIN)/python -m pytest

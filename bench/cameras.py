@@ -27,7 +27,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, PointCloud2
 
-from depth_node.ros import messages, trio, tuning
+from depth_node import process
+from depth_node.ros import messages, tuning
+from depth_node.ros.trial import trio
 
 PATIENCE_S = 60.0
 WARM_S = 2.0
@@ -131,7 +133,7 @@ def main() -> None:
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         **tuning.transport().environment,
     })
-    tuning.keep_large_blocks()
+    process.keep_large_blocks()
     rclpy.init()
     print('| cameras | each at Hz | precision | clouds Hz, all | slowest | '
           'latency median, p99 ms |')

@@ -18,9 +18,9 @@ import tempfile
 
 from depth_node.camera import Camera
 from depth_node.errors import DepthNodeError
-from depth_node.model import Size
-from depth_node.ros import trio
-from depth_node.ros.demo import choose_model, scaled
+from depth_node.image.size import Size
+from depth_node.ros.trial import trio
+from depth_node.ros.trial.demo import choose_model, scaled
 from depth_node.world import World
 
 

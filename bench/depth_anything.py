@@ -29,7 +29,8 @@ from depth_node.camera import Camera
 from depth_node.catalogue import find
 from depth_node.config import EngineConfig
 from depth_node.engine import int8, open_engine
-from depth_node.model import Model, ModelSpec, Size
+from depth_node.image.size import Size
+from depth_node.model import Model, ModelSpec
 from depth_node.world import World
 
 

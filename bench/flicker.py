@@ -19,10 +19,10 @@ from simulated import spec_of, TRUTH, values_of
 
 from depth_node.camera import Camera
 from depth_node.config import Config
-from depth_node.depth import Scale, to_metres
+from depth_node.depth.metres import Scale, to_metres
+from depth_node.depth.steadying import Steadier
 from depth_node.model import OutputKind
-from depth_node.prediction import Prediction
-from depth_node.temporal import Steadier
+from depth_node.model.prediction import Prediction
 from depth_node.world import World
 
 CAMERA = Camera.from_hfov(320, 240, 75)

@@ -27,7 +27,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, PointCloud2
 
-from depth_node.ros import trio, tuning
+from depth_node.ros import tuning
+from depth_node.ros.trial import trio
 
 PATIENCE_S = 120.0
 WARM_S = 3.0

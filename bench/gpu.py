@@ -21,11 +21,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from depth_node import graph, network
+from depth_node.catalogue.opening import open_model
+from depth_node.engine import graph
 from depth_node.engine.onnxruntime import CPU, CUDA, open_graph, open_merged
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.verify import compare, sample_frames
-from depth_node.model import Interpolation, Model, ModelSpec, open_model, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import Interpolation, Model, ModelSpec, network, OutputKind
 
 CAMERAS = (Size(640, 480), Size(1280, 720))
 PRECISIONS = {'fp32': Precision.FP32, 'fp16': Precision.FP16}

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.config import Config, EngineConfig
 from depth_node.engine import open_engine
-from depth_node.model import Interpolation, Model, ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import Interpolation, Model, ModelSpec, OutputKind
 from depth_node.scale import Ground, Measurement, PoseSample, Region, ScaleFrame, ScaleKeeper
 from depth_node.scale.ground import from_ground
 from depth_node.scale.measurement import relative_sigma

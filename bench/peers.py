@@ -32,12 +32,13 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image, PointCloud2
 
 from depth_node.camera import Camera
+from depth_node.cloud.pipeline import PointsPipeline
 from depth_node.config import Config
 from depth_node.engine import open_engine
 from depth_node.errors import EngineError
 from depth_node.estimator import DepthEstimator
-from depth_node.model import Model, ModelSpec, OutputKind, Size
-from depth_node.points import PointsPipeline
+from depth_node.image.size import Size
+from depth_node.model import Model, ModelSpec, OutputKind
 from depth_node.ros import messages
 from depth_node.world import World
 

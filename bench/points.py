@@ -15,15 +15,15 @@ import cv2
 import numpy as np
 
 from depth_node.camera import Camera
-from depth_node.cloud import CloudMaker
-from depth_node.color import colorize
+from depth_node.cloud.maker import CloudMaker
+from depth_node.cloud.pipeline import PointsPipeline
+from depth_node.cloud.voxel import VoxelGrid
 from depth_node.config import Config
-from depth_node.depth import clip_range, Scale, to_metres
-from depth_node.filters import drop_edges, drop_unsteady
+from depth_node.depth.filters import drop_edges, drop_unsteady
+from depth_node.depth.metres import clip_range, Scale, to_metres
+from depth_node.image.color import colorize
 from depth_node.model import ModelSpec, OutputKind
-from depth_node.points import PointsPipeline
-from depth_node.prediction import Prediction
-from depth_node.voxel import VoxelGrid
+from depth_node.model.prediction import Prediction
 from depth_node.world import World
 
 

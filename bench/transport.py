@@ -24,8 +24,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
 
-from depth_node.model import Size
-from depth_node.ros import messages, trio, tuning
+from depth_node import process
+from depth_node.image.size import Size
+from depth_node.ros import messages
+from depth_node.ros.trial import trio
 
 SIZE = Size(640, 480)
 
@@ -52,7 +54,7 @@ class Echo(Node):
 
 def echo() -> None:
     """Be the process in the node's place."""
-    tuning.keep_large_blocks()
+    process.keep_large_blocks()
     rclpy.init(args=sys.argv)
     executor = SingleThreadedExecutor()
     executor.add_node(Echo())

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from depth_node.camera import Camera
+    from depth_node.catalogue.opening import open_model
     from depth_node.config import Config
     from depth_node.errors import DepthNodeError
     from depth_node.estimator import DepthEstimator, DepthFrame
-    from depth_node.model import Model, ModelSpec, open_model, OutputKind
+    from depth_node.model import Model, ModelSpec, OutputKind
 
 __version__ = '0.1.0'
 
@@ -44,7 +45,7 @@ _HOMES = {
     'Model': 'model',
     'ModelSpec': 'model',
     'OutputKind': 'model',
-    'open_model': 'model',
+    'open_model': 'catalogue.opening',
 }
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node import network
 from depth_node.camera import Camera
 from depth_node.config import Config
-from depth_node.depth import (
+from depth_node.depth.filters import Filters
+from depth_node.depth.metres import (
     clip_range,
     focal_correction,
     mark_sky,
@@ -18,15 +18,15 @@ from depth_node.depth import (
     Scale,
     to_metres,
 )
+from depth_node.depth.steadying import Steadier
 from depth_node.engine import open_engine
 from depth_node.engine.base import Engine
 from depth_node.errors import DataError
-from depth_node.filters import Filters
-from depth_node.model import Model, ModelSpec, OutputKind, Size
-from depth_node.prediction import Prediction
+from depth_node.image.size import Size
+from depth_node.model import Model, ModelSpec, network, OutputKind
+from depth_node.model.prediction import Prediction
 from depth_node.scale import keeper_for, ScaleFrame, ScaleKeeper, ScaleState
-from depth_node.stages import Stages
-from depth_node.temporal import Steadier
+from depth_node.timing import Stages
 
 NO_CAMERA = (
     'The camera is not calibrated, and without its focal length and rays there are no metres. '

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 from contextlib import contextmanager
 import errno
@@ -14,10 +14,13 @@ import shutil
 import tempfile
 import time
 
-from depth_node.errors import DataError
+from depth_node.errors import CancelledError, DataError
+from depth_node.process import never
 
 PART = '.part'
 """How the names of unfinished files end: no reader takes such a file for one of its own."""
+_LOCK_PAUSE_S = 0.1
+"""Seconds between two looks at a lock that another process holds."""
 _YOUNG_S = 60.0
 """What is younger is left alone: its writer may not have locked it yet."""
 
@@ -108,3 +111,38 @@ def write_error(path: Path, error: OSError) -> DataError:
     else:
         remedy = ''
     return DataError(f'{path}: cannot be written ({error.strerror}).', remedy)
+
+
+@contextmanager
+def locked(
+    path: Path,
+    *,
+    cancelled: Callable[[], bool] = never,
+    waiting: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """
+    Hold a lock file; the system releases it when the process ends, however it ends.
+
+    :param path: the lock file, left behind empty.
+    :param cancelled: asked while waiting.
+    :param waiting: called once when another process holds it.
+    :raises CancelledError: `cancelled` said so.
+    :raises OSError: the file cannot be made.
+    """
+    with path.open('ab') as file:
+        told = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    waiting()
+                    told = True
+            if cancelled():
+                raise CancelledError('Waiting for another process to build was cancelled.')
+            time.sleep(_LOCK_PAUSE_S)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)

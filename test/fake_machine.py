@@ -13,7 +13,8 @@ import numpy as np
 
 from depth_node.config import EngineConfig
 from depth_node.engine import open_engine
-from depth_node.model import Model, ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import Model, ModelSpec, OutputKind
 
 SIZE = Size(32, 24)
 

@@ -22,7 +22,8 @@ import traceback
 import numpy as np
 import pytest
 
-from depth_node.model import Model, ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import Model, ModelSpec, OutputKind
 
 SIZE = Size(32, 24)
 
@@ -168,7 +169,7 @@ class Download(Writer):
 
     def _fetch(self) -> Path:
         from depth_node.catalogue.entry import WebFile
-        from depth_node.fetch import fetch
+        from depth_node.catalogue.fetch import fetch
 
         url = self.url.partition('#')[0]
         return fetch(WebFile(url, sha256=self.sha256), self.folder)
@@ -268,8 +269,8 @@ def main(name: str, folder: str, rounds: str, url: str = '') -> None:
     writer = WRITERS[name](Path(folder), url)
     rng, unfinished = random.Random(name), 0
     # the modules, not the work: threads would not survive the fork
+    import depth_node.catalogue.fetch
     import depth_node.engine
-    import depth_node.fetch
     import depth_node.scale
     if name == 'checkpoint':
         import depth_node.training.checkpoint  # noqa: F401

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from depth_node.camera import Camera
+from depth_node.catalogue.opening import open_model
 from depth_node.config import Config
 from depth_node.errors import ConfigError
 from depth_node.estimator import DepthEstimator
-from depth_node.model import open_model
 from depth_node.scale import PointsSample
 
 CAMERA = Camera.from_hfov(64, 48, 70.0)

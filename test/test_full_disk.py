@@ -17,9 +17,9 @@ from depth_node.cli.main import main
 from depth_node.engine.cache import EngineCache, Key
 from depth_node.errors import DepthNodeError
 from depth_node.model import OutputKind
-from depth_node.ply import write_ply
+from depth_node.output.ply import write_ply
+from depth_node.output.writers import write_npy, write_picture
 from depth_node.scale import Calibration, write_calibration
-from depth_node.writers import write_npy, write_picture
 
 FULL = Path('/dev/full')
 KEY = Key('a' * 64, 'TensorRT', 'Orin', '8.7', 'fp16', {})
@@ -120,7 +120,8 @@ def test_openvino_does_without_its_cache(network: Any, tmp_path: Path) -> None:
         from pathlib import Path
         import numpy as np
         from depth_node.engine.openvino import open_openvino
-        from depth_node.model import Model, ModelSpec, OutputKind, Size
+        from depth_node.model import Model, ModelSpec, OutputKind
+        from depth_node.image.size import Size
 
         model = Model(Path(sys.argv[1]), ModelSpec('tiny', OutputKind.RELATIVE_DEPTH))
         cache = Path(sys.argv[2])

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from depth_node.files import replacing, sweep
-from depth_node.model import Model, ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import Model, ModelSpec, OutputKind
 
 ROUNDS, SECONDS = (200, 3000) if os.environ.get('DEPTH_NODE_LONG') else (5, 600)
 CONTENT = random.Random(3).randbytes(100_000)

@@ -20,8 +20,9 @@ import time
 
 from depth_node.camera import Camera
 from depth_node.errors import DepthNodeError
-from depth_node.model import Size
-from depth_node.ros import demo, trio, tuning
+from depth_node.image.size import Size
+from depth_node.ros import tuning
+from depth_node.ros.trial import demo, trio
 from depth_node.world import World
 
 DOCUMENT = Path(__file__).parents[1] / 'doc' / 'measurements' / 'soak.md'
@@ -144,7 +145,7 @@ def watch(pid: int, args: argparse.Namespace, topics: list[str]) -> list[Sample]
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
-    from depth_node.ros.observer import Observer, PATIENCE_S
+    from depth_node.ros.trial.observer import Observer, PATIENCE_S
 
     rclpy.init(args=['soak', '--ros-args', *topics])
     observer = Observer(cloud=True)

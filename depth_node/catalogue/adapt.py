@@ -35,7 +35,7 @@ def adapted(path: Path) -> Path:
     """
     import onnx
 
-    from depth_node.network import describe, load
+    from depth_node.model.network import describe, load
 
     target = path.with_name(f'{path.stem}_adapted.onnx')
     if target.exists() and target.stat().st_mtime_ns >= path.stat().st_mtime_ns:

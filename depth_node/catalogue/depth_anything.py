@@ -16,7 +16,8 @@ The authors of version 3 shrink frames by area; every engine can do cubic, so th
 from __future__ import annotations
 
 from depth_node.catalogue.entry import Entry, Form, HubFile
-from depth_node.model.spec import Aspect, Interpolation, ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model.spec import Aspect, Interpolation, ModelSpec, OutputKind
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

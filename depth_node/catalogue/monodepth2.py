@@ -11,7 +11,8 @@ The authors shrink frames with Pillow's Lanczos; every engine can do linear, so 
 from __future__ import annotations
 
 from depth_node.catalogue.entry import Entry, Form, WebFile
-from depth_node.model.spec import Interpolation, ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model.spec import Interpolation, ModelSpec, OutputKind
 
 STEREO_SCALE = 5.4
 _STORE = 'https://storage.googleapis.com/niantic-lon-static/research/monodepth2'

@@ -16,7 +16,8 @@ import tempfile
 
 from depth_node.catalogue.entry import Entry, Form
 from depth_node.errors import CancelledError, DataError, ModelError
-from depth_node.model.spec import Size
+from depth_node.image.size import Size
+from depth_node.process import LAUNCH_VARIABLE
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ _PAUSE = 0.2
 """Seconds between two looks at an export that is running."""
 WANTED = 'DEPTH_NODE_EXPORT'
 """Set where the command is run for somebody who waits for it."""
-_PARENT = 'DEPTH_NODE_LAUNCH_PID'
-"""By this variable the command knows that it is to end with us; see ``ros.tuning``."""
+
+
 _ACCEPTED = 'licence_accepted.txt'
 _EXPORT = "pip install 'depth_node[export]'"
 _NEEDS = {Form.DEPTH_ANYTHING: ('torch', 'transformers'), Form.MONODEPTH2: ('torch',)}
@@ -41,7 +42,7 @@ class Request:
     How somebody wants a model.
 
     :param accept_licence: whether a licence that is not free is accepted.
-    :param cache_dir: where models are kept; None: :func:`depth_node.fetch.cache_root`.
+    :param cache_dir: where models are kept; None: :func:`depth_node.catalogue.fetch.cache_root`.
     :param offline: never use the network.
     :param input_size: ``auto``, a nominal side like 308, or WIDTHxHEIGHT (pixels).
     :param frame: the camera's size (pixels), whose aspect ``auto`` keeps.
@@ -62,7 +63,7 @@ class Request:
         :param entry: the model.
         :returns: the folder, which may not exist yet.
         """
-        from depth_node.fetch import cache_root
+        from depth_node.catalogue.fetch import cache_root
 
         return (self.cache_dir or cache_root()) / entry.name
 
@@ -98,7 +99,7 @@ def check_licence(entry: Entry, request: Request) -> None:
     :param request: whether it was accepted.
     :raises ModelError: it is not free, and nobody accepted it.
     """
-    from depth_node.fetch import write_text
+    from depth_node.catalogue.fetch import write_text
 
     note = request.folder(entry) / _ACCEPTED
     licence = entry.spec.licence
@@ -144,7 +145,7 @@ def export_size(entry: Entry, request: Request) -> Size:
     :returns: the network's size (pixels).
     :raises ModelError: a size the network cannot have.
     """
-    from depth_node.network import choose_size, NetworkInfo
+    from depth_node.model.network import choose_size, NetworkInfo
 
     fixed = entry.spec.input_size
     width, height = (fixed.width, fixed.height) if fixed else (None, None)
@@ -164,14 +165,14 @@ def export_size(entry: Entry, request: Request) -> Size:
 
 def fetch_all(entry: Entry, request: Request) -> list[Path]:
     """
-    Fetch every file of a model; see :func:`depth_node.fetch.fetch`.
+    Fetch every file of a model; see :func:`depth_node.catalogue.fetch.fetch`.
 
     :param entry: the model.
     :param request: where to, and whether the network may be used.
     :returns: the files, in the entry's order.
     :raises ModelError: a file cannot be had, or is not the right one.
     """
-    from depth_node.fetch import fetch
+    from depth_node.catalogue.fetch import fetch
 
     return [
         fetch(file, request.folder(entry), offline=request.offline) for file in entry.files
@@ -229,7 +230,7 @@ def _run(words: list[str], cancelled: Callable[[], bool]) -> tuple[int, str]:
         # our own command, no shell
         process = subprocess.Popen(  # noqa: S603
             words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-            env={**os.environ, WANTED: '1', _PARENT: str(os.getpid())},
+            env={**os.environ, WANTED: '1', LAUNCH_VARIABLE: str(os.getpid())},
         )
         try:
             while True:

@@ -8,18 +8,13 @@ import dataclasses
 import sys
 from typing import Any
 
-from depth_node.benchmark import Benchmark, benchmark
-from depth_node.cli.options import (
-    add_json_option,
-    add_model_options,
-    config_from,
-    model_from,
-)
+from depth_node.cli.options import add_json_option, add_model_options, config_from, model_from
 from depth_node.cli.progress import progress
 from depth_node.cli.results import write_json
 from depth_node.config import Config
 from depth_node.errors import ConfigError
-from depth_node.model import Size
+from depth_node.evaluation.benchmark import Benchmark, benchmark
+from depth_node.image.size import Size
 
 EVERYTHING: dict[str, object] = {
     'points.content': 'obstacles', 'points.voxel_size': 0.05,
@@ -113,7 +108,7 @@ def _through_ros(
     import tempfile
 
     try:
-        from depth_node.ros import trio
+        from depth_node.ros.trial import trio
     except ImportError as error:
         raise ConfigError(
             f'--ros needs ROS 2, which cannot be imported ({error}).',

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node import network
 from depth_node.cli.options import (
     add_json_option,
     add_network_options,
@@ -26,8 +25,8 @@ from depth_node.engine import Engine, open_engine
 from depth_node.engine.cache import cache_root, EngineCache
 from depth_node.engine.verify import as_built, in_words
 from depth_node.errors import ConfigError, EngineError
-from depth_node.frames import open_source
-from depth_node.model import Model
+from depth_node.model import Model, network
+from depth_node.sources.frames import open_source
 
 _SETTINGS = {
     '--workspace-mb': 'engine.workspace_mb',

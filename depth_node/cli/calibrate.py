@@ -24,11 +24,10 @@ from depth_node.cli.options import (
 )
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_file, write_json
-from depth_node.datasets import kitti_object, rgbd, Sample
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator, NO_CAMERA
-from depth_node.frames import open_source
-from depth_node.model import OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import OutputKind
 from depth_node.model.hashes import hash_of
 from depth_node.scale import (
     Calibration,
@@ -42,6 +41,8 @@ from depth_node.scale import (
 from depth_node.scale.ground import ground_pixels, measured_on
 from depth_node.scale.measurement import measure, Pixels, pixels_at, relative_sigma, together
 from depth_node.scale.points import MAX_POINTS, on_edge
+from depth_node.sources.datasets import kitti_object, rgbd, Sample
+from depth_node.sources.frames import open_source
 
 _LAYOUTS = {
     'frames': 'image, folder, video or bag, with --at or --height',

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.align import least_squares
 from depth_node.camera import Camera
 from depth_node.cli.options import (
     add_camera_options,
@@ -25,7 +24,15 @@ from depth_node.cli.options import (
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_file, output_folder, write_json
 from depth_node.config import Config
-from depth_node.datasets import (
+from depth_node.depth.metres import to_metres
+from depth_node.errors import ConfigError, DataError
+from depth_node.estimator import DepthEstimator
+from depth_node.evaluation.metrics import Crop, NAMES, score
+from depth_node.evaluation.report import error_picture, Result, summary, write_table
+from depth_node.image.size import Size
+from depth_node.output.writers import write_picture
+from depth_node.scale.align import least_squares
+from depth_node.sources.datasets import (
     Dataset,
     kitti_object,
     prediction_pairs,
@@ -33,14 +40,7 @@ from depth_node.datasets import (
     Sample,
     synthetic,
 )
-from depth_node.depth import to_metres
-from depth_node.depth_files import read_depth, read_plane
-from depth_node.errors import ConfigError, DataError
-from depth_node.estimator import DepthEstimator
-from depth_node.evaluation import error_picture, Result, summary, write_table
-from depth_node.metrics import Crop, NAMES, score
-from depth_node.model import Size
-from depth_node.writers import write_picture
+from depth_node.sources.depth_files import read_depth, read_plane
 
 _LAYOUTS = {
     'kitti-object': 'image_2, velodyne, calib',

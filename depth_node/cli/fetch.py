@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from depth_node.catalogue import Entry, find
+from depth_node.catalogue.opening import open_model
 from depth_node.catalogue.store import (
     check_licence,
     export_path,
@@ -16,10 +17,10 @@ from depth_node.catalogue.store import (
     Request,
     WANTED,
 )
-from depth_node.engine.lock import locked
-from depth_node.errors import CancelledError, ModelError
-from depth_node.model import open_model, Size
-from depth_node.ros.tuning import end_with_launch
+from depth_node.errors import CancelledError, DataError, ModelError
+from depth_node.files import locked
+from depth_node.image.size import Size
+from depth_node.process import end_with_launch
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -109,5 +110,5 @@ def _export(entry: Entry, request: Request, weights: Path | None) -> None:
 def _size(text: str) -> Size:
     try:
         return Size.parse(text)
-    except ModelError as error:
+    except DataError as error:
         raise argparse.ArgumentTypeError(str(error)) from error

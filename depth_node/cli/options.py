@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from depth_node import network
 from depth_node.camera import Camera
+from depth_node.catalogue.opening import open_model, overrides_from
 from depth_node.cli.progress import build_bar, interruptible
 from depth_node.cli.results import output_file
 from depth_node.config import Config, parameters
 from depth_node.engine import open_engine
 from depth_node.errors import ConfigError
 from depth_node.estimator import DepthEstimator
-from depth_node.model import Model, open_model, Size
-from depth_node.model.opening import overrides_from
+from depth_node.image.size import Size
+from depth_node.model import Model, network
 
 # option: parameter of the configuration, whose default, choices and meaning it has
 _MODEL = {

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.align import relative_colors, to_disparity
 from depth_node.camera import Camera
 from depth_node.cli.options import (
     add_camera_options,
@@ -27,17 +26,19 @@ from depth_node.cli.options import (
 )
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_folder, write_json
-from depth_node.cloud import CloudMaker
-from depth_node.color import colorize
+from depth_node.cloud.maker import CloudMaker
 from depth_node.config import Config
-from depth_node.depth import clip_range, to_metres
-from depth_node.depth_files import read_disparity
+from depth_node.depth.filters import Filters
+from depth_node.depth.metres import clip_range, to_metres
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator, DepthFrame
-from depth_node.filters import Filters
-from depth_node.frames import Frame, FrameSource, open_source, RATE
-from depth_node.model import Size
-from depth_node.writers import write_cloud, write_millimetres, write_npy, write_picture
+from depth_node.image.color import colorize
+from depth_node.image.size import Size
+from depth_node.output.writers import write_cloud, write_millimetres, write_npy, write_picture
+from depth_node.scale.align import relative_colors, to_disparity
+from depth_node.sources.depth_files import read_disparity
+from depth_node.sources.frame import Frame
+from depth_node.sources.frames import FrameSource, open_source, RATE
 
 _FILES = ('npy', 'png', 'color', 'ply')
 _COLORS_TO = 20.0

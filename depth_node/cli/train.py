@@ -8,11 +8,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any, TYPE_CHECKING, TypeAlias
 
+from depth_node.catalogue.opening import open_model
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_file, output_folder, write_json
 from depth_node.config.fields import ParamSpec, specs
 from depth_node.errors import ConfigError
-from depth_node.model import open_model, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import OutputKind
 
 if TYPE_CHECKING:
     from depth_node.training.config import TrainConfig

@@ -8,8 +8,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.model import ModelSpec, Size
-from depth_node.prediction import Prediction
+from depth_node.image.size import Size
+from depth_node.model import ModelSpec
+from depth_node.model.prediction import Prediction
 
 Progress: TypeAlias = Callable[[float, str], None]
 """Called with a share from 0 to 1 and the name of the stage."""
@@ -19,11 +20,6 @@ Log: TypeAlias = Callable[[str], None]
 
 def no_progress(_share: float, _stage: str) -> None:
     """Tell nobody."""
-
-
-def never() -> bool:
-    """Never cancel."""
-    return False
 
 
 class Engine(Protocol):

@@ -21,9 +21,8 @@ import tempfile
 from typing import Any
 
 from depth_node.engine.base import Log
-from depth_node.engine.lock import locked
 from depth_node.errors import CancelledError, DataError, EngineError
-from depth_node.files import PART, remove_abandoned, replacing
+from depth_node.files import locked, PART, remove_abandoned, replacing
 
 FORMAT = 1
 _ASIDE = '.bad'

@@ -7,11 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_node.engine.prepare import check_frame, Preparation
 from depth_node.errors import DataError
-from depth_node.model import ModelSpec, Size
-from depth_node.network import NetworkInfo
-from depth_node.prediction import Prediction
-from depth_node.prepare import check_frame, Preparation
+from depth_node.image.size import Size
+from depth_node.model import ModelSpec
+from depth_node.model.network import NetworkInfo
+from depth_node.model.prediction import Prediction
 
 
 class BareNetwork(Protocol):

@@ -22,16 +22,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node import network as networks
 from depth_node.config import EngineConfig
 from depth_node.engine import openvino as cpu
-from depth_node.engine.base import Engine, Log, never, no_progress, Progress
+from depth_node.engine.base import Engine, Log, no_progress, Progress
 from depth_node.engine.cache import cache_root, EngineCache, Key
 from depth_node.engine.host import HostEngine
+from depth_node.engine.prepare import Preparation
 from depth_node.engine.verify import as_built, compare, sample_frames
 from depth_node.errors import CancelledError, DataError, EngineError
-from depth_node.model import Model, Size
-from depth_node.prepare import Preparation
+from depth_node.image.size import Size
+from depth_node.model import Model
+from depth_node.model import network as networks
+from depth_node.process import never
 
 _LOGGER = logging.getLogger(__name__)
 Frame = NDArray[np.uint8]

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node import graph as graphs
-from depth_node import network as networks
+from depth_node.engine import graph as graphs
 from depth_node.engine.host import check_buffers, HostEngine, named_planes
 from depth_node.engine.precision import converted, Precision
+from depth_node.engine.prepare import Preparation
 from depth_node.errors import EngineError
-from depth_node.model import Model, ModelSpec, Size
-from depth_node.network import NetworkInfo
-from depth_node.prediction import Prediction
-from depth_node.prepare import Preparation
+from depth_node.image.size import Size
+from depth_node.model import Model, ModelSpec
+from depth_node.model import network as networks
+from depth_node.model.network import NetworkInfo
+from depth_node.model.prediction import Prediction
 
 CPU = 'CPUExecutionProvider'
 CUDA = 'CUDAExecutionProvider'

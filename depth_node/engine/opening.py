@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.config import EngineConfig
-from depth_node.engine.base import Engine, Log, never, no_progress, Progress
+from depth_node.engine.base import Engine, Log, no_progress, Progress
 from depth_node.engine.cache import cache_root, writable
 from depth_node.errors import CancelledError, DepthNodeError, EngineError
-from depth_node.model import Model, Size
+from depth_node.image.size import Size
+from depth_node.model import Model
+from depth_node.process import never
 
 _LOGGER = logging.getLogger(__name__)
 Refused = Callable[[str, str], None]

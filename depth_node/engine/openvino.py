@@ -11,13 +11,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node import network as networks
 from depth_node.engine.host import HostEngine, named_planes
 from depth_node.engine.openvino_cache import prepared, remember
+from depth_node.engine.prepare import Preparation
 from depth_node.errors import EngineError
-from depth_node.model import Model, Size
-from depth_node.network import NetworkInfo
-from depth_node.prepare import Preparation
+from depth_node.image.size import Size
+from depth_node.model import Model
+from depth_node.model import network as networks
+from depth_node.model.network import NetworkInfo
 
 
 def open_openvino(

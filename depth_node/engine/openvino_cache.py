@@ -14,7 +14,7 @@ import re
 
 from depth_node.errors import DataError, ModelError
 from depth_node.files import replacing
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.model.hashes import hash_of
 
 _BLOBS = '*.blob'

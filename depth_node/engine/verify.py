@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from depth_node.engine.base import Engine
 from depth_node.errors import EngineError
-from depth_node.prediction import Prediction
+from depth_node.model.prediction import Prediction
 
 MEDIAN_BOUND = 0.01
 """Largest median of the relative error of any frame."""

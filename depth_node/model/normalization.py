@@ -23,7 +23,7 @@ def has_normalization(path: Path) -> bool:
     :returns: whether it is; see :func:`subtracts_mean`.
     :raises ModelError: the file cannot be read.
     """
-    from depth_node.network import load
+    from depth_node.model.network import load
 
     return subtracts_mean(load(path, weights=False))
 

@@ -9,14 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from depth_node.errors import ModelError
-from depth_node.model.spec import (
-    Aspect,
-    Interpolation,
-    ModelSpec,
-    OutputKind,
-    SIDECAR_FORMAT,
-    Size,
-)
+from depth_node.image.size import Size
+from depth_node.model.spec import Aspect, Interpolation, ModelSpec, OutputKind, SIDECAR_FORMAT
 
 _TUPLES = {'mean': 3, 'std': 3, 'input_size': 2, 'nominal_size': 2}
 _ENUMS: dict[str, type[enum.Enum]] = {

@@ -13,9 +13,9 @@ import enum
 import json
 import math
 from pathlib import Path
-from typing import NamedTuple
 
 from depth_node.errors import ModelError
+from depth_node.image.size import Size
 
 SIDECAR_FORMAT = 1
 LARGEST_SIDE = 8192
@@ -64,32 +64,6 @@ class Interpolation(str, enum.Enum):
     CUBIC = 'cubic'
     AREA = 'area'
     LANCZOS = 'lanczos'
-
-
-class Size(NamedTuple):
-    """Width and height in pixels, in this order, as users write it: 640x192."""
-
-    width: int
-    height: int
-
-    @classmethod
-    def parse(cls, text: str) -> Size:
-        """
-        Read a size as users write it.
-
-        :param text: for example ``640x192``.
-        :returns: the size.
-        :raises ModelError: not two positive whole numbers with an x between them.
-        """
-        width, _, height = text.lower().partition('x')
-        digits = width.isdecimal() and height.isdecimal() and len(text) < 20
-        if not (digits and int(width) and int(height)):
-            raise ModelError(f'{text!r} is not a size.', 'Write WIDTHxHEIGHT, like 640x192.')
-        return cls(int(width), int(height))
-
-    def __str__(self) -> str:
-        """Write the size as users do."""
-        return f'{self.width}x{self.height}'
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import threading
 from sensor_msgs.msg import CameraInfo
 
 from depth_node.camera import Camera, is_calibrated, UncalibratedError
-from depth_node.camera_info import CameraNumbers, read_calibration
+from depth_node.camera.info import CameraNumbers, read_calibration
 from depth_node.config import InputConfig
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.ros import messages
 
 RECTIFIED = re.compile(r'(^|[/_.])rect(ified)?([/_.]|$)')

@@ -31,10 +31,11 @@ from depth_node.camera import Camera
 from depth_node.config.camera_publisher import CameraPublisherConfig
 from depth_node.config.fields import specs
 from depth_node.errors import DepthNodeError
-from depth_node.frames import Frame, FrameSource, open_source, RATE, WorldSource
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.ros import messages, runtime
 from depth_node.ros.parameters import refuse_unknown
+from depth_node.sources.frame import Frame
+from depth_node.sources.frames import FrameSource, open_source, RATE, WorldSource
 
 WORLD_SIZE = Size(320, 240)
 WORLD_HFOV_DEG = 75.0

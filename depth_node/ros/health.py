@@ -9,7 +9,7 @@ import re
 import threading
 import time
 
-from depth_node.stages import Stages
+from depth_node.timing import Stages
 
 WINDOW_S = 5.0
 """Rates and latencies are of the last five seconds."""

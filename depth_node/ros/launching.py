@@ -16,10 +16,11 @@ from typing import Any
 
 import yaml
 
+from depth_node import process
 from depth_node.config import Value
 from depth_node.errors import ConfigError
 from depth_node.ros import tuning
-from depth_node.topics import info_topic
+from depth_node.sources.topics import info_topic
 
 RESTART_DELAY_S = 2.0
 # ended as told, and wrong parameters: starting again changes neither
@@ -193,8 +194,8 @@ def environment() -> dict[str, str]:
     """
     return {
         **tuning.transport().environment,
-        **tuning.malloc_environment(),
-        tuning.LAUNCH_VARIABLE: str(os.getpid()),
+        **process.malloc_environment(),
+        process.LAUNCH_VARIABLE: str(os.getpid()),
     }
 
 

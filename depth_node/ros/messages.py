@@ -20,8 +20,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, Point
 from std_msgs.msg import Header
 
 from depth_node.camera import Camera
-from depth_node.compressed import decode_message, encode_jpeg
-from depth_node.encodings import (
+from depth_node.cloud.scan import ScanGeometry
+from depth_node.errors import DataError
+from depth_node.image.compressed import decode_message, encode_jpeg
+from depth_node.image.encodings import (
     COLOR_ENCODINGS,
     DEPTH_ENCODINGS,
     image_view,
@@ -29,8 +31,6 @@ from depth_node.encodings import (
     to_millimetres,
     to_rgb,
 )
-from depth_node.errors import DataError
-from depth_node.scan import ScanGeometry
 
 _NANOSECONDS = 1_000_000_000
 

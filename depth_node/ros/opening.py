@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from depth_node import network
+from depth_node.catalogue.opening import is_path, open_model, overrides_from
 from depth_node.config import Config
 from depth_node.engine import open_engine
 from depth_node.engine.base import Engine
 from depth_node.errors import CancelledError, DepthNodeError
-from depth_node.model import is_path, Model, open_model, overrides_from, Size
+from depth_node.image.size import Size
+from depth_node.model import Model, network
 
 WAITING = 'waiting for the first frame'
 

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import CompressedImage
 
-from depth_node.advice import idle_parameters
 from depth_node.config import Config
 from depth_node.engine.base import Engine
 from depth_node.errors import DepthNodeError, EngineError
 from depth_node.estimator import DepthEstimator, DepthFrame, Moment
-from depth_node.model import Size
-from depth_node.prediction import Prediction
+from depth_node.image.size import Size
+from depth_node.model.advice import idle_parameters
+from depth_node.model.prediction import Prediction
 from depth_node.ros.messages import nanoseconds_of, rgb_from_compressed
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening

@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 from depth_node.camera import Camera
 from depth_node.config import Config
 from depth_node.errors import DataError
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.ros import messages
 from depth_node.ros.calibration import Calibration
 from depth_node.ros.notices import Notices

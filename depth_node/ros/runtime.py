@@ -23,6 +23,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
+from depth_node import process
 from depth_node.errors import DepthNodeError
 from depth_node.ros import tuning
 
@@ -83,12 +84,12 @@ def run(
     :returns: the exit code: 0 after a signal, 2 for wrong parameters, 70 for a fault.
     """
     os.environ.update(tuning.transport().environment)
-    tuning.keep_large_blocks()
+    process.keep_large_blocks()
     logs = tuning.writable_log_folder()
     if logs is not None:
         os.environ['ROS_LOG_DIR'] = logs
     with _signals() as stop:
-        tuning.end_with_launch()
+        process.end_with_launch()
         try:
             rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         except Exception as error:  # noqa: BLE001 - rclpy has a class for each wrong argument

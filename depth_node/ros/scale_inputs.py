@@ -15,9 +15,9 @@ from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2, Range
 from stereo_msgs.msg import DisparityImage
 
 from depth_node.camera import Camera
+from depth_node.camera.rigid import Matrix, matrix_of
 from depth_node.config import Config
 from depth_node.errors import DataError
-from depth_node.rigid import Matrix, matrix_of
 from depth_node.ros import messages
 from depth_node.ros.notices import Notices
 from depth_node.ros.transforms import Transforms

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image, PointCloud2
 
 from depth_node.camera import Camera
-from depth_node.color import bar_height, colorize
+from depth_node.camera.rigid import Matrix
+from depth_node.cloud.pipeline import Frames, PointsPipeline
 from depth_node.config import Config
 from depth_node.estimator import DepthFrame
-from depth_node.points import Frames, PointsPipeline
-from depth_node.rigid import Matrix
+from depth_node.image.color import bar_height, colorize
 from depth_node.ros import messages
 from depth_node.ros.notices import Notices
 from depth_node.ros.outputs import Outputs

@@ -8,7 +8,7 @@ import numpy as np
 from rclpy.node import Node
 from rclpy.time import Time
 
-from depth_node.rigid import Matrix, matrix_of
+from depth_node.camera.rigid import Matrix, matrix_of
 
 STALE_S = 0.5
 """How far the latest transform may be from the frame it is used for."""

@@ -11,7 +11,7 @@ import numpy as np
 from typing_extensions import assert_never
 
 from depth_node.config import Config
-from depth_node.depth import scale_of
+from depth_node.depth.metres import scale_of
 from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec
 from depth_node.model.hashes import hash_of

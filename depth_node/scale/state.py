@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from depth_node.depth import Scale
+from depth_node.depth.metres import Scale
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.depth import Scale, to_metres
+from depth_node.depth.metres import Scale, to_metres
 from depth_node.model import ModelSpec
-from depth_node.prediction import Prediction
+from depth_node.model.prediction import Prediction
 
 
 def unscaled(

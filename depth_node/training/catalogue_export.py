@@ -12,9 +12,9 @@ import zlib
 from torch import nn
 
 from depth_node.catalogue import Entry, Form
+from depth_node.catalogue.fetch import write_text
 from depth_node.errors import ModelError
-from depth_node.fetch import write_text
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.model.hashes import hash_of
 from depth_node.training import depth_anything
 from depth_node.training.networks import FinestOutput, load_monodepth2

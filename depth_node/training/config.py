@@ -15,7 +15,8 @@ from typing import Any
 
 from depth_node.config.fields import checked, param, specs
 from depth_node.errors import ConfigError
-from depth_node.model import OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import OutputKind
 from depth_node.training.losses import Penalty, SelfSupervision, Supervision
 from depth_node.training.networks import Architecture, NetworkConfig
 

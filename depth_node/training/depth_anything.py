@@ -19,7 +19,7 @@ import torch
 from torch import nn, Tensor
 
 from depth_node.errors import ModelError
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.training.networks.weights import fill, read_state
 
 

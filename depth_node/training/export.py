@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from depth_node.errors import ModelError
-from depth_node.model import ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import ModelSpec, OutputKind
 from depth_node.model.hashes import hash_of
 from depth_node.training.checkpoint import read_checkpoint
 from depth_node.training.networks import DepthNetwork, FinestOutput, load_monodepth2

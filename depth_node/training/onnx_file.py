@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from depth_node.errors import ModelError
-from depth_node.model import Size
+from depth_node.image.size import Size
 
 OPSET = 18
 """LayerNormalization stays whole from 17 on, which half precision needs."""

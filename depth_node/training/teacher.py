@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.config import Config
-from depth_node.depth import scale_of
+from depth_node.depth.metres import scale_of
 from depth_node.estimator import DepthEstimator
 from depth_node.files import replacing
 from depth_node.model import Model, OutputKind

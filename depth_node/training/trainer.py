@@ -21,12 +21,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from depth_node.errors import ConfigError, DepthNodeError
-from depth_node.training.checkpoint import (
-    Checkpoint,
-    Progress,
-    read_checkpoint,
-    write_checkpoint,
-)
+from depth_node.training.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint
 from depth_node.training.data.batches import Loader, Order, Stack
 from depth_node.training.data.samples import Samples
 from depth_node.training.learner import Learner

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import torch
 
 from depth_node.errors import DataError
-from depth_node.metrics import score
+from depth_node.evaluation.metrics import score
 from depth_node.training.data.batches import stacked
 from depth_node.training.data.samples import Samples
 from depth_node.training.learner import Learner

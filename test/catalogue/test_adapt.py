@@ -14,7 +14,7 @@ import pytest
 
 from depth_node.catalogue.adapt import adapted
 from depth_node.errors import ModelError
-from depth_node.network import inspect
+from depth_node.model.network import inspect
 
 VIEWS = ['batch', 'views', 3, 'height', 'width']
 

@@ -11,7 +11,7 @@ import pytest
 from depth_node.camera import Camera
 from depth_node.catalogue import CATALOGUE, Entry, find, Form, HubFile, WebFile
 from depth_node.catalogue.entry import megabytes, size_rule, use
-from depth_node.depth import focal_correction, network_focal
+from depth_node.depth.metres import focal_correction, network_focal
 from depth_node.errors import ModelError
 from depth_node.model import OutputKind
 

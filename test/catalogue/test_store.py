@@ -15,9 +15,11 @@ import pytest
 
 from depth_node import catalogue
 from depth_node.catalogue import Entry, Form, store, WebFile
+from depth_node.catalogue.opening import open_model
 from depth_node.catalogue.store import export_path, export_size, Request
 from depth_node.errors import CancelledError, ModelError
-from depth_node.model import ModelSpec, open_model, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import ModelSpec, OutputKind
 
 FREE = ModelSpec(
     'tiny', OutputKind.RELATIVE_DEPTH, nominal_size=Size(518, 518), multiple=14,

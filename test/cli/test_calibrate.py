@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from depth_node.camera import Camera
+from depth_node.catalogue.opening import open_model
 from depth_node.cli.main import main
 from depth_node.config import Config
 from depth_node.estimator import DepthEstimator
-from depth_node.model import open_model
 from depth_node.scale import read_calibration
 
 SCALE, SHIFT = 0.9, 0.1

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from depth_node.camera import Camera
+from depth_node.catalogue.opening import open_model
 from depth_node.cli.main import main
 from depth_node.config import Config
-from depth_node.datasets import kitti_object
 from depth_node.estimator import DepthEstimator
-from depth_node.metrics import Crop, crop_window
-from depth_node.model import open_model
+from depth_node.evaluation.metrics import Crop, crop_window
+from depth_node.sources.datasets import kitti_object
 
 NETWORK = ['--kind', 'sigmoid_disparity', '--mean', '0,0,0', '--std', '1,1,1']
 ENGINES = ['openvino', 'onnxruntime']

@@ -14,7 +14,8 @@ import pytest
 from depth_node import catalogue
 from depth_node.catalogue import Entry, Form, WebFile
 from depth_node.cli.main import main
-from depth_node.model import ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import ModelSpec, OutputKind
 
 
 @pytest.fixture

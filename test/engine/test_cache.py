@@ -13,10 +13,10 @@ from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
 import pytest
 
+from depth_node.catalogue.fetch import cache_root as models_root
 from depth_node.engine.cache import cache_root, EngineCache, Key, writable, write_whole
-from depth_node.engine.lock import locked
 from depth_node.errors import CancelledError, EngineError, ModelError
-from depth_node.fetch import cache_root as models_root
+from depth_node.files import locked
 
 KEY = Key('a' * 64, 'TensorRT 10.3.0', 'Orin', '8.7', 'fp16', {'optimization_level': 3})
 PLAN = b'plan' * 100

@@ -16,7 +16,8 @@ import pytest
 from depth_node.engine.onnxruntime import CPU, open_merged, open_onnxruntime
 from depth_node.engine.openvino import open_openvino
 from depth_node.errors import DataError, EngineError, ModelError
-from depth_node.model import Interpolation, Model, ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import Interpolation, Model, ModelSpec, OutputKind
 
 OPENERS = {
     'openvino': open_openvino,
@@ -217,7 +218,8 @@ def test_a_signal_is_survived_after_another_thread_closed_the_engine(network):
 import gc, os, signal, threading
 from pathlib import Path
 from depth_node.engine.openvino import open_openvino
-from depth_node.model import Model, ModelSpec, OutputKind, Size
+from depth_node.model import Model, ModelSpec, OutputKind
+from depth_node.image.size import Size
 signal.signal(signal.SIGINT, lambda *_: print('signal'))
 engines = [open_openvino(
     Model(Path({str(network())!r}), ModelSpec('tiny', OutputKind.RELATIVE_DEPTH)), Size(32, 24)

@@ -14,12 +14,14 @@ from dummy_networks import write_network
 import numpy as np
 import pytest
 
+from depth_node.catalogue.opening import open_model
 from depth_node.config import EngineConfig
 from depth_node.engine import int8, open_engine
 from depth_node.engine.int8 import calibration_frames
 from depth_node.engine.verify import relative_error, sample_frames
 from depth_node.errors import CancelledError, DataError, EngineError
-from depth_node.model import Model, ModelSpec, open_model, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import Model, ModelSpec, OutputKind
 
 SIZE = Size(32, 24)
 

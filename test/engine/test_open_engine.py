@@ -16,7 +16,8 @@ import pytest
 from depth_node.config import EngineConfig
 from depth_node.engine import open_engine
 from depth_node.errors import CancelledError, EngineError, ModelError
-from depth_node.model import Model, ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import Model, ModelSpec, OutputKind
 
 SIZE = Size(32, 24)
 
@@ -170,7 +171,8 @@ def test_openvino_reports_to_nobody(model, tmp_path):
         from pathlib import Path
         from depth_node.config import EngineConfig
         from depth_node.engine import open_engine
-        from depth_node.model import Model, ModelSpec, OutputKind, Size
+        from depth_node.model import Model, ModelSpec, OutputKind
+        from depth_node.image.size import Size
         model = Model(Path(sys.argv[1]), ModelSpec('tiny', OutputKind.RELATIVE_DEPTH))
         for precision in sys.argv[3:]:
             config = EngineConfig(name='openvino', precision=precision, cache_dir=sys.argv[2])
@@ -199,7 +201,7 @@ def test_memory_that_malloc_keeps_is_given_back():
 import re, sys
 from pathlib import Path
 from depth_node.engine.opening import give_back
-from depth_node.ros.tuning import keep_large_blocks
+from depth_node.process import keep_large_blocks
 assert keep_large_blocks()
 def resident():
     return int(re.search(r'VmRSS:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) // 1024

@@ -14,14 +14,15 @@ import onnx
 import onnxruntime
 import pytest
 
-from depth_node import graph
-from depth_node import network as networks
+from depth_node.engine import graph
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.tensorrt.builder import build, Settings
 from depth_node.engine.tensorrt.library import Library, logger_of
 from depth_node.engine.verify import relative_error
 from depth_node.errors import CancelledError, EngineError
-from depth_node.model import Aspect, Interpolation, ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import Aspect, Interpolation, ModelSpec, OutputKind
+from depth_node.model import network as networks
 
 SIZE = Size(32, 24)
 SPEC = ModelSpec('tiny', OutputKind.RELATIVE_DEPTH)

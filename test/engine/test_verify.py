@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from depth_node.engine import verify
-from depth_node.prediction import Prediction
+from depth_node.model.prediction import Prediction
 
 FRAMES = [np.full((20, 30, 3), n, np.uint8) for n in (10, 90, 200)]
 

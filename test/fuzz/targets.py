@@ -19,24 +19,23 @@ import cv2
 import numpy as np
 import yaml
 
-from depth_node import network
 from depth_node.camera import Camera
-from depth_node.camera_info import read_calibration as read_camera
-from depth_node.compressed import decode_rgb
+from depth_node.camera.info import read_calibration as read_camera
 from depth_node.config import Config
-from depth_node.encodings import COLOR_ENCODINGS, DEPTH_ENCODINGS, image_view, to_metres, to_rgb
 from depth_node.errors import DepthNodeError
-from depth_node.frames import open_source
-from depth_node.model import OutputKind, read_sidecar
-from depth_node.scale.calibration import (
-    Calibration,
+from depth_node.image.compressed import decode_rgb
+from depth_node.image.encodings import (
+    COLOR_ENCODINGS,
+    DEPTH_ENCODINGS,
+    image_view,
+    to_metres,
+    to_rgb,
 )
-from depth_node.scale.calibration import (
-    read_calibration as read_scale,
-)
-from depth_node.scale.calibration import (
-    write_calibration as write_scale,
-)
+from depth_node.model import network, OutputKind, read_sidecar
+from depth_node.scale.calibration import Calibration
+from depth_node.scale.calibration import read_calibration as read_scale
+from depth_node.scale.calibration import write_calibration as write_scale
+from depth_node.sources.frames import open_source
 
 _NAMES = (*COLOR_ENCODINGS, *DEPTH_ENCODINGS, 'nonsense', '')
 _LENSES = ('plumb_bob', 'rational_polynomial', 'equidistant', 'none', '')

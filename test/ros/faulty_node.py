@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.errors import EngineError
-from depth_node.model import Size
-from depth_node.prediction import Prediction
+from depth_node.image.size import Size
+from depth_node.model.prediction import Prediction
 from depth_node.ros import node, opening
 
 ORDERS = Path(os.environ['FAULTY_ORDERS'])

@@ -10,7 +10,7 @@ from fake_tensorrt import Builder
 import pytest
 
 from depth_node.config import Config
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.ros.opening import Opening
 
 CAMERA = Size(160, 120)

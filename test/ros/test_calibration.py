@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo
 from depth_node.camera import Camera, Distortion, UncalibratedError
 from depth_node.config import Config
 from depth_node.errors import DataError
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.ros import messages
 from depth_node.ros.calibration import Calibration, INFO_PATIENCE_S
 

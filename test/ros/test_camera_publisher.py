@@ -17,9 +17,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from depth_node.camera import Camera, Distortion
 from depth_node.config.camera_publisher import CameraPublisherConfig
 from depth_node.errors import ConfigError
-from depth_node.frames import open_source
 from depth_node.ros import messages
 from depth_node.ros.camera_publisher import open_frames, Pace, prepared
+from depth_node.sources.frames import open_source
 
 MODULE = ('-m', 'depth_node.ros.camera_publisher')
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from depth_node import process
 from depth_node.config import Config
 from depth_node.errors import ConfigError
 from depth_node.ros import launching, tuning
@@ -134,4 +135,4 @@ def test_who_is_started_again(code, again):
 def test_environment_of_the_user_stands(monkeypatch):
     for name in (*tuning.PROFILE_VARIABLES, 'MALLOC_TRIM_THRESHOLD_'):
         monkeypatch.setenv(name, 'mine')
-    assert launching.environment() == {tuning.LAUNCH_VARIABLE: str(os.getpid())}
+    assert launching.environment() == {process.LAUNCH_VARIABLE: str(os.getpid())}

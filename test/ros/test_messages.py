@@ -27,8 +27,8 @@ from sensor_msgs.msg import (
 from std_msgs.msg import Header
 
 from depth_node.camera import Camera, Distortion, UncalibratedError
-from depth_node.encodings import COLOR_ENCODINGS
 from depth_node.errors import DataError
+from depth_node.image.encodings import COLOR_ENCODINGS
 from depth_node.ros import messages
 
 HEADER = Header(stamp=Time(sec=12, nanosec=345), frame_id='camera_optical')

@@ -14,10 +14,10 @@ from std_msgs.msg import Header
 import yaml
 
 from depth_node.camera import Camera
+from depth_node.camera.ground import camera_over_ground
+from depth_node.cloud.pipeline import PointsPipeline
 from depth_node.config import Config
-from depth_node.filters import Filters
-from depth_node.ground import camera_over_ground
-from depth_node.points import PointsPipeline
+from depth_node.depth.filters import Filters
 from depth_node.ros.messages import cloud_to_msg, scan_to_msg
 from depth_node.world import World
 

@@ -17,9 +17,9 @@ from rig import FRAME, Rig
 from sensor_msgs.msg import Image
 
 from depth_node.camera import Camera
+from depth_node.catalogue.opening import open_model
 from depth_node.config import Config
 from depth_node.estimator import DepthEstimator
-from depth_node.model import open_model
 from depth_node.ros import messages
 
 CAMERA = Camera.from_hfov(64, 48, 70.0)

@@ -19,9 +19,9 @@ from std_msgs.msg import Header
 from stereo_msgs.msg import DisparityImage
 
 from depth_node.camera import Camera
+from depth_node.camera.rigid import matrix_of
 from depth_node.config import Config
 from depth_node.errors import DataError
-from depth_node.rigid import matrix_of
 from depth_node.ros import messages
 from depth_node.ros.health import Health
 from depth_node.ros.notices import Notices

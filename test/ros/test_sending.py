@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from depth_node.camera import Camera
+from depth_node.cloud.pipeline import PointsPipeline
 from depth_node.config import Config
 from depth_node.errors import DataError
 from depth_node.estimator import DepthFrame
-from depth_node.points import PointsPipeline
-from depth_node.prediction import Prediction
+from depth_node.model.prediction import Prediction
 from depth_node.ros import messages
 from depth_node.ros.health import Health
 from depth_node.ros.notices import Notices

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from depth_node import process
 from depth_node.ros import tuning
 
 NODE = """
@@ -91,8 +92,8 @@ def test_the_segment_has_the_size_of_the_profile(processes, profile):
 def test_large_blocks_come_from_the_heap(tuned):
     code = (
         'import ctypes, re\n'
-        'from depth_node.ros import tuning\n'
-        f'done = {tuned} and tuning.keep_large_blocks()\n'
+        'from depth_node import process\n'
+        f'done = {tuned} and process.keep_large_blocks()\n'
         'block = bytearray(6 << 20)\n'
         'at = ctypes.addressof(ctypes.c_char.from_buffer(block))\n'
         "maps = open('/proc/self/maps').read()\n"
@@ -108,7 +109,7 @@ def test_large_blocks_come_from_the_heap(tuned):
 
 def test_malloc_settings_of_the_user_stand(monkeypatch):
     monkeypatch.setenv('MALLOC_MMAP_THRESHOLD_', '1000000')
-    assert not tuning.keep_large_blocks()
+    assert not process.keep_large_blocks()
 
 
 def test_log_folder(tmp_path):

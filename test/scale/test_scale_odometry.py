@@ -9,8 +9,8 @@ import pytest
 import simple_scene as scene
 
 from depth_node.camera import Camera
+from depth_node.camera.rigid import matrix_of
 from depth_node.model import ModelSpec, OutputKind
-from depth_node.rigid import matrix_of
 from depth_node.scale import Measurement, NotObservable, ScaleFrame
 from depth_node.scale.odometry import OdometrySource, triangulated
 from depth_node.world import camera_pose, World

@@ -9,8 +9,8 @@ import pytest
 import simple_scene as scene
 
 from depth_node.camera import Camera
+from depth_node.camera.rigid import matrix_of
 from depth_node.model import OutputKind
-from depth_node.rigid import matrix_of
 from depth_node.scale import Measurement, NotObservable
 from depth_node.scale.points import (
     depth_points,

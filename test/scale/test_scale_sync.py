@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
-from depth_node.rigid import matrix_of
+from depth_node.camera.rigid import matrix_of
 from depth_node.scale.sync import blend_poses, StampedBuffer
 
 STAMPS = st.floats(0, 10, allow_nan=False)

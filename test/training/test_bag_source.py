@@ -7,7 +7,7 @@ import pytest
 from tiny import noise
 
 from depth_node.errors import DataError
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.training.data.prepare import Preparation
 from depth_node.training.data.sources import read_source, Source
 

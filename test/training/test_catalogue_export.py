@@ -15,9 +15,11 @@ from tiny_depth_anything import authors, lively, TINY
 import torch
 
 from depth_node.catalogue import CATALOGUE, find
+from depth_node.catalogue.opening import open_model
 from depth_node.cli.main import main
 from depth_node.errors import ModelError
-from depth_node.model import open_model, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import OutputKind
 from depth_node.training import depth_anything
 from depth_node.training.catalogue_export import export_entry
 from depth_node.training.depth_anything import (

@@ -23,10 +23,11 @@ from depth_node.catalogue import find
 from depth_node.catalogue.depth_anything import IMAGENET_MEAN, IMAGENET_STD
 from depth_node.config import EngineConfig
 from depth_node.engine import open_engine
+from depth_node.engine.graph import merged
 from depth_node.engine.precision import converted, Precision
-from depth_node.graph import merged
-from depth_node.model import Model, Size
-from depth_node.network import inspect, load
+from depth_node.image.size import Size
+from depth_node.model import Model
+from depth_node.model.network import inspect, load
 from depth_node.training.depth_anything import build, DepthAnything
 from depth_node.training.onnx_file import write_onnx
 from depth_node.world import World

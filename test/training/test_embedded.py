@@ -10,12 +10,13 @@ import pytest
 torch = pytest.importorskip('torch')
 
 from depth_node.camera import Camera  # noqa: E402
+from depth_node.catalogue.opening import open_model  # noqa: E402
 from depth_node.config import Config  # noqa: E402
-from depth_node.datasets import synthetic  # noqa: E402
 from depth_node.errors import DataError  # noqa: E402
 from depth_node.estimator import DepthEstimator  # noqa: E402
-from depth_node.metrics import score  # noqa: E402
-from depth_node.model import open_model, OutputKind  # noqa: E402
+from depth_node.evaluation.metrics import score  # noqa: E402
+from depth_node.model import OutputKind  # noqa: E402
+from depth_node.sources.datasets import synthetic  # noqa: E402
 from depth_node.training.embedded.frames import (  # noqa: E402
     draw_frame,
     FIRST_TRAINING_SEED,

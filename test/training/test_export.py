@@ -13,29 +13,18 @@ onnx = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
 
 from depth_node.camera import Camera  # noqa: E402
+from depth_node.catalogue.opening import open_model  # noqa: E402
 from depth_node.cli.main import main  # noqa: E402
 from depth_node.config import Config  # noqa: E402
 from depth_node.errors import ModelError  # noqa: E402
 from depth_node.estimator import DepthEstimator  # noqa: E402
-from depth_node.model import ModelSpec, open_model, OutputKind, read_sidecar, Size  # noqa: E402
-from depth_node.training.checkpoint import (  # noqa: E402
-    Checkpoint,
-    Progress,
-    read_checkpoint,
-    write_checkpoint,
-)
+from depth_node.image.size import Size  # noqa: E402
+from depth_node.model import ModelSpec, OutputKind, read_sidecar  # noqa: E402
+from depth_node.training.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint  # noqa: E402
 from depth_node.training.config import config_from  # noqa: E402
-from depth_node.training.export import (  # noqa: E402
-    export_checkpoint,
-    export_monodepth2,
-    export_network,
-)
+from depth_node.training.export import export_checkpoint, export_monodepth2, export_network  # noqa: E402
 from depth_node.training.learner import Learner  # noqa: E402
-from depth_node.training.networks import (  # noqa: E402
-    Architecture,
-    DepthNetwork,
-    NetworkConfig,
-)
+from depth_node.training.networks import Architecture, DepthNetwork, NetworkConfig  # noqa: E402
 from depth_node.training.networks.resnet import ResNetEncoder  # noqa: E402
 
 SIZE = Size(96, 64)

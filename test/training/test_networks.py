@@ -11,7 +11,8 @@ torch = pytest.importorskip('torch')
 from torch.nn import functional  # noqa: E402
 
 from depth_node.errors import ConfigError, ModelError  # noqa: E402
-from depth_node.model import OutputKind, Size  # noqa: E402
+from depth_node.image.size import Size  # noqa: E402
+from depth_node.model import OutputKind  # noqa: E402
 from depth_node.training.networks import (  # noqa: E402
     Architecture,
     build_pose_network,

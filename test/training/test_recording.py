@@ -6,7 +6,7 @@ from tiny import noise, recording, SIZE
 
 from depth_node.camera import Camera, Distortion
 from depth_node.errors import DataError
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.training.data.motion import MotionGate
 from depth_node.training.data.prepare import Preparation, prepare
 from depth_node.training.data.recording import Counts, open_recording, Writer

@@ -11,7 +11,8 @@ import torch
 
 from depth_node.cli.main import main
 from depth_node.errors import ConfigError
-from depth_node.model import Model, ModelSpec, OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import Model, ModelSpec, OutputKind
 from depth_node.training.ablation import ablate, table, variants
 from depth_node.training.checkpoint import read_checkpoint
 from depth_node.training.config import SWITCHES

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_node.camera import Camera
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.training.config import config_from, TrainConfig
 from depth_node.training.data.recording import Counts, Recording, Writer
 from depth_node.world import World

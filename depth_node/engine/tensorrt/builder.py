@@ -9,12 +9,13 @@ from pathlib import Path
 import re
 from typing import Any
 
-from depth_node.engine.base import never, no_progress, Progress
+from depth_node.engine.base import no_progress, Progress
 from depth_node.engine.cache import write_whole
+from depth_node.engine.graph import FRAME
 from depth_node.engine.tensorrt.library import Library
 from depth_node.errors import CancelledError, EngineError
-from depth_node.graph import FRAME
-from depth_node.model import Size
+from depth_node.image.size import Size
+from depth_node.process import never
 
 SMALLEST = Size(160, 120)
 """Smallest camera an engine takes (pixels)."""

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node import graph as graphs
-from depth_node import network as networks
 from depth_node.config import EngineConfig
-from depth_node.engine.base import Engine, never, no_progress, Progress
+from depth_node.engine import graph as graphs
+from depth_node.engine.base import Engine, no_progress, Progress
 from depth_node.engine.cache import cache_root, EngineCache, Key
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.tensorrt.builder import build, NoMemoryError, Settings, SMALLEST
@@ -26,7 +25,10 @@ from depth_node.engine.tensorrt.library import Library, load_library
 from depth_node.engine.tensorrt.runtime import TensorRtEngine
 from depth_node.engine.verify import as_built, compare, sample_frames, Verdict
 from depth_node.errors import CancelledError, EngineError
-from depth_node.model import Model, Size
+from depth_node.image.size import Size
+from depth_node.model import Model
+from depth_node.model import network as networks
+from depth_node.process import never
 
 _LOGGER = logging.getLogger(__name__)
 _LADDERS = {

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_node.engine.graph import DEPTH, FRAME
 from depth_node.engine.host import check_buffers
 from depth_node.engine.tensorrt.cuda import Buffer, Cuda
 from depth_node.engine.tensorrt.library import error_recorder, Library
 from depth_node.errors import DataError, EngineError
-from depth_node.graph import DEPTH, FRAME
-from depth_node.model import ModelSpec, Size
-from depth_node.prediction import Prediction
+from depth_node.image.size import Size
+from depth_node.model import ModelSpec
+from depth_node.model.prediction import Prediction
 
 _LOGGER = logging.getLogger(__name__)
 _OUTPUTS = (DEPTH, 'confidence', 'sky')

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
-from depth_node.depth_files import read_depth
 from depth_node.errors import DataError
-from depth_node.frames import images_in, read_rgb
+from depth_node.sources.depth_files import read_depth
+from depth_node.sources.frames import images_in, read_rgb
 from depth_node.training.data.poses import read_poses
 from depth_node.training.data.shot import Shot
 

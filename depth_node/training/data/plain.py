@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
-from depth_node.datasets import Dataset
 from depth_node.errors import DataError
-from depth_node.frames import Frame, SECOND
+from depth_node.sources.datasets import Dataset
+from depth_node.sources.frame import Frame, SECOND
 from depth_node.training.data.poses import Track
 from depth_node.training.data.shot import Shot
 

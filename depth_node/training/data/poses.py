@@ -97,7 +97,7 @@ def bag_odometry(path: Path, topic: str) -> Track:
     :returns: where the robot was.
     :raises DataError: no such topic, or the bag cannot be read.
     """
-    from depth_node.bag import opened
+    from depth_node.sources.bag import opened
 
     with opened(path) as reader:
         connections = [

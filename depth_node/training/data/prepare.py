@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from depth_node.errors import DataError
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.training.data.motion import MotionGate
 from depth_node.training.data.recording import (
     Counts,

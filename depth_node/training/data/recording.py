@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from depth_node.errors import DataError
 from depth_node.files import PART, sweep, write_error
-from depth_node.model import Size
+from depth_node.image.size import Size
 
 FORMAT = 1
 _PLANES = {'frames': np.uint8, 'stereo': np.uint8, 'depth': np.float16}

@@ -19,17 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
-from depth_node.datasets import rgbd
 from depth_node.errors import DataError
-from depth_node.frames import open_source
-from depth_node.model import Size
+from depth_node.image.size import Size
+from depth_node.sources.datasets import rgbd
+from depth_node.sources.frames import open_source
 from depth_node.training.data.kitti import kitti_shots
-from depth_node.training.data.plain import (
-    frame_shots,
-    sample_shots,
-    with_rows,
-    with_track,
-)
+from depth_node.training.data.plain import frame_shots, sample_shots, with_rows, with_track
 from depth_node.training.data.poses import bag_odometry, read_poses
 from depth_node.training.data.prepare import Preparation, prepare
 from depth_node.training.data.recording import Recording

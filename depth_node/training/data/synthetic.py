@@ -9,7 +9,7 @@ import numpy as np
 
 from depth_node.camera import Camera
 from depth_node.errors import DataError
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.training.data.shot import Shot
 from depth_node.world import shifted, World
 

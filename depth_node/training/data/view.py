@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera, Distortion
 from depth_node.errors import DataError
-from depth_node.model import Size
+from depth_node.image.size import Size
 
 
 class PinholeView:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.errors import DataError
-from depth_node.model import Size
+from depth_node.image.size import Size
 from depth_node.world import World
 
 SIZE = Size(256, 192)

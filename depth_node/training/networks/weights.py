@@ -11,7 +11,8 @@ import torch
 from torch import nn, Tensor
 
 from depth_node.errors import ModelError
-from depth_node.model import OutputKind, Size
+from depth_node.image.size import Size
+from depth_node.model import OutputKind
 from depth_node.training.networks.depth import Architecture, DepthNetwork, NetworkConfig
 from depth_node.training.networks.resnet import ResNetEncoder
 

@@ -1,0 +1,349 @@
+"""
+The camera: where each pixel looks, from CameraInfo's numbers.
+
+Optical frame (REP-103): x right, y down, z forward. An integer pixel coordinate is the centre
+of a pixel, so an image reaches from -0.5 to width - 0.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import dataclasses
+from dataclasses import dataclass
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from depth_node.camera.distortion import Distortion, lens, POLYNOMIAL_COUNTS
+from depth_node.camera.info import (
+    CameraNumbers,
+    intrinsics,
+    is_calibrated,
+    LARGEST_SIDE,
+    read_calibration,
+    UncalibratedError,
+    with_translation,
+    write_calibration,
+)
+from depth_node.errors import DataError
+from depth_node.image.size import Size
+
+__all__ = ['Camera', 'CameraNumbers', 'Distortion', 'UncalibratedError', 'is_calibrated']
+
+_LEAST_FOCAL, _LARGEST = 1e-3, 1e9
+_SHORTEST = 0.05
+"""Of focal length and side of the image: a pinhole of 169 degrees; a full fisheye has 0.16."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """
+    A pinhole or fisheye camera with a lens.
+
+    :param width: columns (pixels).
+    :param height: rows (pixels).
+    :param fx: horizontal focal length (pixels).
+    :param fy: vertical focal length (pixels).
+    :param cx: principal point (pixels).
+    :param cy: principal point (pixels).
+    :param distortion: the lens model.
+    :param coefficients: its coefficients, in OpenCV's and CameraInfo's order.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion: Distortion = Distortion.NONE
+    coefficients: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no camera can have, before anybody allocates memory for it."""
+        if not all(0 < side <= LARGEST_SIDE for side in (self.width, self.height)):
+            raise DataError(
+                f'The camera is {self.width}x{self.height}, expected 1 to {LARGEST_SIDE} pixels '
+                'each way.'
+            )
+        numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
+        if not all(map(math.isfinite, numbers)):
+            raise DataError(f'The calibration holds a number that is not finite: {numbers}.')
+        if self.fx < _LEAST_FOCAL or self.fy < _LEAST_FOCAL or max(map(abs, numbers)) > _LARGEST:
+            raise DataError(
+                f'The focal length is {self.fx:g} and {self.fy:g} px and the principal point '
+                f'{self.cx:g}, {self.cy:g}, expected positive focal lengths and sane numbers.'
+            )
+        counts = {Distortion.NONE: (0,), Distortion.EQUIDISTANT: (4,)}.get(
+            self.distortion, POLYNOMIAL_COUNTS
+        )
+        if len(self.coefficients) not in counts:
+            expected = ' or '.join(map(str, counts))
+            raise DataError(
+                f'The lens model {self.distortion.value} has {len(self.coefficients)} '
+                f'coefficients, expected {expected}.'
+            )
+
+    @classmethod
+    def from_hfov(cls, width: int, height: int, degrees: float) -> Camera:
+        """
+        Guess a camera from its horizontal field of view: square pixels, centred, no distortion.
+
+        :param width: columns (pixels).
+        :param height: rows (pixels).
+        :param degrees: angle between the left and the right edge of the image (deg).
+        :returns: the camera.
+        :raises DataError: an angle outside 0 to 180, or an impossible size.
+        """
+        if not 0 < degrees < 180:
+            raise DataError(f'The field of view is {degrees:g} deg, expected 0 to 180.')
+        focal = width / 2 / math.tan(math.radians(degrees) / 2)
+        return cls(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+
+    @classmethod
+    def from_info(  # noqa: PLR0917  (CameraInfo has that many)
+        cls,
+        width: int,
+        height: int,
+        distortion_model: str,
+        d: Sequence[float],
+        k: Sequence[float],
+        p: Sequence[float],
+        *,
+        binning_x: int = 0,
+        binning_y: int = 0,
+        roi: tuple[int, int, int, int] | None = None,
+        rectified: bool = False,
+    ) -> Camera:
+        """
+        Read the numbers of a CameraInfo message.
+
+        A rectified image is described by P alone; when P is empty and there is no distortion, K
+        says the same. A raw one is described by K and D. All are at full resolution: the region
+        of interest is subtracted first and binning divides then, as image_geometry does.
+
+        :param width: full resolution (pixels).
+        :param height: full resolution (pixels).
+        :param distortion_model: ``plumb_bob``, ``rational_polynomial``, ``equidistant``.
+        :param d: distortion coefficients.
+        :param k: 3x3, row by row.
+        :param p: 3x4, row by row.
+        :param binning_x: 0 and 1 mean none.
+        :param binning_y: 0 and 1 mean none.
+        :param roi: x offset, y offset, width, height (full-resolution pixels); width or height
+            of 0 means as far as the sensor goes.
+        :param rectified: whether the image is.
+        :returns: the camera of the image as it is sent.
+        :raises UncalibratedError: K[0] is 0.
+        :raises DataError: numbers that are not finite, impossible or contradict each other.
+        """
+        seen = intrinsics(distortion_model, d, k, p, rectified)
+        full = cls(int(width), int(height), *seen)
+        _check_plausible(full, k)
+        return _binned(_window(full, roi), binning_x, binning_y)
+
+    @classmethod
+    def from_numbers(cls, numbers: CameraNumbers, *, rectified: bool = False) -> Camera:
+        """
+        Read a calibration; see :meth:`from_info`.
+
+        :param numbers: for example from ``camera_info.read_calibration``.
+        :param rectified: whether the image is.
+        :returns: the camera.
+        :raises DataError: as :meth:`from_info`.
+        """
+        return cls.from_info(
+            numbers.width, numbers.height, numbers.distortion_model, numbers.d, numbers.k,
+            numbers.p, rectified=rectified,
+        )
+
+    @classmethod
+    def from_yaml(cls, path: Path | str, *, rectified: bool = False) -> Camera:
+        """
+        Read a file that camera_calibration wrote.
+
+        :param path: the YAML file.
+        :param rectified: whether the images are.
+        :returns: the camera.
+        :raises DataError: unreadable, or not a calibration.
+        """
+        return cls.from_numbers(read_calibration(path), rectified=rectified)
+
+    def to_yaml(self, path: Path | str, name: str = 'camera') -> None:
+        """
+        Write a file as camera_calibration does.
+
+        :param path: the YAML file, replaced when it exists.
+        :param name: the camera's name in it.
+        :raises DataError: the folder cannot be written.
+        """
+        write_calibration(path, self.numbers(), name)
+
+    def numbers(self) -> CameraNumbers:
+        """
+        Give CameraInfo's numbers back, with neither binning nor ROI.
+
+        :returns: K, D, R (identity) and P ([K | 0]) of this camera.
+        """
+        k = (self.fx, 0.0, self.cx, 0.0, self.fy, self.cy, 0.0, 0.0, 1.0)
+        plain = self.distortion is Distortion.NONE
+        model = Distortion.PLUMB_BOB if plain else self.distortion
+        d = (0.0, 0.0, 0.0, 0.0, 0.0) if plain else self.coefficients
+        identity = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+        return CameraNumbers(
+            self.width, self.height, model.value, d, k, identity, with_translation(k)
+        )
+
+    @property
+    def size(self) -> Size:
+        """Width and height (pixels)."""
+        return Size(self.width, self.height)
+
+    @property
+    def hfov(self) -> float:
+        """
+        Angle between the left and the right edge of the image, on the principal row (deg).
+
+        With a lens whose model ends inside the image, the angle of the part it covers; 0 where
+        it covers nothing.
+        """
+        edges = np.array([(-0.5 - self.cx) / self.fx, (self.width - 0.5 - self.cx) / self.fx])
+        model = lens(self.distortion, self.coefficients)
+        if model is not None:
+            inside = np.linspace(edges[0], edges[1], 513)
+            edges = model.undistort(inside, np.zeros_like(inside))[0]
+            edges = edges[np.isfinite(edges)]
+        if not edges.size:
+            return 0.0
+        angles = np.arctan(edges)
+        return math.degrees(float(angles.max() - angles.min()))
+
+    def scaled(self, size: Size) -> Camera:
+        """
+        Describe the image after resizing, as image_proc does: no half-pixel shift.
+
+        :param size: the new size (pixels).
+        :returns: the camera; the lens stays, being in angles.
+        """
+        sx, sy = size[0] / self.width, size[1] / self.height
+        return dataclasses.replace(
+            self, width=size[0], height=size[1],
+            fx=self.fx * sx, fy=self.fy * sy, cx=self.cx * sx, cy=self.cy * sy,
+        )
+
+    def cropped(self, x: int, y: int, width: int, height: int) -> Camera:
+        """
+        Describe a window of the image.
+
+        :param x: left column of the window (pixels).
+        :param y: top row of the window (pixels).
+        :param width: columns of the window (pixels).
+        :param height: rows of the window (pixels).
+        :returns: the camera.
+        """
+        return dataclasses.replace(
+            self, width=width, height=height, cx=self.cx - x, cy=self.cy - y
+        )
+
+    def for_image(self, size: Size, *, resized: bool = False) -> Camera:
+        """
+        Check that a calibration belongs to an image.
+
+        :param size: of the image (pixels).
+        :param resized: whether an image of the same aspect but another size may be taken as a
+            resized one (to the pixel that rounding costs).
+        :returns: the camera at the image's size.
+        :raises DataError: the sizes contradict each other.
+        """
+        if tuple(size) == (self.width, self.height):
+            return self
+        expected_height = size[0] * self.height / self.width
+        if resized and min(size) > 0 and abs(expected_height - size[1]) <= 1:
+            return self.scaled(size)
+        raise DataError(
+            f'The image is {size[0]}x{size[1]} but its calibration (CameraInfo with ROI and '
+            f'binning) is for {self.width}x{self.height}.',
+            'Use the calibration of this resolution.',
+        )
+
+    def rays(self) -> NDArray[np.float32]:
+        """
+        Find where every pixel looks; compute once per camera and keep it.
+
+        :returns: float32 (H, W, 2), X/Z and Y/Z in the optical frame, NaN where the lens model
+            cannot be inverted or looks 90 degrees or more off the axis.
+        """
+        x = (np.arange(self.width) - self.cx) / self.fx
+        y = (np.arange(self.height) - self.cy) / self.fy
+        out = np.empty((self.height, self.width, 2), np.float32)
+        model = lens(self.distortion, self.coefficients)
+        with np.errstate(over='ignore'):  # of numbers no camera has; they give no ray
+            if model is None:
+                out[..., 0], out[..., 1] = x, y[:, None]
+            else:
+                out[..., 0], out[..., 1] = model.undistort(*np.meshgrid(x, y))
+        out[np.isinf(out)] = np.nan
+        return out
+
+    def project(self, points: ArrayLike) -> NDArray[np.float64]:
+        """
+        Find the pixels of points, in closed form.
+
+        :param points: (..., 3), optical frame (m).
+        :returns: float64 (..., 2), column and row (pixels), also outside the image; NaN for
+            points not in front of the camera or beyond what the lens model covers.
+        """
+        points = np.asarray(points, np.float64)
+        z = points[..., 2]
+        with np.errstate(all='ignore'):
+            depth = np.where(z > 0, z, np.nan)
+            x, y = points[..., 0] / depth, points[..., 1] / depth
+        model = lens(self.distortion, self.coefficients)
+        if model is not None:
+            x, y = model.distort(x, y)
+        return np.stack([self.fx * x + self.cx, self.fy * y + self.cy], axis=-1)
+
+
+def _check_plausible(camera: Camera, k: Sequence[float]) -> None:
+    """Refuse numbers that are possible and certainly mistaken: their metres would be wrong."""
+    if k[6] or k[7]:
+        raise DataError(
+            'The last row of K in CameraInfo is not 0 0 1.', 'K is written row by row.'
+        )
+    for focal, center, side in (
+        (camera.fx, camera.cx, camera.width), (camera.fy, camera.cy, camera.height)
+    ):
+        if focal < _SHORTEST * side or not -side <= center <= 2 * side:
+            raise DataError(
+                f'A focal length of {focal:g} px and a principal point at {center:g} px do not '
+                f'belong to an image of {side} px.',
+                'CameraInfo has both in pixels of the full resolution.',
+            )
+
+
+def _window(camera: Camera, roi: tuple[int, int, int, int] | None) -> Camera:
+    """Cut out CameraInfo's region of interest."""
+    x, y, width, height = (int(v) for v in roi or (0, 0, 0, 0))
+    width, height = width or camera.width - x, height or camera.height - y
+    inside = x >= 0 and y >= 0 and width > 0 and height > 0
+    if not inside or x + width > camera.width or y + height > camera.height:
+        raise DataError(
+            f'The region of interest {width}x{height} at {x}, {y} does not lie inside the '
+            f'{camera.width}x{camera.height} sensor.'
+        )
+    return camera.cropped(x, y, width, height)
+
+
+def _binned(camera: Camera, binning_x: int, binning_y: int) -> Camera:
+    """Divide by CameraInfo's binning."""
+    bx, by = max(int(binning_x), 1), max(int(binning_y), 1)
+    if bx > camera.width or by > camera.height:
+        raise DataError(
+            f'Binning of {bx} x {by} leaves nothing of {camera.width}x{camera.height} pixels.'
+        )
+    return dataclasses.replace(
+        camera, width=camera.width // bx, height=camera.height // by,
+        fx=camera.fx / bx, fy=camera.fy / by, cx=camera.cx / bx, cy=camera.cy / by,
+    )

@@ -1,0 +1,223 @@
+"""
+Getting files of the catalogue, so that a file under its own name is always whole and checked.
+
+Files of the Hugging Face Hub come through huggingface_hub (its cache, resume, endpoint override
+and progress bar); the rest by plain HTTPS. What arrives goes to a temporary name and gets its own
+name only after its size and hash were right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+import errno
+import fcntl
+import json
+import logging
+import os
+from pathlib import Path
+import shutil
+
+from depth_node.catalogue.entry import HubFile, WebFile
+from depth_node.errors import DataError, ModelError
+from depth_node.files import replacing
+from depth_node.model.hashes import hash_of
+
+log = logging.getLogger(__name__)
+
+_PINS = 'pins.json'
+_OFF = ('', '0', 'false', 'no', 'off')
+
+
+def cache_root() -> Path:
+    """
+    Say where fetched and exported models are kept.
+
+    :returns: ``depth_node/models`` under $XDG_CACHE_HOME or ``~/.cache``.
+    :raises ModelError: neither is known.
+    """
+    # the XDG specification: relative values are to be ignored
+    home = Path(os.environ.get('XDG_CACHE_HOME', ''))
+    try:
+        base = home if home.is_absolute() else Path.home() / '.cache'
+    except RuntimeError as error:  # a user without a home, as containers have them
+        raise ModelError('This user has no home folder.', 'Set HOME or XDG_CACHE_HOME.') from error
+    return base / 'depth_node' / 'models'
+
+
+def is_offline() -> bool:
+    """
+    Say whether the user forbade the network.
+
+    :returns: whether $HF_HUB_OFFLINE is set, as huggingface_hub reads it.
+    """
+    return os.environ.get('HF_HUB_OFFLINE', '').lower() not in _OFF
+
+
+def fetch(file: HubFile | WebFile, folder: Path, *, offline: bool = False) -> Path:
+    """
+    Make sure that a file is there, whole and the right one.
+
+    :param file: what to get, and what is known about it.
+    :param folder: where it goes; made when it is missing.
+    :param offline: never use the network.
+    :returns: the path of the checked file, in `folder`.
+    :raises ModelError: no network, not found, no room, or not the file it should be; says which.
+    """
+    target = folder / file.name
+    if target.exists():  # then nothing is written, and the folder may be read-only
+        _check(file, target, folder)
+        return target
+    with _lock(folder, file.name):
+        if target.exists():  # another process was quicker
+            _check(file, target, folder)
+            return target
+        offline = offline or is_offline()
+        part = folder / f'{file.name}.part'
+        with _disk_errors(file, part):
+            if isinstance(file, HubFile):
+                _from_hub(file, part, folder, offline=offline)
+            else:
+                _from_web(file, part, offline=offline)
+            try:
+                _check(file, part, folder)
+            except ModelError:
+                part.unlink(missing_ok=True)
+                raise
+            part.replace(target)
+    return target
+
+
+def _from_hub(file: HubFile, part: Path, folder: Path, *, offline: bool) -> None:
+    """Take a file from the Hub, or from its cache if what lies there is right."""
+    from depth_node.catalogue import hub
+
+    known = hub.is_cached(file)
+    _link(hub.download(file, offline=offline), part)
+    if known and not offline:
+        try:
+            _check(file, part, folder)
+        except ModelError:  # the Hub's library would give the same damaged file for ever
+            _link(hub.download(file, anew=True), part)
+
+
+def _link(cached: Path, part: Path) -> None:
+    part.unlink(missing_ok=True)
+    # a link costs no room; an ONNX file has to lie in one folder with its data, which in the
+    # cache of the Hub lies elsewhere
+    try:
+        os.link(cached.resolve(), part)
+    except OSError:
+        shutil.copyfile(cached, part)
+
+
+def _from_web(file: WebFile, part: Path, *, offline: bool) -> None:
+    from depth_node.catalogue.download import download
+
+    if offline:
+        raise ModelError(
+            f'{file.name} is not here, and the network may not be used.',
+            f'Fetch it without HF_HUB_OFFLINE, or put the file at {part.with_suffix("")}.',
+        )
+    download(file.url, part, size=file.size)
+
+
+def _check(file: HubFile | WebFile, path: Path, folder: Path) -> None:
+    """Compare size and hash; remember the hash where the catalogue has none."""
+    size = path.stat().st_size
+    if file.size is not None and size != file.size:
+        raise _wrong(file, path, f'{size} bytes', f'{file.size}')
+    if isinstance(file, WebFile) and file.md5 is not None:
+        found = hash_of(path, 'md5')
+        if found != file.md5:
+            raise _wrong(file, path, f'MD5 {found}', file.md5)
+    pins = _read_pins(folder)
+    expected = file.sha256 or pins.get(file.name)
+    found = hash_of(path)
+    if expected is None:
+        _pin(folder, {**pins, file.name: found})
+        log.warning(
+            '%s: nobody published its hash; pinned on this first use as %s', file.name, found
+        )
+    elif found != expected:
+        raise _wrong(file, path, f'SHA-256 {found}', expected)
+
+
+def _wrong(file: HubFile | WebFile, path: Path, found: str, expected: str) -> ModelError:
+    return ModelError(
+        f'{file.name} from {file.place} is not the file it should be: {found}, expected '
+        f'{expected}.',
+        f'Remove {path.with_name(file.name)} and fetch again; when it happens twice, the file '
+        'was changed at its source.',
+    )
+
+
+def _read_pins(folder: Path) -> dict[str, str]:
+    try:
+        pins = json.loads((folder / _PINS).read_text(encoding='utf-8'))
+        return {str(name): str(value) for name, value in pins.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f'{folder / _PINS}: cannot be read ({error}).',
+            'It holds the hashes of files fetched before; remove it to trust them anew.',
+        ) from error
+
+
+def _pin(folder: Path, pins: dict[str, str]) -> None:
+    try:
+        write_text(folder / _PINS, json.dumps(pins, indent=2) + '\n')
+    except DataError as error:
+        raise ModelError(
+            f'{error.problem} The file has no published hash to be checked against.',
+            error.remedy or 'Fetch it once where the folder can be written.',
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """
+    Write a small file so that it is either the old one or the whole new one.
+
+    :param path: the file.
+    :param text: its content.
+    :raises DataError: the folder cannot be written, or the disk is full.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+
+
+@contextlib.contextmanager
+def _lock(folder: Path, name: str) -> Iterator[None]:
+    """Let one process at a time fetch a file; the others find it there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / f'.{name}.lock').open('ab')
+    except OSError as error:
+        raise ModelError(
+            f'{folder}: cannot be written ({error.strerror}).',
+            'Set XDG_CACHE_HOME to a folder that can, or mend the permissions.',
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info('%s: another process fetches it; waiting', name)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # the system lets go of the lock however this ends
+
+
+@contextlib.contextmanager
+def _disk_errors(file: HubFile | WebFile, part: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise ModelError(f'{part}: cannot be written ({error.strerror}).') from error
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        needed = f' It needs {file.size / 1e6:.0f} MB.' if file.size else ''
+        raise ModelError(
+            f'{part.parent}: the disk is full.{needed}',
+            'Free some room, or set XDG_CACHE_HOME (and HF_HOME) to a larger disk.',
+        ) from error

@@ -1,0 +1,145 @@
+"""From a name or a path to a network on disk whose description has been checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from depth_node.config import ModelConfig
+from depth_node.errors import ModelError
+from depth_node.image.size import Size
+from depth_node.model.hashes import check_sha256
+from depth_node.model.normalization import check_normalization, has_normalization
+from depth_node.model.sidecar import read_sidecar, spec_from_mapping
+from depth_node.model.spec import Model, ModelSpec
+
+# what a file without a sidecar cannot do without: the rest of a ModelSpec has a neutral default
+REQUIRED = ('kind', 'mean', 'std')
+_OPTIONS = '--kind sigmoid_disparity --mean 0,0,0 --std 1,1,1'
+
+
+def open_model(
+    name_or_path: str | Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    accept_licence: bool = False,
+    cache_dir: str | Path | None = None,
+    offline: bool = False,
+    input_size: str = 'auto',
+    frame: Size | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Model:
+    """
+    Find a network, fetch or export it when it has to be, and check what it is.
+
+    :param name_or_path: a name of the catalogue, or a path to an ONNX file with its sidecar
+        beside it (``NAME.onnx`` and ``NAME.json``), or without one when `overrides` describe it.
+    :param overrides: fields of :class:`ModelSpec` as plain values; they replace those of the
+        catalogue or the sidecar. See :func:`overrides_from`.
+    :param accept_licence: whether a licence that is not free is accepted.
+    :param cache_dir: where models are kept; None: ``depth_node/models`` in the user's cache.
+    :param offline: never use the network (as does $HF_HUB_OFFLINE).
+    :param input_size: for a model that is exported at one size: ``auto``, a nominal side like
+        308, or WIDTHxHEIGHT (pixels).
+    :param frame: for such a model: the camera's size (pixels), whose aspect ``auto`` keeps;
+        None: 640x480.
+    :param cancelled: asked now and then while such a model is exported.
+    :returns: the model.
+    :raises ModelError: not to be had, not what its description says, or not described.
+    :raises CancelledError: `cancelled` said so.
+    """
+    overrides = overrides or {}
+    path = Path(name_or_path).expanduser()
+    if is_path(name_or_path):
+        return _open_path(path, overrides)
+
+    # the catalogue is made of the specs of this package, so it cannot be imported before it
+    from depth_node.catalogue import find
+    from depth_node.catalogue.store import obtain, Request
+
+    entry = find(str(name_or_path))
+    cache = None if cache_dir is None else Path(cache_dir).expanduser()
+    path = obtain(
+        entry, Request(accept_licence, cache, offline, input_size, frame, cancelled)
+    )
+    if path.with_suffix('.json').exists():
+        return _open_path(path, overrides)  # exported here, or part of the package
+    spec = entry.spec
+    if has_normalization(path):
+        spec = dataclasses.replace(spec, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    return _checked(path, _overridden(spec, overrides, f'{entry.name} and options'))
+
+
+def is_path(name_or_path: str | Path) -> bool:
+    """
+    Tell a path from a name of the catalogue.
+
+    :param name_or_path: what the user gave.
+    :returns: whether it is a Path, ends in ``.onnx`` or has a folder in it.
+    """
+    text = str(name_or_path)
+    return isinstance(name_or_path, Path) or text.endswith('.onnx') or '/' in text
+
+
+def overrides_from(config: ModelConfig) -> dict[str, Any]:
+    """
+    Collect what the parameters say about a network.
+
+    :param config: the model group; empty and 0 mean that the sidecar says.
+    :returns: the fields that were set, for :func:`open_model`.
+    """
+    fields = {field.name for field in dataclasses.fields(ModelSpec)} - {'name', 'input_size'}
+    return {
+        name: value
+        for name, value in dataclasses.asdict(config).items()
+        if name in fields and value not in ('', [], 0.0)
+    }
+
+
+def _open_path(path: Path, overrides: Mapping[str, Any]) -> Model:
+    if not path.is_file():
+        raise ModelError(
+            f'{path}: no such file.',
+            'Give the path of an ONNX file, or a name that `depth-node models` lists.',
+        )
+    spec = _described(path, overrides)
+    check_sha256(path, spec.sha256)
+    return _checked(path, spec)
+
+
+def _checked(path: Path, spec: ModelSpec) -> Model:
+    """Hold the description against the graph: its ends, its size, what it does to its input."""
+    from depth_node.model.network import choose_size, describe, load
+
+    graph = load(path, weights=False)
+    info = describe(graph, path)
+    if spec.input_size is not None:
+        choose_size(spec, info)
+    check_normalization(graph, spec, path)
+    return Model(path, spec)
+
+
+def _described(path: Path, overrides: Mapping[str, Any]) -> ModelSpec:
+    sidecar = path.with_suffix('.json')
+    if sidecar.exists():
+        return _overridden(read_sidecar(sidecar), overrides, f'{sidecar} and options')
+    missing = [name for name in REQUIRED if name not in overrides]
+    if missing:
+        raise ModelError(
+            f'{path}: there is no {sidecar.name} beside it to say what the network is, and no '
+            f'option says its {", ".join(missing)}.',
+            f'Describe it with options like {_OPTIONS}, or with the parameters model.kind, '
+            'model.mean and model.std.',
+        )
+    return spec_from_mapping(path.stem, overrides, f'the options for {path.name}')
+
+
+def _overridden(spec: ModelSpec, overrides: Mapping[str, Any], where: str) -> ModelSpec:
+    if not overrides:
+        return spec
+    fields = json.loads(spec.to_json())
+    del fields['format']
+    return spec_from_mapping(spec.name, {**fields, **overrides}, where)

@@ -1,0 +1,1 @@
+"""What planners eat: point clouds, voxels, ground, obstacles, laser scans."""

@@ -1,0 +1,241 @@
+"""
+From the metres of a frame to what a planner eats: cloud and scan.
+
+One object per camera does it all, with its rays, directions and buffers made once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from depth_node.camera import Camera
+from depth_node.camera.ground import camera_over_ground, Ground, Pose
+from depth_node.camera.rigid import matrix_of
+from depth_node.cloud.ground import fit_ground
+from depth_node.cloud.maker import CloudMaker, Color, Depth, Points, Room, sampled
+from depth_node.cloud.obstacles import GroundSplit
+from depth_node.cloud.scan import Scan, ScanMaker
+from depth_node.cloud.voxel import capped, VoxelGrid
+from depth_node.config import Config
+
+NO_GROUND = (
+    'The place of the ground is not known, and without it there are no scan and no cloud of '
+    'obstacles or ground. Set ground.camera_height{hint}.'
+)
+NO_FRAME = 'Where the camera is in {frame} ({setting}) is not known. Set {instead}{hint}.'
+_GROUND_POINTS = 1500
+_SCAN_ROWS = 160
+
+
+@dataclass(frozen=True)
+class Frames:
+    """
+    Where the camera is, as TF knows it; None where it is not asked or not known.
+
+    :param points: float64 (4, 4), optical frame to points.frame.
+    :param base: float64 (4, 4), optical frame to ground.base_frame.
+    :param scan: float64 (4, 4), optical frame to scan.output_frame.
+    :param hint: ends the sentence about one that is not known: how else it can be had.
+    """
+
+    points: Pose | None = None
+    base: Pose | None = None
+    scan: Pose | None = None
+    hint: str = ''
+
+
+@dataclass(frozen=True)
+class Planned:
+    """
+    What a frame gives a planner.
+
+    :param points: float32 (H, W, C) or (N, C), x y z (m) and color; None: not asked, not known.
+    :param scan: the scan, or None.
+    :param note: why something asked for is not there, and what to do; mostly empty.
+    """
+
+    points: Points | None = None
+    scan: Scan | None = None
+    note: str = ''
+
+
+class PointsPipeline:
+    """
+    Makes clouds and scans of one camera; make another when camera or configuration change.
+
+    :param camera: of the depth images.
+    :param config: all groups; ``points``, ``ground`` and ``scan`` matter.
+    """
+
+    def __init__(self, camera: Camera, config: Config) -> None:
+        self.camera = camera
+        self.config = config
+        self._rays = camera.rays()
+        self._thin = np.ascontiguousarray(
+            self._rays[::config.points.stride, ::config.points.stride]
+        )
+        given = config.points.transform
+        self._given = matrix_of(given) if given else None
+        self._placed: Frames | None = None
+        self._base: Pose | None = None
+        self._cloud = CloudMaker(self._thin)
+        self._split: GroundSplit | None = None
+        self._voxels = VoxelGrid(size) if (size := config.points.voxel_size) else None
+        self._scan: ScanMaker | None = None
+        self._scan_stride = -(-camera.height // _SCAN_ROWS)
+        self._sample = max(1, round((camera.width * camera.height / _GROUND_POINTS) ** 0.5))
+        self._looks = np.empty(0)
+
+    def suits(self, camera: Camera, config: Config) -> bool:
+        """
+        Tell whether this object does for the next frame.
+
+        :param camera: of the frame.
+        :param config: in force.
+        :returns: False when another has to be made.
+        """
+        if camera is not self.camera and camera != self.camera:
+            return False
+        mine = self.config
+        return config is mine or (config.points, config.ground, config.scan) == (
+            mine.points, mine.ground, mine.scan
+        )
+
+    def frames(self, *, points: bool, scan: bool) -> tuple[str, str, str]:
+        """
+        Tell which transforms are needed, so that nobody looks up others.
+
+        :param points: whether the cloud is wanted.
+        :param scan: whether the scan is wanted.
+        :returns: the frames for :class:`Frames`, points, base, scan; empty where not needed.
+        """
+        config = self.config
+        measured = config.ground.camera_height > 0
+        ground = scan or (points and config.points.content != 'all')
+        given = bool(config.points.transform)
+        return (
+            config.points.frame if points and not given else '',
+            config.ground.base_frame if ground and not measured else '',
+            config.scan.output_frame if scan and not measured else '',
+        )
+
+    def process(
+        self,
+        depth: Depth,
+        rgb: Color | None = None,
+        frames: Frames | None = None,
+        *,
+        points: bool = True,
+        scan: bool = False,
+        room: Room | None = None,
+    ) -> Planned:
+        """
+        Make what is wanted of a frame.
+
+        :param depth: float32 (H, W), z-depth (m), REP-117.
+        :param rgb: uint8 (H, W, 3), for a cloud with color.
+        :param frames: the transforms :meth:`frames` asks for.
+        :param points: whether the cloud is wanted.
+        :param scan: whether the scan is wanted.
+        :param room: gives the array for a cloud of this shape, such as a message's own bytes; it
+            is not asked for lists, whose length is not known before.
+        :returns: cloud and scan; the arrays belong to the pipeline until the next frame.
+        :raises DataError: depth of another size than the camera.
+        """
+        frames = frames or Frames()
+        config = self.config
+        if config.points.frame and config.points.transform:
+            frames = dataclasses.replace(frames, points=self._given)
+        notes = self._place(frames, self.frames(points=points, scan=scan))
+        ground: Ground | None = None
+        if self._base is not None and (scan or config.points.content != 'all'):
+            ground = self._find_ground(depth)
+        cloud = None
+        if points and not (config.points.frame and frames.points is None):
+            cloud = self._make_cloud(depth, rgb, ground, room)
+        made = None
+        if scan and self._scan is not None and ground is not None:
+            made = self._scan.scan(depth[::self._scan_stride], ground)
+        return Planned(cloud, made, notes)
+
+    def _place(self, frames: Frames, names: tuple[str, str, str]) -> str:
+        """Take over the camera's place where it has changed; say what is missing."""
+        if self._placed is None or not _same(self._placed, frames):
+            self._placed = frames
+            ground = self.config.ground
+            self._base = frames.base if ground.camera_height == 0 else camera_over_ground(
+                ground.camera_height, ground.camera_pitch_deg, ground.camera_roll_deg
+            )
+            self._cloud = CloudMaker(self._thin, frames.points)
+            self._split = self._scan = None
+            if self._base is not None:
+                rays = self._rays[::self._sample, ::self._sample].astype(np.float64)
+                ahead = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+                self._looks = ahead @ self._base[:3, :3].T
+                content = self.config.points.content
+                if content != 'all':
+                    self._split = GroundSplit(self._thin, self._base, content, ground)
+                if ground.camera_height > 0 or frames.scan is not None:
+                    self._scan = ScanMaker(
+                        self._rays[::self._scan_stride], self._base,
+                        None if ground.camera_height > 0 else frames.scan,
+                        self.config.scan, ground,
+                    )
+        notes, hint = [], frames.hint
+        if names[0] and frames.points is None:
+            notes.append(NO_FRAME.format(
+                frame=names[0], setting='points.frame', instead='points.transform', hint=hint
+            ))
+        if names[1] and frames.base is None:
+            notes.append(NO_GROUND.format(hint=hint))
+        elif names[2] and frames.scan is None:
+            notes.append(NO_FRAME.format(
+                frame=names[2], setting='scan.output_frame', instead='ground.camera_height',
+                hint=hint,
+            ))
+        return ' '.join(notes)
+
+    def _find_ground(self, depth: Depth) -> Ground:
+        """Fit the ground to an even sample of the frame."""
+        assert self._base is not None
+        step = self._sample
+        with np.errstate(invalid='ignore'):  # infinity times zero
+            points = self._looks * depth[::step, ::step, None] + self._base[:3, 3]
+        points = points[np.isfinite(points).all(-1)]
+        return fit_ground(points, self.config.ground, self._base[2, 3])
+
+    def _make_cloud(
+        self, depth: Depth, rgb: Color | None, ground: Ground | None, room: Room | None
+    ) -> Points | None:
+        config = self.config.points
+        depth = sampled(depth, config.stride)
+        rgb = sampled(rgb, config.stride) if rgb is not None and config.color else None
+        if config.no_return_range > 0:
+            depth = np.where(np.isposinf(depth), np.float32(config.no_return_range), depth)
+        mask, split = None, self._split
+        if config.content != 'all':
+            if ground is None or split is None:
+                return None
+            mask = split.mask(depth, ground)
+        if config.voxel_size > 0 or config.max_points > 0:
+            there = self._cloud.there(depth, mask)
+            if self._voxels is None:
+                pixels = np.flatnonzero(there)
+            else:
+                pixels = self._voxels.thinned(self._cloud, there, depth)
+            return self._cloud.picked(capped(pixels, config.max_points), depth, rgb)
+        if mask is not None and split is not None:
+            depth = split.only(depth, mask)
+        if config.organized:
+            return self._cloud.organized(depth, rgb, room)
+        return self._cloud.listed(depth, rgb)
+
+
+def _same(one: Frames, other: Frames) -> bool:
+    pairs = ((one.points, other.points), (one.base, other.base), (one.scan, other.scan))
+    return all(
+        a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in pairs
+    )

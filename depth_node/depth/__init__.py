@@ -1,0 +1,1 @@
+"""From a prediction to metres: units, limits, filters, steadying."""

@@ -1,0 +1,1 @@
+"""How good depth is, and how fast it comes: metrics, reports, benchmark."""

@@ -1,0 +1,33 @@
+"""Width and height of a picture."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from depth_node.errors import DataError
+
+
+class Size(NamedTuple):
+    """Width and height in pixels, in this order, as users write it: 640x192."""
+
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """
+        Read a size as users write it.
+
+        :param text: for example ``640x192``.
+        :returns: the size.
+        :raises DataError: not two positive whole numbers with an x between them.
+        """
+        width, _, height = text.lower().partition('x')
+        digits = width.isdecimal() and height.isdecimal() and len(text) < 20
+        if not (digits and int(width) and int(height)):
+            raise DataError(f'{text!r} is not a size.', 'Write WIDTHxHEIGHT, like 640x192.')
+        return cls(int(width), int(height))
+
+    def __str__(self) -> str:
+        """Write the size as users do."""
+        return f'{self.width}x{self.height}'

@@ -1,0 +1,1 @@
+"""Files for people: pictures, arrays, point clouds."""

@@ -1,0 +1,76 @@
+"""
+Depth and clouds as files that other programs read.
+
+`*_depth.png` is 16-bit millimetres with 0 for invalid (REP-118's other encoding), `*_depth.npy`
+float32 metres, `*.ply` a binary point cloud as MeshLab, CloudCompare and Open3D open it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.cloud.maker import CloudMaker
+from depth_node.errors import DataError
+from depth_node.files import replacing
+from depth_node.image.encodings import to_millimetres
+from depth_node.output.ply import write_ply
+
+
+def write_npy(path: Path, values: NDArray[Any]) -> None:
+    """
+    Write an array.
+
+    :param path: NAME.npy.
+    :param values: any.
+    :raises DataError: it cannot be written.
+    """
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        np.save(file, values)
+
+
+def write_picture(path: Path, picture: NDArray[Any]) -> None:
+    """
+    Write a PNG.
+
+    :param path: NAME.png.
+    :param picture: uint8 (H, W, 3) blue, green, red, or uint16 (H, W).
+    :raises DataError: it cannot be written.
+    """
+    with replacing(path) as temporary:
+        good, data = cv2.imencode('.png', picture)
+        if not good:
+            raise DataError(f'{path}: OpenCV cannot write this picture.')
+        temporary.write_bytes(data.tobytes())
+
+
+def write_millimetres(path: Path, depth: NDArray[np.float32]) -> None:
+    """
+    Write depth as a 16-bit PNG.
+
+    :param path: NAME.png.
+    :param depth: float32 (H, W) (m); what is not finite or beyond 65.535 m becomes 0.
+    :raises DataError: it cannot be written.
+    """
+    write_picture(path, to_millimetres(depth))
+
+
+def write_cloud(
+    path: Path, depth: NDArray[np.float32], maker: CloudMaker, rgb: NDArray[np.uint8]
+) -> None:
+    """
+    Write the visible points with their colors.
+
+    :param path: NAME.ply.
+    :param depth: float32 (H, W), z-depth (m); pixels without a finite one give no point.
+    :param maker: of the camera.
+    :param rgb: uint8 (H, W, 3).
+    :raises DataError: it cannot be written.
+    """
+    points = maker.organized(depth)
+    valid = np.isfinite(points[..., 2])
+    write_ply(path, points[valid], rgb[valid])

@@ -1,0 +1,325 @@
+"""
+A subscriber that measures: rates, latencies, delivery, and accuracy where the truth is known.
+
+`make demo` and `depth-node benchmark --ros` run it as a process of its own, so that what it
+reports has crossed DDS. `python -m depth_node.ros.trial.observer --help`: beside any camera.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+import json
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+from numpy.typing import NDArray
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from depth_node import process
+from depth_node.evaluation.metrics import DepthMetrics, score
+from depth_node.ros import messages
+from depth_node.timing import Quantiles
+
+TRUTH_FRAMES = 10
+"""Frames compared with the truth."""
+STAGE = ' p50 (ms)'
+"""How the diagnostics name the median of a stage."""
+PATIENCE_S = 60.0
+"""How long to wait for the first depth image after the camera has begun."""
+CAMERA_PATIENCE_S = 120.0
+"""How long to wait for the camera, which may have a world to render on a busy machine."""
+
+
+@dataclass(frozen=True)
+class StreamSummary:
+    """
+    What arrived on one topic.
+
+    :param messages: how many.
+    :param rate: of them (Hz).
+    :param latency_ms: reception minus stamp (ms).
+    """
+
+    messages: int
+    rate: float
+    latency_ms: Quantiles
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    What the observer saw.
+
+    :param seconds: for how long.
+    :param camera_fps: rate of the camera's CameraInfo (Hz).
+    :param streams: topic to what arrived on it.
+    :param delivered: depth images for each frame of the camera (0 to 1).
+    :param delivered_points: clouds for each frame of the camera (0 to 1).
+    :param points: points of the last cloud that are valid.
+    :param accuracy: mean errors over the frames compared with the truth, or None.
+    :param stages_ms: median time of each stage of the node, from its diagnostics (ms).
+    """
+
+    seconds: float
+    camera_fps: float
+    streams: dict[str, StreamSummary]
+    delivered: float
+    delivered_points: float
+    points: int
+    accuracy: DepthMetrics | None
+    stages_ms: dict[str, float]
+
+
+@dataclass
+class Stream:
+    """Reception times and latencies of one topic (ns since the epoch)."""
+
+    received: list[int] = field(default_factory=list)
+    stamps: list[int] = field(default_factory=list)
+
+    def note(self, message: Any) -> None:
+        """Note a message that arrives now."""
+        self.received.append(time.time_ns())
+        self.stamps.append(messages.nanoseconds_of(message.header.stamp))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.received.clear()
+        self.stamps.clear()
+
+    def summary(self) -> StreamSummary:
+        """Summarise; zeros where nothing came."""
+        count = len(self.received)
+        latencies = (np.array(self.received) - np.array(self.stamps)) / 1e6
+        rate = 0.0
+        if count > 1:
+            rate = 1e9 * (count - 1) / (self.received[-1] - self.received[0])
+        return StreamSummary(count, rate, Quantiles.of(latencies))
+
+
+class Observer(Node):
+    """
+    Listens to a camera and to depth_node, by their default names (remap as usual).
+
+    :param cloud: whether to listen to the cloud.
+    """
+
+    def __init__(self, *, cloud: bool) -> None:
+        super().__init__('observer')
+        self._qos = QoSProfile(
+            depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
+        )
+        self.infos, self.depths, self.clouds = Stream(), Stream(), Stream()
+        self.stages: dict[str, float] = {}
+        self.cloud: PointCloud2 | None = None
+        self.depth: Image | None = None
+        self.color: Image | None = None
+        self.frame: Image | None = None
+        self._true: dict[int, NDArray[np.float32]] = {}
+        self._estimated: dict[int, NDArray[np.float32]] = {}
+        self._comparing = False
+        # of a camera that may offer no more than this
+        small = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self.create_subscription(CameraInfo, 'camera_info', self.infos.note, small)
+        self._listen(Image, 'depth/image', self._on_depth)
+        self._listen(DiagnosticArray, '/diagnostics', self._on_diagnostics)
+        if cloud:
+            self._listen(PointCloud2, 'depth/points', self._on_cloud)
+
+    def _listen(self, kind: Any, topic: str, callback: Any) -> None:
+        self.create_subscription(kind, topic, callback, self._qos)
+
+    def look(self) -> None:
+        """Listen also to the pictures and to the truth, which would disturb the timing."""
+        self._comparing = True
+        self._listen(Image, 'image', lambda message: setattr(self, 'frame', message))
+        self._listen(Image, 'depth/image_color', lambda message: setattr(self, 'color', message))
+        self._listen(Image, 'depth_truth', self._on_truth)
+
+    def pairs(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """
+        Return what can be compared.
+
+        :returns: estimated and true depth of the same frames, float32 (H, W), m.
+        """
+        both = sorted(self._true.keys() & self._estimated.keys())
+        return [(self._estimated[stamp], self._true[stamp]) for stamp in both]
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            for item in status.values:
+                stage, of, _ = item.key.partition(STAGE)
+                if of and item.value != 'unknown':
+                    self.stages[stage] = float(item.value)
+
+    def _on_depth(self, message: Image) -> None:
+        self.depths.note(message)
+        self.depth = message
+        if self._comparing:
+            self._keep(self._estimated, message)
+
+    def _on_cloud(self, message: PointCloud2) -> None:
+        self.clouds.note(message)
+        self.cloud = message
+
+    def _on_truth(self, message: Image) -> None:
+        self._keep(self._true, message)
+
+    def _keep(self, kept: dict[int, NDArray[np.float32]], message: Image) -> None:
+        if len(kept) < 5 * TRUTH_FRAMES:
+            stamp = messages.nanoseconds_of(message.header.stamp)
+            kept[stamp] = messages.metres_from_msg(message)
+
+
+def observe(seconds: float, *, cloud: bool, out: Path | None, truth: bool) -> Report | None:
+    """
+    Listen for a while.
+
+    :param seconds: from the first depth image on (s).
+    :param cloud: whether to listen to the cloud.
+    :param out: folder for pictures and the cloud, or None.
+    :param truth: whether to compare with `depth_truth`.
+    :returns: what was seen; None when no depth image came.
+    """
+    node = Observer(cloud=cloud)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+
+    def spin(limit: float, done: Any = lambda: False) -> None:
+        end = time.monotonic() + limit
+        while time.monotonic() < end and not done():
+            executor.spin_once(timeout_sec=0.05)
+
+    try:
+        spin(CAMERA_PATIENCE_S, lambda: bool(node.infos.received or node.depths.received))
+        spin(PATIENCE_S, lambda: bool(node.depths.received))
+        if not node.depths.received:
+            return None
+        spin(1.0)  # the first frames still pay for warming up
+        for stream in (node.infos, node.depths, node.clouds):
+            stream.clear()
+        spin(seconds)
+        report = _report(node, seconds)
+        if truth or out is not None:
+            node.look()
+            spin(10.0, lambda: len(node.pairs()) >= TRUTH_FRAMES and node.color and node.frame)
+            report = _with_accuracy(report, node)
+        if out is not None:
+            _save(node, out)
+        return report
+    finally:
+        executor.shutdown(timeout_sec=0)
+        node.destroy_node()
+
+
+def _report(node: Observer, seconds: float) -> Report:
+    streams = {'depth/image': node.depths.summary()}
+    points = 0
+    if node.cloud is not None:
+        streams['depth/points'] = node.clouds.summary()
+        points = int(np.isfinite(_points(node.cloud)[:, 2]).sum())
+    return Report(
+        seconds,
+        node.infos.summary().rate,
+        streams,
+        _delivered(node.infos, node.depths),
+        _delivered(node.infos, node.clouds),
+        points,
+        None,
+        dict(node.stages),
+    )
+
+
+def _delivered(camera: Stream, output: Stream) -> float:
+    """Give the share of the camera's frames that an output has."""
+    # one whose output was on its way when the time began or was up is not lost
+    first, last = min(output.stamps, default=0), max(output.stamps, default=0)
+    taken = {stamp for stamp in camera.stamps if first <= stamp <= last}
+    return len(taken & set(output.stamps)) / max(len(taken), 1)
+
+
+def _with_accuracy(report: Report, node: Observer) -> Report:
+    scores = []
+    for estimated, true in node.pairs()[:TRUTH_FRAMES]:
+        inside = np.isfinite(estimated)
+        scores.append(score(estimated, true, mask=inside).metrics)
+    accuracy = DepthMetrics.mean(scores) if scores else None
+    return Report(**{**vars(report), 'accuracy': accuracy})
+
+
+def _points(cloud: PointCloud2) -> NDArray[np.float32]:
+    """View the points of a cloud of ours, float32 (N, 3 or 4)."""
+    return np.frombuffer(cloud.data, np.float32).reshape(-1, cloud.point_step // 4)
+
+
+def _save(node: Observer, out: Path) -> None:
+    """Leave what was seen as files to look at."""
+    from depth_node.output.ply import write_ply
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, message in (('camera.png', node.frame), ('depth_color.png', node.color)):
+        if message is not None:
+            rgb = messages.rgb_from_msg(message)
+            cv2.imwrite(str(out / name), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    if node.depth is not None:
+        np.save(out / 'depth.npy', messages.metres_from_msg(node.depth))
+    if node.cloud is not None:
+        points = _points(node.cloud)
+        points = points[np.isfinite(points[:, 2])]
+        colors: NDArray[np.uint8] | None = None
+        if points.shape[1] == 4:
+            packed = np.ascontiguousarray(points[:, 3]).view(np.uint32)
+            colors = np.stack([packed >> 16, packed >> 8, packed], axis=1).astype(np.uint8)
+        write_ply(out / 'points.ply', points[:, :3], colors)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Observe and print a JSON report.
+
+    :param arguments: command line; None: that of the process. ROS arguments are taken too.
+    :returns: 0, or 1 when no depth image came.
+    """
+    words = list(sys.argv if arguments is None else ['observer', *arguments])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--seconds', type=float, default=10.0, help='how long to measure (s)')
+    parser.add_argument('--no-cloud', action='store_true', help='do not listen to the cloud')
+    parser.add_argument('--truth', action='store_true', help='compare with topic depth_truth')
+    parser.add_argument('--out', type=Path, help='folder for pictures and the cloud')
+    parser.add_argument('--json', type=Path, help='where to write the report; else it is printed')
+    args = parser.parse_args(remove_ros_args(words)[1:])
+    process.keep_large_blocks()
+    rclpy.init(args=words)
+    try:
+        report = observe(
+            args.seconds, cloud=not args.no_cloud, out=args.out, truth=args.truth
+        )
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    if report is None:
+        print('no depth image came in time', file=sys.stderr)  # noqa: T201
+        return 1
+    text = json.dumps(asdict(report), indent=2)
+    if args.json is None:
+        print(text)  # noqa: T201
+    else:
+        args.json.write_text(text + '\n', encoding='utf-8')
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Frames from anywhere: images, videos, devices, bags, the synthetic world, data sets."""

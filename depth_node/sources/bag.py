@@ -1,0 +1,169 @@
+"""Frames of a rosbag (ROS 1 or 2), read with the rosbags library: no ROS needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.camera import Camera, UncalibratedError
+from depth_node.errors import DataError, DepthNodeError
+from depth_node.image.compressed import decode_message
+from depth_node.image.encodings import image_view, to_rgb
+from depth_node.sources.frame import fitted, Frame, SECOND
+from depth_node.sources.topics import info_topic
+
+RAW = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+INFO = 'sensor_msgs/msg/CameraInfo'
+
+
+@dataclass(frozen=True)
+class Bag:
+    """
+    The images of one topic, each with the CameraInfo last sent before it.
+
+    :param path: the bag: a folder with metadata.yaml, or an .mcap, .db3 or .bag file.
+    :param camera: calibration to use instead of the bag's, or None.
+    :param topic: image topic; empty: the first with a color image.
+    """
+
+    path: Path
+    camera: Camera | None = None
+    topic: str = ''
+
+    @property
+    def name(self) -> str:
+        """The bag's file or folder."""
+        return self.path.name
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        with opened(self.path) as reader:
+            return int(self._connection(reader).msgcount)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Read the images in the order of the bag."""
+        with opened(self.path) as reader:
+            image = self._connection(reader)
+            topic = info_topic(image.topic)
+            infos = [
+                c for c in reader.connections if c.topic == topic and c.msgtype == INFO
+            ]
+            camera = self.camera or self._first(reader, infos, image.topic)
+            number = 0
+            for connection, _, raw in reader.messages([image, *infos]):
+                message = reader.deserialize(raw, connection.msgtype)
+                if connection.msgtype == INFO:
+                    camera = self.camera or camera_of(message, image.topic)
+                    continue
+                try:
+                    rgb = rgb_of(message, connection.msgtype)
+                except DataError as error:
+                    where = f'{self.path}, image {number} of {image.topic}'
+                    raise DataError(f'{where}: {error}') from error
+                stamp = message.header.stamp
+                when = int(stamp.sec) * SECOND + int(stamp.nanosec)
+                yield Frame(when, rgb, fitted(camera, rgb), f'{number:06d}')
+                number += 1
+
+    def _first(self, reader: Any, infos: list[Any], topic: str) -> Camera | None:
+        """Return the camera of the first CameraInfo: drivers may send it after the image."""
+        for connection, _, raw in reader.messages(infos) if infos else ():
+            return camera_of(reader.deserialize(raw, connection.msgtype), topic)
+        return None
+
+    def _connection(self, reader: Any) -> Any:
+        images = [c for c in reader.connections if c.msgtype in (RAW, COMPRESSED)]
+        names = ', '.join(sorted({c.topic for c in images})) or 'none'
+        if self.topic:
+            images = [c for c in images if c.topic == self.topic]
+            if not images:
+                raise DataError(
+                    f'{self.path}: has no image topic {self.topic}; its image topics: {names}.'
+                )
+        # a depth image is an Image too, but no picture to predict from
+        colored = [c for c in images if 'depth' not in c.topic] or images
+        if not colored:
+            raise DataError(f'{self.path}: holds no Image or CompressedImage.')
+        return min(colored, key=lambda c: (c.msgtype != RAW, c.topic))
+
+
+def camera_of(info: Any, image_topic: str) -> Camera | None:
+    """
+    Read a CameraInfo.
+
+    :param info: the message, of ROS 1 or 2.
+    :param image_topic: its images are rectified when the name says so.
+    :returns: the camera; None when it is not calibrated.
+    :raises DataError: numbers no camera has.
+    """
+    # ROS 1 has capital letters
+    d, k, p = (
+        getattr(info, name if hasattr(info, name) else name.upper()) for name in ('d', 'k', 'p')
+    )
+    roi = info.roi
+    try:
+        return Camera.from_info(
+            int(info.width), int(info.height), info.distortion_model, d, k, p,
+            binning_x=int(info.binning_x), binning_y=int(info.binning_y),
+            roi=(int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height)),
+            rectified='rect' in image_topic,
+        )
+    except UncalibratedError:
+        return None
+
+
+def rgb_of(message: Any, kind: str) -> NDArray[np.uint8]:
+    """
+    Decode an image message.
+
+    :param message: Image or CompressedImage.
+    :param kind: which.
+    :returns: uint8 (H, W, 3).
+    :raises DataError: an encoding without colors, or bytes that are not such an image.
+    """
+    if kind == COMPRESSED:
+        return decode_message(message.data, message.format)
+    view = image_view(
+        message.encoding, message.height, message.width, message.step,
+        bool(message.is_bigendian), message.data,
+    )
+    return to_rgb(view, message.encoding)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """
+    Open a bag for as long as the context lasts.
+
+    :param path: a folder with metadata.yaml, or an .mcap, .db3 or .bag file.
+    :returns: the AnyReader of rosbags.
+    :raises DataError: rosbags is missing, or this is not a bag.
+    """
+    try:
+        from rosbags.highlevel import AnyReader
+        from rosbags.typesys import get_typestore, Stores
+    except ImportError as error:
+        raise DataError(
+            f'{path}: reading a rosbag needs the package rosbags.',
+            "Install it: pip install 'depth_node[frames]'.",
+        ) from error
+    folder = path if path.is_dir() or path.suffix in ('.bag', '.mcap') else path.parent
+    try:
+        with AnyReader(
+            [folder], default_typestore=get_typestore(Stores.ROS2_HUMBLE)
+        ) as reader:
+            yield reader
+    except DepthNodeError:
+        raise
+    except Exception as error:
+        # a damaged bag makes rosbags raise whatever its parsers run into, MemoryError included
+        what = f'{type(error).__name__}: {error}' if str(error) else type(error).__name__
+        raise DataError(f'{path}: is not a rosbag that can be read ({what}).') from error

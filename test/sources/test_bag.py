@@ -1,0 +1,156 @@
+"""Rosbags written by the rosbags library, read as frames."""
+
+import cv2
+import numpy as np
+import pytest
+
+from depth_node.camera import Camera
+from depth_node.errors import DataError
+from depth_node.sources.frames import open_source
+
+pytest.importorskip('rosbags')
+
+RGB = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
+K = (10.0, 0.0, 3.5, 0.0, 11.0, 2.5, 0.0, 0.0, 1.0)
+
+
+def write(path, topics, storage='sqlite3'):
+    """
+    Write a bag.
+
+    :param topics: topic to (message type, list of (nanoseconds, fields)).
+    """
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from rosbags.typesys import get_typestore, Stores
+
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    types = store.types
+    plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
+    with Writer(path, version=9, storage_plugin=plugin) as writer:
+        entries = []
+        for topic, (kind, messages) in topics.items():
+            connection = writer.add_connection(topic, kind, typestore=store)
+            entries += [(stamp, connection, kind, fields) for stamp, fields in messages]
+        for stamp, connection, kind, fields in sorted(entries, key=lambda entry: entry[0]):
+            time = types['builtin_interfaces/msg/Time'](*divmod(stamp, 10**9))
+            header = types['std_msgs/msg/Header'](time, 'camera')
+            message = types[kind](header, **fields)
+            writer.write(connection, stamp, store.serialize_cdr(message, kind))
+
+
+def image(rgb, encoding='rgb8'):
+    """Return the fields of an Image."""
+    height, width = rgb.shape[:2]
+    return {
+        'height': height, 'width': width, 'encoding': encoding, 'is_bigendian': 0,
+        'step': width * rgb[0, 0].nbytes, 'data': np.frombuffer(rgb.tobytes(), np.uint8),
+    }
+
+
+def info(k=K):
+    """Return the fields of a CameraInfo."""
+    from rosbags.typesys import get_typestore, Stores
+
+    roi = get_typestore(Stores.ROS2_HUMBLE).types['sensor_msgs/msg/RegionOfInterest']
+    p = np.zeros(12)
+    p[[0, 2, 5, 6, 10]] = k[0], k[2], k[4], k[5], 1
+    return {
+        'height': 6, 'width': 8, 'distortion_model': 'plumb_bob', 'd': np.zeros(5),
+        'k': np.array(k, float), 'r': np.eye(3).reshape(-1), 'p': p, 'binning_x': 0,
+        'binning_y': 0, 'roi': roi(0, 0, 0, 0, False),
+    }
+
+
+IMAGE, COMPRESSED, INFO = (
+    f'sensor_msgs/msg/{name}' for name in ('Image', 'CompressedImage', 'CameraInfo')
+)
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+def test_raw_images_with_their_camera(tmp_path, storage):
+    """The color topic is found, the CameraInfo may come after the first image."""
+    path = tmp_path / 'bag'
+    write(path, {
+        '/camera/depth/image_rect': (IMAGE, [(5, image(np.ones((6, 8), np.uint16), '16UC1'))]),
+        '/camera/image_raw': (
+            IMAGE, [(10, image(RGB)), (1_000_000_020, image(RGB[..., ::-1], 'bgr8'))]
+        ),
+        '/camera/camera_info': (INFO, [(15, info())]),
+    }, storage)
+    source = open_source(path)
+    frames = list(source)
+    assert source.count == len(frames) == 2
+    assert [frame.stamp for frame in frames] == [10, 1_000_000_020]
+    for frame in frames:
+        np.testing.assert_array_equal(frame.rgb, RGB)
+        assert frame.camera == Camera(8, 6, 10, 11, 3.5, 2.5)
+    data = next(path.glob('*.mcap' if storage == 'mcap' else '*.db3'))
+    assert len(list(open_source(data))) == 2
+
+
+def test_compressed_images(tmp_path):
+    """PNG in a CompressedImage; a camera that is not calibrated is none."""
+    data = cv2.imencode('.png', RGB[..., ::-1])[1].reshape(-1)
+    write(tmp_path / 'bag', {
+        '/cam/image_raw/compressed': (COMPRESSED, [(7, {
+            'format': 'rgb8; png compressed bgr8', 'data': data,
+        })]),
+        '/cam/camera_info': (INFO, [(1, info((0.0,) * 9))]),
+    })
+    [frame] = open_source(tmp_path / 'bag')
+    np.testing.assert_array_equal(frame.rgb, RGB)
+    assert frame.camera is None
+    given = Camera(8, 6, 9, 9, 4, 3)
+    [frame] = open_source(tmp_path / 'bag', given)
+    assert frame.camera == given
+
+
+def test_ros1(tmp_path):
+    """Bags of ROS 1, whose CameraInfo has capital letters."""
+    from rosbags.rosbag1 import Writer
+    from rosbags.typesys import get_typestore, Stores
+
+    store = get_typestore(Stores.ROS1_NOETIC)
+    types = store.types
+    stamp = types['builtin_interfaces/msg/Time'](3, 4)
+    header = types['std_msgs/msg/Header'](0, stamp, 'camera')
+    fields = info()
+    for name in ('d', 'k', 'r', 'p'):
+        fields[name.upper()] = fields.pop(name)
+    roi = types['sensor_msgs/msg/RegionOfInterest']
+    fields['roi'] = roi(0, 0, 0, 0, False)
+    path = tmp_path / 'old.bag'
+    with Writer(path) as writer:
+        for topic, kind, content in (('/cam/image_raw', IMAGE, image(RGB)),
+                                     ('/cam/camera_info', INFO, fields)):
+            connection = writer.add_connection(topic, kind, typestore=store)
+            message = types[kind](header, **content)
+            writer.write(connection, 5, store.serialize_ros1(message, kind))
+    [frame] = open_source(path)
+    np.testing.assert_array_equal(frame.rgb, RGB)
+    assert frame.stamp == 3_000_000_004
+    assert frame.camera == Camera(8, 6, 10, 11, 3.5, 2.5)
+
+
+def test_topics(tmp_path):
+    """A topic may be named; one that is not there is refused with those that are."""
+    write(tmp_path / 'bag', {
+        '/left/image_raw': (IMAGE, [(1, image(RGB))]),
+        '/right/image_raw': (IMAGE, [(1, image(RGB // 2))]),
+    })
+    [frame] = open_source(tmp_path / 'bag', topic='/right/image_raw')
+    np.testing.assert_array_equal(frame.rgb, RGB // 2)
+    with pytest.raises(DataError, match='/left/image_raw, /right/image_raw'):
+        list(open_source(tmp_path / 'bag', topic='/middle'))
+
+
+def test_refusals(tmp_path):
+    """No images, and images whose bytes are missing."""
+    write(tmp_path / 'none', {'/camera_info': (INFO, [(1, info())])})
+    with pytest.raises(DataError, match='no Image'):
+        list(open_source(tmp_path / 'none'))
+    short = image(RGB)
+    short['data'] = short['data'][:50]
+    write(tmp_path / 'short', {'/image': (IMAGE, [(1, short)])})
+    with pytest.raises(DataError, match=r'image 0 of /image.*50 bytes'):
+        list(open_source(tmp_path / 'short'))
