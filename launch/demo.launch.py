@@ -1,4 +1,4 @@
-"""The synthetic camera and the node with the embedded network, which knows only that world."""
+"""Launch the synthetic camera and the node with the embedded network, which knows that world only."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -6,15 +6,15 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from depth_node.ros import launching
 
 ARGUMENTS = {
-    'model': ('embedded', 'Catalogue name or path of the network.'),
-    'source': ('world', 'What the camera sees: world or world:SEED.'),
-    'params_file': ('', 'Parameter file; empty: config/mono.yaml.'),
-    'rviz': ('false', 'Show it in RViz.'),
+    'model': ('embedded', 'Catalogue name of a network, or path of an ONNX file.'),
+    'source': ('world', 'Scene of the camera: world or world:SEED.'),
+    'params_file': ('', 'Parameter file of the node. Empty: config/mono.yaml.'),
+    'rviz': ('false', 'Start RViz (true or false).'),
 }
 
 
 def start(context):
-    """Start what the arguments ask for."""
+    """Return the actions for the launch arguments."""
     values = {name: context.launch_configurations[name] for name in ARGUMENTS}
     camera = launching.Camera(
         params_file=values['params_file'],
@@ -30,7 +30,7 @@ def start(context):
 
 
 def generate_launch_description():
-    """Say which arguments there are, and what to start with them."""
+    """Declare the launch arguments and the actions."""
     return LaunchDescription([
         *(
             DeclareLaunchArgument(name, default_value=default, description=text)

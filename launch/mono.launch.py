@@ -1,4 +1,4 @@
-"""One camera: the depth node, and if wanted a source of frames and RViz."""
+"""Launch the depth node for one camera, optionally with a camera publisher and RViz."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -8,21 +8,21 @@ from depth_node.ros import launching
 
 DEFAULT = Config()
 ARGUMENTS = {
-    'model': (DEFAULT.model.name, 'Catalogue name or path of the network.'),
-    'engine': (DEFAULT.engine.name, 'auto, tensorrt, openvino or onnxruntime.'),
-    'image_topic': ('/camera/image_raw', 'Topic of the images.'),
-    'camera_info_topic': ('', 'Topic of CameraInfo; empty: the sibling of the image topic.'),
-    'image_transport': (DEFAULT.input.transport, 'raw or compressed.'),
-    'params_file': ('', 'Parameter file; empty: config/mono.yaml.'),
+    'model': (DEFAULT.model.name, 'Catalogue name of a network, or path of an ONNX file.'),
+    'engine': (DEFAULT.engine.name, 'Engine: auto, tensorrt, openvino or onnxruntime.'),
+    'image_topic': ('/camera/image_raw', 'Image topic; a name that ends in /compressed sets the transport.'),
+    'camera_info_topic': ('', 'CameraInfo topic. Empty: the sibling of the image topic.'),
+    'image_transport': (DEFAULT.input.transport, 'Image transport: raw or compressed.'),
+    'params_file': ('', 'Parameter file of the node. Empty: config/mono.yaml.'),
     'namespace': ('', 'Namespace of the node and its outputs.'),
-    'rviz': ('false', 'Show it in RViz.'),
-    'rviz_frame': ('camera_optical_frame', "The camera's optical frame, for RViz."),
-    'source': ('none', 'Folder, video, device, rosbag or world to publish from; none: nothing.'),
+    'rviz': ('false', 'Start RViz (true or false).'),
+    'rviz_frame': ('camera_optical_frame', "Fixed frame of RViz."),
+    'source': ('none', 'Publish this as the camera: folder, video, device, rosbag or world. none: nothing.'),
 }
 
 
 def generate_launch_description():
-    """Say which arguments there are, and what to start with them."""
+    """Declare the launch arguments and the actions."""
     given = set()
 
     def remember(context):

@@ -1,4 +1,4 @@
-"""Several cameras: one depth node each, in a namespace of its own, from a list in a file."""
+"""Launch one depth node per camera, each in its own namespace, from a list in a file."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -7,7 +7,7 @@ from depth_node.ros import launching
 
 
 def start(context):
-    """Start a node, and where a source is given a camera, for every entry."""
+    """Return the actions for every camera of the list."""
     cameras = launching.cameras_of(
         launching.expanded(context.launch_configurations['cameras_file'])
     )
@@ -19,10 +19,10 @@ def start(context):
 
 
 def generate_launch_description():
-    """Say where the list is, and start what it says."""
+    """Declare the launch argument and the actions."""
     return LaunchDescription([
         DeclareLaunchArgument(
-            'cameras_file', description='YAML file with a list `cameras:` (doc/multi_camera.md).'
+            'cameras_file', description='YAML file with the list `cameras:`; see doc/multi_camera.md.'
         ),
         OpaqueFunction(function=start),
     ])
