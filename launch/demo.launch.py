@@ -1,4 +1,4 @@
-"""Launch the synthetic camera and the node with the embedded network, which knows that world only."""
+"""Launch the synthetic camera, and the node with the embedded network trained on its world."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction

@@ -10,14 +10,14 @@ DEFAULT = Config()
 ARGUMENTS = {
     'model': (DEFAULT.model.name, 'Catalogue name of a network, or path of an ONNX file.'),
     'engine': (DEFAULT.engine.name, 'Engine: auto, tensorrt, openvino or onnxruntime.'),
-    'image_topic': ('/camera/image_raw', 'Image topic; a name that ends in /compressed sets the transport.'),
+    'image_topic': ('/camera/image_raw', 'Image topic; NAME/compressed sets the transport, too.'),
     'camera_info_topic': ('', 'CameraInfo topic. Empty: the sibling of the image topic.'),
     'image_transport': (DEFAULT.input.transport, 'Image transport: raw or compressed.'),
     'params_file': ('', 'Parameter file of the node. Empty: config/mono.yaml.'),
     'namespace': ('', 'Namespace of the node and its outputs.'),
     'rviz': ('false', 'Start RViz (true or false).'),
-    'rviz_frame': ('camera_optical_frame', "Fixed frame of RViz."),
-    'source': ('none', 'Publish this as the camera: folder, video, device, rosbag or world. none: nothing.'),
+    'rviz_frame': ('camera_optical_frame', 'Fixed frame of RViz.'),
+    'source': ('none', 'Folder, video, device, rosbag or world to publish as the camera; or none.'),
 }
 
 
