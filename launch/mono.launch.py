@@ -17,7 +17,7 @@ ARGUMENTS = {
     'namespace': ('', 'Namespace of the node and its outputs.'),
     'rviz': ('false', 'Start RViz (true or false).'),
     'rviz_frame': ('camera_optical_frame', 'Fixed frame of RViz.'),
-    'source': ('none', 'Folder, video, device, rosbag or world to publish as the camera; or none.'),
+    'source': ('none', 'Folder, video, device, rosbag or world to publish as camera, or none.'),
 }
 
 

@@ -22,7 +22,7 @@ def generate_launch_description():
     """Declare the launch argument and the actions."""
     return LaunchDescription([
         DeclareLaunchArgument(
-            'cameras_file', description='YAML file with a list `cameras:`; see doc/multi_camera.md.'
+            'cameras_file', description='File with a list `cameras:`; see doc/multi_camera.md.'
         ),
         OpaqueFunction(function=start),
     ])
