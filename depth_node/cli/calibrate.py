@@ -39,7 +39,8 @@ from depth_node.scale import (
     write_calibration,
 )
 from depth_node.scale.ground import ground_pixels, measured_on
-from depth_node.scale.measurement import measure, Pixels, pixels_at, relative_sigma, together
+from depth_node.scale.measurement import measure, relative_sigma
+from depth_node.scale.pixels import Pixels, pixels_at, together
 from depth_node.scale.points import MAX_POINTS, on_edge
 from depth_node.sources.datasets import kitti_object, rgbd, Sample
 from depth_node.sources.frames import open_source

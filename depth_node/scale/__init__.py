@@ -3,7 +3,7 @@
 from depth_node.scale.calibration import Calibration, read_calibration, write_calibration
 from depth_node.scale.ground import Ground, Region
 from depth_node.scale.keeper import keeper_for, ScaleKeeper
-from depth_node.scale.measurement import Measurement, NotObservable, ScaleFrame
+from depth_node.scale.measurement import Measurement, NotObservable
 from depth_node.scale.samples import PointsSample, PoseSample, RangeSample, Sample
 from depth_node.scale.state import ScaleState
 from depth_node.scale.tracker import Belief, ScaleTracker

@@ -27,11 +27,9 @@ from depth_node.scale.measurement import (
     Measurement,
     NotObservable,
     Outcome,
-    Pixels,
-    pixels_at,
-    ScaleFrame,
     with_bias,
 )
+from depth_node.scale.pixels import Pixels, pixels_at, ScaleFrame
 
 MAX_TILT_CHANGE = math.radians(10)
 """An estimated plane farther than this from the given tilt is a wall, a ramp or a mistake."""

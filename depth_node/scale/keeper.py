@@ -18,8 +18,9 @@ from depth_node.model.hashes import hash_of
 from depth_node.scale.calibration import Calibration, read_calibration
 from depth_node.scale.fit import Floats
 from depth_node.scale.ground import from_ground, Ground, Region
-from depth_node.scale.measurement import Measurement, NotObservable, Outcome, ScaleFrame
+from depth_node.scale.measurement import Measurement, NotObservable, Outcome
 from depth_node.scale.odometry import OdometrySource
+from depth_node.scale.pixels import ScaleFrame
 from depth_node.scale.points import from_points, from_range
 from depth_node.scale.samples import PointsSample, PoseSample, RangeSample, Sample
 from depth_node.scale.state import ScaleState

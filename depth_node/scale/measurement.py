@@ -8,7 +8,7 @@ unknown the metres are ``z = scale * u`` with u the metres at scale 1; for relat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
 from dataclasses import dataclass
 import math
 from typing import TypeAlias
@@ -16,10 +16,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.camera import Camera
+from depth_node.depth.metres import scale_of
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.fit import Fit, fit_affine, fit_factor, fit_scale, Floats, refit
-from depth_node.scale.unscaled import unscaled
+from depth_node.scale.pixels import Pixels, target
+from depth_node.scale.shape import COUNT, moved, shape_sigma, shares
 
 MIN_POINTS = 30
 """Fewer pixels than this say nothing; a 2D scan in view has some hundred."""
@@ -29,31 +30,14 @@ MIN_SPAN = 1.3
 """The farthest over the nearest distance from which scale and shift can be told apart."""
 MAX_SIGMA = 0.3
 """A frame less certain than this (relative) says nothing."""
-PATCHES = (6, 8)
-"""Rows and columns of patches within which the errors of a network are taken to be alike."""
-
-
-@dataclass(frozen=True)
-class ScaleFrame:
-    """
-    What a source sees of one frame.
-
-    :param stamp: time of the frame (s).
-    :param values: float32 (H, W), the network's own numbers.
-    :param spec: the network.
-    :param camera: of the frame.
-    :param rays: float32 (H, W, 2), X/Z and Y/Z of every pixel (``Camera.rays``).
-    :param focal: the factor of ``depth.focal_correction``.
-    :param image: uint8 (H, W, 3) rgb or (H, W) gray; only odometry looks at it.
-    """
-
-    stamp: float
-    values: NDArray[np.float32]
-    spec: ModelSpec
-    camera: Camera
-    rays: NDArray[np.float32]
-    focal: float = 1.0
-    image: NDArray[np.uint8] | None = None
+FACTOR = (0.2, 5.0)
+"""What a network that brings its own metres may be off by."""
+NEAREST = 0.05
+"""Nearer than this no camera is in focus (m)."""
+UNITS_HINT = (
+    'does the sensor publish millimetres, or another unit than metres? Units have to be metres '
+    '(REP-103)'
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +51,7 @@ class Measurement:
     :param typical: the network's number at which the uncertainty of metres is told.
     :param inliers: pixels that agree.
     :param points: pixels that were asked.
+    :param misfit: how far a pixel disagrees after the fit, a robust relative standard deviation.
     """
 
     value: Floats
@@ -75,6 +60,7 @@ class Measurement:
     typical: float
     inliers: int
     points: int
+    misfit: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,26 +77,6 @@ class NotObservable:
 Outcome: TypeAlias = 'Measurement | NotObservable'
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """
-    Pixels whose distance is known.
-
-    :param x: float64 (N,), the network's numbers there, unscaled.
-    :param z: float64 (N,), z-depth (m).
-    :param patch: int64 (N,), the patch of the image each lies in.
-    :param kept: bool (M,), which of the pixels asked for these are.
-    :param inverse_sigma: float64 (N,), sizes of the errors of 1/z (1/m), or None: the errors of
-        z are relative.
-    """
-
-    x: Floats
-    z: Floats
-    patch: NDArray[np.int64]
-    kept: NDArray[np.bool_]
-    inverse_sigma: Floats | None = None
-
-
 def relative_sigma(value: Floats, covariance: Floats, typical: float) -> float:
     """
     Propagate the uncertainty of scale and shift to metres.
@@ -125,66 +91,6 @@ def relative_sigma(value: Floats, covariance: Floats, typical: float) -> float:
     scaled = float(np.exp(value[0])) * typical
     gradient = np.array([scaled, 1.0]) / max(abs(scaled + float(value[1])), 1e-12)
     return math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
-
-
-def pixels_at(
-    frame: ScaleFrame,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    z: Floats,
-    inverse_sigma: Floats | None = None,
-) -> Pixels:
-    """
-    Look up the network's numbers where distances are known.
-
-    :param frame: the frame.
-    :param rows: int64 (N,).
-    :param columns: int64 (N,).
-    :param z: float64 (N,), z-depth (m).
-    :param inverse_sigma: see :class:`Pixels`.
-    :returns: those of them where both numbers are usable.
-    """
-    height, width = frame.values.shape
-    x = unscaled(frame.values[rows, columns], frame.spec, frame.focal)
-    good = np.isfinite(x) & np.isfinite(z) & (z > 0)
-    if not frame.spec.kind.has_shift:
-        good &= x > 0
-    patch = rows * PATCHES[0] // height * PATCHES[1] + columns * PATCHES[1] // width
-    sigma = None if inverse_sigma is None else inverse_sigma[good]
-    return Pixels(x[good], z[good], patch[good], good, sigma)
-
-
-def together(parts: Sequence[Pixels]) -> Pixels:
-    """
-    Put the pixels of several frames together.
-
-    :param parts: one for each frame, without errors of their own.
-    :returns: all of them; patches of different frames are different patches.
-    """
-    patches = PATCHES[0] * PATCHES[1]
-    return Pixels(
-        np.concatenate([part.x for part in parts]),
-        np.concatenate([part.z for part in parts]),
-        np.concatenate([part.patch + index * patches for index, part in enumerate(parts)]),
-        np.concatenate([part.kept for part in parts]),
-    )
-
-
-def target(kind: OutputKind, z: Floats) -> tuple[Floats, Floats]:
-    """
-    Return what scale and shift map the network's numbers to, and the size of its errors.
-
-    Errors are taken as relative, but for inverse depth not below those at 3 times the median
-    distance: there a network's errors stop shrinking, and far pixels must not outweigh all.
-
-    :param kind: of the network.
-    :param z: float64 (N,), z-depth (m).
-    :returns: y float64 (N,) (m or 1/m), and the relative size of its errors (N,).
-    """
-    if kind is OutputKind.RELATIVE_DISPARITY:
-        y = 1 / z
-        return y, np.maximum(y, float(np.median(y)) / 3)
-    return z, z
 
 
 def measure(kind: OutputKind, pixels: Pixels) -> tuple[Measurement, Fit] | NotObservable:
@@ -214,7 +120,7 @@ def measure(kind: OutputKind, pixels: Pixels) -> tuple[Measurement, Fit] | NotOb
     alike = _alike(pixels.z[inside]) if kind.has_shift else None
     if alike is not None:
         return alike
-    found = _measurement(fit, float(np.median(pixels.x[inside])), count)
+    found = _measurement(kind, pixels, fit)
     if pixels.inverse_sigma is None:
         found = with_bias(found, fit, _second_order(kind, pixels, fit)[None])
     sigma = relative_sigma(found.value, found.covariance + found.bias, found.typical)
@@ -234,10 +140,7 @@ def with_bias(found: Measurement, fit: Fit, changes: Floats) -> Measurement:
     :returns: the measurement with a larger bias.
     """
     assert fit.covariance.shape == found.bias.shape
-    bias = found.bias + changes.T @ changes
-    return Measurement(
-        found.value, found.covariance, bias, found.typical, found.inliers, found.points
-    )
+    return dataclasses.replace(found, bias=found.bias + changes.T @ changes)
 
 
 def changed(kind: OutputKind, pixels: Pixels, fit: Fit, z: Floats) -> Floats:
@@ -305,8 +208,104 @@ def _second_order(kind: OutputKind, pixels: Pixels, fit: Fit) -> Floats:
     return np.array([variance, variance * fit.shift])
 
 
-def _measurement(fit: Fit, typical: float, points: int) -> Measurement:
-    value = [np.log(fit.scale), fit.shift][: fit.covariance.shape[0]]
+def _measurement(kind: OutputKind, pixels: Pixels, fit: Fit) -> Measurement:
+    """
+    Gather a fit and its uncertainty.
+
+    The bias is what the shape error makes of this choice of pixels, and what the fit and the
+    median of the pixels that agree with it do not have in common: where errors are skewed
+    neither is the truth.
+    """
+    size = fit.covariance.shape[0]
+    value = np.array([np.log(fit.scale), fit.shift])[:size]
+    inside = fit.weights > 0
+    rest = residuals(kind, pixels, fit.scale, fit.shift)
+    # the same change of all metres, as a change of log scale and shift
+    common = np.array([1.0, fit.shift])[:size]
+    skew = float(np.median(rest[inside])) * common
+    bias = moved(_response(kind, pixels, fit), shape_sigma(rest, pixels.patch))
     return Measurement(
-        np.array(value), fit.covariance, fit.bias, typical, fit.inliers, points
+        value, fit.covariance, bias + np.outer(skew, skew), float(np.median(pixels.x[inside])),
+        fit.inliers, pixels.x.size, 1.4826 * float(np.median(np.abs(rest))),
+    )
+
+
+def residuals(kind: OutputKind, pixels: Pixels, scale: float, shift: float) -> Floats:
+    """
+    Return how far off pixels are after a fit.
+
+    :param kind: of the network.
+    :param pixels: the network's numbers and the distances.
+    :param scale: of the fit.
+    :param shift: of the fit; 0 for kinds without one.
+    :returns: float64 (N,), relative.
+    """
+    if not kind.has_shift:
+        return np.asarray(np.log(pixels.z / (scale * pixels.x)))
+    y, noise = target(kind, pixels.z)
+    return np.asarray((y - scale * pixels.x - shift) / noise)
+
+
+def _response(kind: OutputKind, pixels: Pixels, fit: Fit) -> Floats:
+    """Return how relative errors of the patches move the fit, against one to the whole frame."""
+    if not kind.has_shift:
+        weights = fit.weights
+        if pixels.inverse_sigma is not None:
+            weights = weights / (pixels.x * pixels.inverse_sigma) ** 2
+        return (shares(pixels.patch, weights) - 1 / COUNT)[None]
+    _, noise = target(kind, pixels.z)
+    if pixels.inverse_sigma is None:
+        weights = fit.weights
+    else:
+        weights = fit.weights * (noise * pixels.z**2 / pixels.inverse_sigma) ** 2
+    mine = _line_response(pixels.x, noise, weights, pixels.patch)
+    assert pixels.everywhere is not None
+    x, patch = pixels.everywhere
+    y = fit.scale * x + fit.shift
+    x, y, patch = x[y > 0], y[y > 0], patch[y > 0]
+    if kind is OutputKind.RELATIVE_DISPARITY:
+        y = np.maximum(y, float(np.median(y)) / 3)
+    whole = _line_response(x, y, np.ones(x.size), patch)
+    return np.diag([1 / fit.scale, 1.0]) @ (mine - whole)
+
+
+def _line_response(x: Floats, noise: Floats, weights: Floats, patch: NDArray[np.int64]) -> Floats:
+    """Return how relative errors of the patches move a fitted line: float64 (2, COUNT)."""
+    rows = np.column_stack([x, np.ones(x.size)]) / noise[:, None]
+    weighted = rows * weights[:, None]
+    sums = np.stack([np.bincount(patch, weighted[:, k], COUNT) for k in range(2)])
+    return np.asarray(np.linalg.lstsq(weighted.T @ rows, sums, rcond=None)[0])
+
+
+def plausible(spec: ModelSpec, found: Measurement) -> NotObservable | None:
+    """
+    Refuse a scale that no sensor in metres gives.
+
+    A network that brings its own metres is at most a few times off; for the others, what the
+    camera sees has to lie within the reach of the network.
+
+    :param spec: the network.
+    :param found: what was measured.
+    :returns: why it cannot be, or None.
+    """
+    scale = math.exp(found.value[0])
+    own = scale_of(spec)
+    if own is not None:
+        factor = scale / own.scale
+        if FACTOR[0] <= factor <= FACTOR[1]:
+            return None
+        return NotObservable(
+            f'the distances measured are {factor:.3g} times those of {spec.name}, expected '
+            f'{FACTOR[0]:g} to {FACTOR[1]:g} times; {UNITS_HINT}'
+        )
+    metres = scale * found.typical
+    if spec.kind.has_shift:
+        metres += float(found.value[1])
+    if spec.kind is OutputKind.RELATIVE_DISPARITY:
+        metres = 1 / max(metres, 1e-12)
+    if NEAREST <= metres <= spec.reach:
+        return None
+    return NotObservable(
+        f'the distances measured are about {metres:.3g} m, expected {NEAREST:g} to '
+        f'{spec.reach:g} m; {UNITS_HINT}'
     )

@@ -25,10 +25,9 @@ from depth_node.scale.measurement import (
     MIN_POINTS,
     NotObservable,
     Outcome,
-    pixels_at,
-    ScaleFrame,
     with_bias,
 )
+from depth_node.scale.pixels import pixels_at, ScaleFrame
 from depth_node.scale.points import on_edge
 
 CELLS = 5

@@ -13,14 +13,9 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.scale.fit import Floats
-from depth_node.scale.measurement import (
-    measure,
-    Measurement,
-    NotObservable,
-    Outcome,
-    pixels_at,
-    ScaleFrame,
-)
+from depth_node.scale.measurement import measure, Measurement, NotObservable, Outcome
+from depth_node.scale.pixels import pixels_at, ScaleFrame
+from depth_node.scale.shape import COUNT, moved, patches_of, PRIOR, shares
 from depth_node.scale.unscaled import unscaled
 
 MAX_READ = 30000
@@ -258,6 +253,11 @@ def from_range(
         nearest = float(np.percentile(reach[inside], 0.5))
         scale *= distance / nearest
     typical = float(np.median(u[inside]))
+    height, width = frame.values.shape
+    rows, columns = np.divmod(seen[inside], -(-width // step))
+    patch = patches_of(rows * step, columns * step, height, width)
+    # nothing is known of the rest of the frame
+    bias = moved((shares(patch) - 1 / COUNT)[None], PRIOR)
     return Measurement(
-        np.array([np.log(scale)]), np.array([[sigma**2]]), np.zeros((1, 1)), typical, count, count
+        np.array([np.log(scale)]), np.array([[sigma**2]]), bias, typical, count, count, PRIOR
     )

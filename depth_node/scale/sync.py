@@ -17,13 +17,18 @@ T = TypeVar('T')
 
 class StampedBuffer(Generic[T]):
     """
-    Keeps the last things that arrived, sorted by their time; from any thread.
+    Keeps the last items that arrived, sorted by their time; safe to use from several threads.
 
-    :param span: how long they are kept, counted back from the newest (s).
+    Memory is bounded whatever the stamps are: an item replaces the one of the same stamp, and
+    beyond `most` the oldest go.
+
+    :param span: how long items are kept, counted back from the newest (s).
+    :param most: greatest number of items kept.
     """
 
-    def __init__(self, span: float) -> None:
+    def __init__(self, span: float, most: int = 1000) -> None:
         self.span = span
+        self.most = most
         self._stamps: list[float] = []
         self._items: list[T] = []
         self._lock = threading.RLock()
@@ -40,7 +45,7 @@ class StampedBuffer(Generic[T]):
 
     def add(self, stamp: float, item: T) -> None:
         """
-        Keep something; a clock that jumped back by more than the span starts anew.
+        Keep an item; a clock that jumped back by more than the span empties the buffer first.
 
         :param stamp: its time (s).
         :param item: what to keep.
@@ -48,12 +53,21 @@ class StampedBuffer(Generic[T]):
         with self._lock:
             if self._stamps and stamp < self._stamps[-1] - self.span:
                 self.clear()
-            place = bisect.bisect_right(self._stamps, stamp)
+            place = bisect.bisect_left(self._stamps, stamp)
+            if place < len(self._stamps) and self._stamps[place] == stamp:
+                self._items[place] = item
+                return
             self._stamps.insert(place, stamp)
             self._items.insert(place, item)
             old = bisect.bisect_left(self._stamps, self._stamps[-1] - self.span)
+            old = max(old, len(self._stamps) - self.most)
             del self._stamps[:old]
             del self._items[:old]
+
+    def newest(self) -> float | None:
+        """Return the time of the newest item (s), or None when there is none."""
+        with self._lock:
+            return self._stamps[-1] if self._stamps else None
 
     def nearest(self, stamp: float, tolerance: float) -> tuple[float, T] | None:
         """

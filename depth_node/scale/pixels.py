@@ -1,0 +1,142 @@
+"""What a source of scale sees of a frame: pixels, and how far away what they see is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.camera import Camera
+from depth_node.model import ModelSpec, OutputKind
+from depth_node.scale.fit import Floats
+from depth_node.scale.shape import patches_of
+from depth_node.scale.unscaled import unscaled
+
+GRID = (24, 32)
+"""Rows and columns of pixels that stand for the whole frame."""
+
+
+@dataclass(frozen=True)
+class ScaleFrame:
+    """
+    What a source sees of one frame.
+
+    :param stamp: time of the frame (s).
+    :param values: float32 (H, W), the network's own numbers.
+    :param spec: the network.
+    :param camera: of the frame.
+    :param rays: float32 (H, W, 2), X/Z and Y/Z of every pixel (``Camera.rays``).
+    :param focal: the factor of ``depth.focal_correction``.
+    :param image: uint8 (H, W, 3) rgb or (H, W) gray; only odometry looks at it.
+    """
+
+    stamp: float
+    values: NDArray[np.float32]
+    spec: ModelSpec
+    camera: Camera
+    rays: NDArray[np.float32]
+    focal: float = 1.0
+    image: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """
+    Pixels whose distance is known.
+
+    :param x: float64 (N,), the network's numbers there, unscaled.
+    :param z: float64 (N,), z-depth (m).
+    :param patch: int64 (N,), the patch of the image each lies in.
+    :param kept: bool (M,), which of the pixels asked for these are.
+    :param inverse_sigma: float64 (N,), sizes of the errors of 1/z (1/m), or None: the errors of
+        z are relative.
+    :param everywhere: the network's numbers all over the frame, float64 (M,), and the patches
+        they lie in, int64 (M,); looked at for kinds with a shift.
+    """
+
+    x: Floats
+    z: Floats
+    patch: NDArray[np.int64]
+    kept: NDArray[np.bool_]
+    inverse_sigma: Floats | None = None
+    everywhere: tuple[Floats, NDArray[np.int64]] | None = None
+
+
+def pixels_at(
+    frame: ScaleFrame,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    z: Floats,
+    inverse_sigma: Floats | None = None,
+) -> Pixels:
+    """
+    Look up the network's numbers where distances are known.
+
+    :param frame: the frame.
+    :param rows: int64 (N,).
+    :param columns: int64 (N,).
+    :param z: float64 (N,), z-depth (m).
+    :param inverse_sigma: see :class:`Pixels`.
+    :returns: those of them where both numbers are usable.
+    """
+    height, width = frame.values.shape
+    x = unscaled(frame.values[rows, columns], frame.spec, frame.focal)
+    good = np.isfinite(x) & np.isfinite(z) & (z > 0)
+    if not frame.spec.kind.has_shift:
+        good &= x > 0
+    patch = patches_of(rows, columns, height, width)
+    sigma = None if inverse_sigma is None else inverse_sigma[good]
+    return Pixels(x[good], z[good], patch[good], good, sigma, _everywhere(frame))
+
+
+def _everywhere(frame: ScaleFrame) -> tuple[Floats, NDArray[np.int64]] | None:
+    """Look up the network's numbers on a coarse grid."""
+    if not frame.spec.kind.has_shift:
+        return None
+    height, width = frame.values.shape
+    rows = ((np.arange(GRID[0]) + 0.5) * height / GRID[0]).astype(np.int64)
+    columns = ((np.arange(GRID[1]) + 0.5) * width / GRID[1]).astype(np.int64)
+    x = np.asarray(frame.values[np.ix_(rows, columns)], np.float64).ravel()
+    patch = patches_of(*(g.ravel() for g in np.meshgrid(rows, columns, indexing='ij')),
+                       height, width)
+    good = np.isfinite(x)
+    return x[good], patch[good]
+
+
+def together(parts: Sequence[Pixels]) -> Pixels:
+    """
+    Put the pixels of several frames together.
+
+    :param parts: one for each frame, without errors of their own.
+    :returns: all of them.
+    """
+    everywhere = [part.everywhere for part in parts if part.everywhere is not None]
+    return Pixels(
+        np.concatenate([part.x for part in parts]),
+        np.concatenate([part.z for part in parts]),
+        np.concatenate([part.patch for part in parts]),
+        np.concatenate([part.kept for part in parts]),
+        everywhere=None if not everywhere else (
+            np.concatenate([x for x, _ in everywhere]),
+            np.concatenate([patch for _, patch in everywhere]),
+        ),
+    )
+
+
+def target(kind: OutputKind, z: Floats) -> tuple[Floats, Floats]:
+    """
+    Return what scale and shift map the network's numbers to, and the size of its errors.
+
+    Errors are taken as relative, but for inverse depth not below those at 3 times the median
+    distance: there a network's errors stop shrinking, and far pixels must not outweigh all.
+
+    :param kind: of the network.
+    :param z: float64 (N,), z-depth (m).
+    :returns: y float64 (N,) (m or 1/m), and the relative size of its errors (N,).
+    """
+    if kind is OutputKind.RELATIVE_DISPARITY:
+        y = 1 / z
+        return y, np.maximum(y, float(np.median(y)) / 3)
+    return z, z
