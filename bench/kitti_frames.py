@@ -15,7 +15,7 @@ from depth_node.config import Config, EngineConfig
 from depth_node.engine import open_engine
 from depth_node.image.size import Size
 from depth_node.model import Interpolation, Model, ModelSpec, OutputKind
-from depth_node.scale import Ground, Measurement, PoseSample, Region, ScaleFrame, ScaleKeeper
+from depth_node.scale import FloorPose, Measurement, PoseReading, Region, ScaleFrame, ScaleKeeper
 from depth_node.scale.ground import from_ground
 from depth_node.scale.measurement import relative_sigma
 from depth_node.scale.points import from_points, in_view
@@ -108,7 +108,7 @@ def ground_test(frame: ScaleFrame, lidar: Floats) -> dict[str, float]:
         the scale's range over the regions (relative), and the uncertainty told.
     """
     truth = lidar_scale(frame, lidar)
-    ground = Ground.from_angles(1.73, 0.0, tilt_sigma=math.radians(0.5))
+    ground = FloorPose.from_angles(1.73, 0.0, tilt_sigma=math.radians(0.5))
     scales = []
     for far, side in ((8, 3), (6, 3), (10, 3), (12, 3), (8, 1.5), (8, 5)):
         found = from_ground(frame, ground, Region(far=far, side=side))
@@ -164,7 +164,7 @@ def odometry_test(frames: list[ScaleFrame], poses: list[Floats]) -> dict[str, fl
         keeper = ScaleKeeper(Config().replaced({'scale.source': 'odometry'}), SPEC)
         values = []
         for frame, pose in zip(frames[first:], poses[first:], strict=True):
-            keeper.add(frame.stamp, PoseSample(pose))
+            keeper.add(frame.stamp, PoseReading(pose))
             values.append(keeper.update(frame).value)
         return values
 

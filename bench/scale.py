@@ -21,7 +21,7 @@ from simulated import Drive, RATE, SOURCES, spec_of, TRUTH, with_foreign_motion
 
 from depth_node.config import Config
 from depth_node.model import OutputKind
-from depth_node.scale import Ground, ScaleKeeper
+from depth_node.scale import FloorPose, ScaleKeeper
 from depth_node.scale.measurement import relative_sigma
 
 TILT_SIGMA = math.radians(0.5)
@@ -74,9 +74,9 @@ def keep(
     )
 
 
-def _ground(drive: Drive, random: np.random.Generator) -> Ground:
+def _ground(drive: Drive, random: np.random.Generator) -> FloorPose:
     """Return the ground with a tilt known to half a degree, and a height to a percent."""
-    exact = Ground.from_transform(drive.views[0].pose, tilt_sigma=TILT_SIGMA)
+    exact = FloorPose.from_transform(drive.views[0].pose, tilt_sigma=TILT_SIGMA)
     height = exact.height * (1 + exact.height_sigma * random.standard_normal())
     exact = dataclasses.replace(exact, height=height)
     return exact.tilted(0, TILT_SIGMA * random.standard_normal()).tilted(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.model import ModelSpec, OutputKind
-from depth_node.scale import PointsSample, PoseSample, RangeSample, ScaleFrame
+from depth_node.scale import PointsReading, PoseReading, RangeReading, ScaleFrame
 from depth_node.scale.points import depth_points, disparity_depth, scan_points
 from depth_node.world import World
 
@@ -97,7 +97,7 @@ class Drive:
 
     def sample(
         self, source: str, view: View, random: np.random.Generator, noise: float, outliers: float
-    ) -> PointsSample | RangeSample:
+    ) -> PointsReading | RangeReading:
         """
         Let a sensor look at what the camera sees.
 
@@ -121,7 +121,7 @@ class Drive:
                 np.sin(elevation),
             ])
             ranges = self.world.cast(lidar[:3, 3], directions @ lidar[:3, :3].T)
-            return PointsSample(directions * spoilt(ranges)[:, None], LIDAR)
+            return PointsReading(directions * spoilt(ranges)[:, None], LIDAR)
         if source == 'scan':
             azimuth = np.radians(np.arange(-60, 60, 0.25))
             directions = np.column_stack(
@@ -129,7 +129,7 @@ class Drive:
             )
             ranges = spoilt(self.world.cast(lidar[:3, 3], directions @ lidar[:3, :3].T))
             points = scan_points(ranges, azimuth[0], math.radians(0.25), 0.05, 30.0)
-            return PointsSample(points, LIDAR)
+            return PointsReading(points, LIDAR)
         if source == 'range':
             cone = 0.15
             spread = np.linspace(-cone / 2, cone / 2, 21)
@@ -137,7 +137,7 @@ class Drive:
             inside = np.hypot(y, z) <= cone / 2
             directions = np.column_stack([np.ones(inside.sum()), y[inside], z[inside]])
             ranges = self.world.cast(lidar[:3, 3], directions @ lidar[:3, :3].T)
-            return RangeSample(float(spoilt(ranges.min(keepdims=True))[0]), cone, LIDAR)
+            return RangeReading(float(spoilt(ranges.min(keepdims=True))[0]), cone, LIDAR)
         exact = view.side_depth.astype(np.float64)
         if source == 'disparity':
             wrong = random.random(exact.shape) < outliers
@@ -146,9 +146,9 @@ class Drive:
             measured = disparity_depth(disparity.astype(np.float32), 300, 0.1, 0.5, 64)
         else:
             measured = spoilt(exact).astype(np.float32)
-        return PointsSample(depth_points(measured, self.camera), SIDE)
+        return PointsReading(depth_points(measured, self.camera), SIDE)
 
-    def poses(self, random: np.random.Generator, noise: float) -> Iterator[PoseSample]:
+    def poses(self, random: np.random.Generator, noise: float) -> Iterator[PoseReading]:
         """
         Let odometry tell the poses of the views.
 
@@ -161,7 +161,7 @@ class Drive:
                 step = np.linalg.inv(self.views[index - 1].pose) @ view.pose
                 step[:3, 3] *= 1 + noise * random.standard_normal()
                 told = told @ step
-            yield PoseSample(told)
+            yield PoseReading(told)
 
 
 def with_foreign_motion(

@@ -183,22 +183,22 @@ class Calibration(Writer):
         self._write(count)
 
     def _write(self, count: int) -> None:
-        from depth_node.scale import Calibration, write_calibration
+        from depth_node.scale import ScaleCalibration, write_scale
 
         kind = OutputKind.RELATIVE_DEPTH
-        write_calibration(self.path, Calibration(
+        write_scale(self.path, ScaleCalibration(
             'tiny', 'a' * 64, kind, float(count), float(-count), ((1e-4, 0.0), (0.0, 1e-4)), 2.0,
             'odometry', f'{count}' * 1000,
         ))
 
     def check(self) -> None:
-        from depth_node.scale.calibration import read_calibration
+        from depth_node.scale.calibration import read_scale
 
         if self.path.exists():
-            found = read_calibration(self.path)
+            found = read_scale(self.path)
             assert found.date == f'{found.scale:.0f}' * 1000
         self._write(5)
-        assert read_calibration(self.path).scale == 5
+        assert read_scale(self.path).scale == 5
 
     @property
     def path(self) -> Path:

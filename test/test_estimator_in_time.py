@@ -11,7 +11,7 @@ from depth_node.catalogue.opening import open_model
 from depth_node.config import Config
 from depth_node.errors import ConfigError
 from depth_node.estimator import DepthEstimator
-from depth_node.scale import PointsSample
+from depth_node.scale import PointsReading
 
 CAMERA = Camera.from_hfov(64, 48, 70.0)
 SCALE, SHIFT = 0.9, 0.1
@@ -65,7 +65,7 @@ def test_a_source_finds_the_scale_and_a_stamp_is_needed(model):
     points = np.concatenate([rays * truth()[..., None], truth()[..., None]], axis=-1)
     assert 'need' in estimator.estimate(picture(), CAMERA).note
     for index in range(8):
-        estimator.keeper.add(index / 10, PointsSample(points.reshape(-1, 3), np.eye(4)))
+        estimator.keeper.add(index / 10, PointsReading(points.reshape(-1, 3), np.eye(4)))
         found = estimator.estimate(picture(), CAMERA, index / 10)
         assert (found.depth is None) == (index < 4)
     np.testing.assert_allclose(found.depth, truth(), rtol=0.01)

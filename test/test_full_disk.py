@@ -19,7 +19,7 @@ from depth_node.errors import DepthNodeError
 from depth_node.model import OutputKind
 from depth_node.output.ply import write_ply
 from depth_node.output.writers import write_npy, write_picture
-from depth_node.scale import Calibration, write_calibration
+from depth_node.scale import ScaleCalibration, write_scale
 
 FULL = Path('/dev/full')
 KEY = Key('a' * 64, 'TensorRT', 'Orin', '8.7', 'fp16', {})
@@ -42,7 +42,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def calibration(path: Path) -> None:
     kind = OutputKind.RELATIVE_DEPTH
     rows = ((1e-4, 0.0), (0.0, 1e-4))
-    write_calibration(path, Calibration('n', 'a', kind, 2.0, 0.0, rows, 2.0, 'odometry'))
+    write_scale(path, ScaleCalibration('n', 'a', kind, 2.0, 0.0, rows, 2.0, 'odometry'))
 
 
 def checkpoint(path: Path) -> None:

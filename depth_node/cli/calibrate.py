@@ -30,13 +30,13 @@ from depth_node.image.size import Size
 from depth_node.model import OutputKind
 from depth_node.model.hashes import hash_of
 from depth_node.scale import (
-    Calibration,
-    Ground,
+    FloorPose,
     Measurement,
     NotObservable,
     Region,
+    ScaleCalibration,
     ScaleFrame,
-    write_calibration,
+    write_scale,
 )
 from depth_node.scale.ground import ground_pixels, measured_on
 from depth_node.scale.measurement import measure, relative_sigma
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> None:
     ground = None
     if args.height > 0:
         pitch, roll, sigma = map(math.radians, (args.pitch, args.roll, args.tilt_sigma))
-        ground = Ground.from_angles(args.height, pitch, roll, tilt_sigma=sigma)
+        ground = FloorPose.from_angles(args.height, pitch, roll, tilt_sigma=sigma)
     found, kind, frames = _measured(args, known, ground)
     if isinstance(found, NotObservable):
         raise DataError(f'These frames do not tell the scale: {found.reason}.')
@@ -118,11 +118,11 @@ def run(args: argparse.Namespace) -> None:
     covariance = found.covariance + found.bias
     shift = float(found.value[1]) if found.value.size > 1 else 0.0
     source = 'ground' if ground else 'distances' if known else args.layout
-    calibration = Calibration(
+    calibration = ScaleCalibration(
         model.spec.name, hash_of(model.path), kind, math.exp(found.value[0]), shift,
         tuple(map(tuple, covariance.tolist())), found.typical, source,
     )
-    write_calibration(args.out, calibration)
+    write_scale(args.out, calibration)
     sigma = relative_sigma(found.value, covariance, found.typical)
     print(f'scale {calibration.scale:.5g}' + (f', shift {shift:.5g}' if kind.has_shift else ''))
     print(f'metres known to {100 * sigma:.1f} % (1 sigma), '
@@ -146,7 +146,7 @@ def _known(text: str) -> tuple[float, float, float]:
 
 
 def _measured(
-    args: argparse.Namespace, known: Known, ground: Ground | None
+    args: argparse.Namespace, known: Known, ground: FloorPose | None
 ) -> tuple[Measurement | NotObservable, OutputKind, int]:
     """Return the outcome over all frames, the kind of the network, and how many they were."""
     parts: list[Pixels] = []

@@ -21,7 +21,7 @@ from depth_node.errors import DataError
 from depth_node.ros import messages
 from depth_node.ros.notices import Notices
 from depth_node.ros.transforms import Transforms
-from depth_node.scale import PointsSample, PoseSample, RangeSample, Sample
+from depth_node.scale import PointsReading, PoseReading, RangeReading, Reading
 from depth_node.scale.points import depth_points, disparity_depth, scan_points
 
 PREFIX = 'scale/'
@@ -57,7 +57,7 @@ class ScaleInputs:
         transforms: Transforms,
         notices: Notices,
         optical: Callable[[], str],
-        take: Callable[[float, Sample], None],
+        take: Callable[[float, Reading], None],
     ) -> None:
         self._node = node
         self._config = config
@@ -104,7 +104,7 @@ class ScaleInputs:
             self._notices.health.clear('scale input')
             self._take(messages.nanoseconds_of(message.header.stamp) / 1e9, sample)
 
-    def _sample(self, message: Any) -> Sample | None:
+    def _sample(self, message: Any) -> Reading | None:
         """Decode a message; None, said aloud, where its place is not known (yet)."""
         if isinstance(message, Odometry):
             return self._pose(message)
@@ -112,23 +112,23 @@ class ScaleInputs:
         if extrinsic is None:
             return None
         if isinstance(message, PointCloud2):
-            return PointsSample(xyz_of(message), extrinsic)
+            return PointsReading(xyz_of(message), extrinsic)
         if isinstance(message, LaserScan):
             points = scan_points(
                 np.asarray(message.ranges, np.float32), message.angle_min,
                 message.angle_increment, message.range_min, message.range_max,
             )
-            return PointsSample(points, extrinsic)
+            return PointsReading(points, extrinsic)
         if isinstance(message, Range):
             return range_of(message, extrinsic)
         if isinstance(message, DisparityImage):
-            return PointsSample(self._stereo(message), extrinsic)
+            return PointsReading(self._stereo(message), extrinsic)
         if self._info is None:
             topic = f'{PREFIX}camera_info'
             self._notices.warn('scale input', f'{PREFIX}depth comes, but no {topic}.')
             return None
         depth = messages.metres_from_msg(message)
-        return PointsSample(depth_points(depth, camera_of(self._info, depth.shape)), extrinsic)
+        return PointsReading(depth_points(depth, camera_of(self._info, depth.shape)), extrinsic)
 
     def _stereo(self, message: DisparityImage) -> NDArray[np.float64]:
         disparity = messages.metres_from_msg(message.image)
@@ -145,13 +145,13 @@ class ScaleInputs:
         )
         return depth_points(depth, camera)
 
-    def _pose(self, message: Odometry) -> PoseSample | None:
+    def _pose(self, message: Odometry) -> PoseReading | None:
         extrinsic = self._extrinsic(message.child_frame_id)
         if extrinsic is None:
             return None
         place, turn = message.pose.pose.position, message.pose.pose.orientation
         pose = matrix_of((place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w))
-        return PoseSample(pose @ np.linalg.inv(extrinsic))
+        return PoseReading(pose @ np.linalg.inv(extrinsic))
 
     def _extrinsic(self, frame: str) -> Matrix | None:
         """Return the pose of a sensor in the optical frame, or None while it is not known."""
@@ -212,7 +212,7 @@ def _fits(fields: dict[str, Any], step: int) -> bool:
     )
 
 
-def range_of(message: Range, extrinsic: Matrix) -> RangeSample | None:
+def range_of(message: Range, extrinsic: Matrix) -> RangeReading | None:
     """
     Read a range.
 
@@ -223,7 +223,7 @@ def range_of(message: Range, extrinsic: Matrix) -> RangeSample | None:
     distance = float(message.range)
     if not math.isfinite(distance) or not message.min_range < distance < message.max_range:
         return None
-    return RangeSample(distance, float(message.field_of_view), extrinsic)
+    return RangeReading(distance, float(message.field_of_view), extrinsic)
 
 
 def camera_of(info: CameraInfo, shape: tuple[int, ...]) -> Camera:

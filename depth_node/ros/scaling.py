@@ -16,7 +16,7 @@ from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.scale_inputs import ScaleInputs
 from depth_node.ros.transforms import Transforms
-from depth_node.scale import Ground, keeper_for, Sample, ScaleKeeper, ScaleState, write_calibration
+from depth_node.scale import FloorPose, keeper_for, Reading, ScaleKeeper, ScaleState, write_scale
 
 
 class Scaling:
@@ -120,7 +120,7 @@ class Scaling:
         """
         self._notices.health.scale = {} if state is None else described(state)
 
-    def _take(self, stamp: float, sample: Sample) -> None:
+    def _take(self, stamp: float, sample: Reading) -> None:
         if self._keeper is None or self._inputs is None or self._inputs.source != self._source:
             return  # what the last source looked at means nothing to the next
         self._keeper.add(stamp, sample)
@@ -133,7 +133,7 @@ class Scaling:
             self._keeper.set_ground(None, f'set ground.camera_height{self._transforms.hint}')
             return
         try:
-            self._keeper.set_ground(Ground.from_transform(found))
+            self._keeper.set_ground(FloorPose.from_transform(found))
         except DataError as error:
             self._keeper.set_ground(None, str(error))
 
@@ -153,7 +153,7 @@ class Scaling:
             if self._keeper is None or model is None:
                 raise ConfigError('There is no model yet, and so no scale.')
             found = self._keeper.calibration(hash_of(model.path))
-            write_calibration(Path(file), found)
+            write_scale(Path(file), found)
         except DepthNodeError as error:
             response.message = str(error)
             return response

@@ -1,29 +1,30 @@
 """Recovering and keeping the metric scale of a network."""
 
-from depth_node.scale.calibration import Calibration, read_calibration, write_calibration
-from depth_node.scale.ground import Ground, Region
+from depth_node.scale.calibration import read_scale, ScaleCalibration, write_scale
+from depth_node.scale.ground import FloorPose, Region
 from depth_node.scale.keeper import keeper_for, ScaleKeeper
 from depth_node.scale.measurement import Measurement, NotObservable
-from depth_node.scale.samples import PointsSample, PoseSample, RangeSample, Sample
+from depth_node.scale.pixels import ScaleFrame
+from depth_node.scale.readings import PointsReading, PoseReading, RangeReading, Reading
 from depth_node.scale.state import ScaleState
 from depth_node.scale.tracker import Belief, ScaleTracker
 
 __all__ = [
     'Belief',
-    'Calibration',
-    'Ground',
+    'FloorPose',
     'Measurement',
     'NotObservable',
-    'PointsSample',
-    'PoseSample',
-    'RangeSample',
+    'PointsReading',
+    'PoseReading',
+    'RangeReading',
+    'Reading',
     'Region',
-    'Sample',
+    'ScaleCalibration',
     'ScaleFrame',
     'ScaleKeeper',
     'ScaleState',
     'ScaleTracker',
     'keeper_for',
-    'read_calibration',
-    'write_calibration',
+    'read_scale',
+    'write_scale',
 ]

@@ -29,7 +29,7 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ScaleCalibration:
     """
     A known scale.
 
@@ -83,7 +83,7 @@ class Calibration:
             )
 
 
-def write_calibration(path: Path, calibration: Calibration) -> None:
+def write_scale(path: Path, calibration: ScaleCalibration) -> None:
     """
     Write a calibration, whole or not at all.
 
@@ -116,12 +116,12 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
         temporary.write_text(text, encoding='utf-8')
 
 
-def read_calibration(path: Path) -> Calibration:
+def read_scale(path: Path) -> ScaleCalibration:
     """
     Read a calibration.
 
     :param path: the YAML file.
-    :returns: what is in it; whether it belongs to the model is for :meth:`Calibration.check`.
+    :returns: what is in it; whether it belongs to the model is for :meth:`ScaleCalibration.check`.
     :raises ConfigError: unreadable, of another format, or holding something impossible.
     """
     try:
@@ -147,7 +147,7 @@ def read_calibration(path: Path) -> Calibration:
         ) from error
 
 
-def _parsed(fields: dict[str, Any]) -> Calibration:
+def _parsed(fields: dict[str, Any]) -> ScaleCalibration:
     kind = OutputKind(fields['kind'])
     size = 2 if kind.has_shift else 1
     covariance = np.array(fields['covariance'], np.float64)
@@ -165,7 +165,7 @@ def _parsed(fields: dict[str, Any]) -> Calibration:
     if not all(isinstance(text, str) for text in texts):
         raise ValueError('model, sha256, source and date are text')
     model, sha256, source, date = texts
-    return Calibration(
+    return ScaleCalibration(
         model, sha256, kind, scale, shift, tuple(map(tuple, covariance.tolist())), typical,
         source, date,
     )

@@ -38,7 +38,7 @@ SAMPLES = 4000
 
 
 @dataclass(frozen=True)
-class Ground:
+class FloorPose:
     """
     Where the ground is, seen from the camera.
 
@@ -56,7 +56,7 @@ class Ground:
     @classmethod
     def from_angles(
         cls, height: float, pitch: float, roll: float = 0.0, *, tilt_sigma: float = 0.0
-    ) -> Ground:
+    ) -> FloorPose:
         """
         Describe a camera by its mounting.
 
@@ -72,7 +72,7 @@ class Ground:
         return cls(down, height, tilt_sigma)
 
     @classmethod
-    def from_transform(cls, base_from_optical: Floats, *, tilt_sigma: float = 0.0) -> Ground:
+    def from_transform(cls, base_from_optical: Floats, *, tilt_sigma: float = 0.0) -> FloorPose:
         """
         Describe a camera by its place in the robot's base frame (z up, on the ground at z = 0).
 
@@ -90,7 +90,7 @@ class Ground:
             )
         return cls(-base_from_optical[2, :3], height, tilt_sigma)
 
-    def tilted(self, axis: int, angle: float) -> Ground:
+    def tilted(self, axis: int, angle: float) -> FloorPose:
         """
         Turn the ground a little.
 
@@ -101,7 +101,7 @@ class Ground:
         turn = np.zeros(3)
         turn[axis] = angle
         down = self.down + np.cross(turn, self.down)
-        return Ground(
+        return FloorPose(
             down / np.linalg.norm(down), self.height, self.tilt_sigma, self.height_sigma
         )
 
@@ -133,7 +133,7 @@ class Region:
 
 
 def from_ground(
-    frame: ScaleFrame, ground: Ground, region: Region, *, estimate_tilt: bool = False
+    frame: ScaleFrame, ground: FloorPose, region: Region, *, estimate_tilt: bool = False
 ) -> Outcome:
     """
     Measure the scale on flat ground.
@@ -156,7 +156,7 @@ def from_ground(
 
 
 def ground_pixels(
-    frame: ScaleFrame, ground: Ground, region: Region
+    frame: ScaleFrame, ground: FloorPose, region: Region
 ) -> tuple[Pixels, Floats] | NotObservable:
     """
     Pick the pixels that should see the ground.
@@ -185,7 +185,7 @@ def ground_pixels(
     return pixels, rays[rows, columns][pixels.kept]
 
 
-def measured_on(kind: OutputKind, pixels: Pixels, rays: Floats, ground: Ground) -> Outcome:
+def measured_on(kind: OutputKind, pixels: Pixels, rays: Floats, ground: FloorPose) -> Outcome:
     """
     Measure the scale on pixels of the ground, with the errors of its pose.
 
@@ -206,7 +206,7 @@ def measured_on(kind: OutputKind, pixels: Pixels, rays: Floats, ground: Ground) 
     return with_bias(found, fit, np.array(causes))
 
 
-def _with_plane(pixels: Pixels, rays: Floats, ground: Ground) -> Outcome:
+def _with_plane(pixels: Pixels, rays: Floats, ground: FloorPose) -> Outcome:
     """Measure with the tilt taken from the plane itself."""
     directions = np.column_stack([rays, np.ones(len(rays))])
     plane = fit_plane(directions * pixels.x[:, None], pixels.patch)

@@ -15,14 +15,14 @@ from depth_node.depth.metres import scale_of
 from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec
 from depth_node.model.hashes import hash_of
-from depth_node.scale.calibration import Calibration, read_calibration
+from depth_node.scale.calibration import read_scale, ScaleCalibration
 from depth_node.scale.fit import Floats
-from depth_node.scale.ground import from_ground, Ground, Region
+from depth_node.scale.ground import FloorPose, from_ground, Region
 from depth_node.scale.measurement import Measurement, NotObservable, Outcome
 from depth_node.scale.odometry import OdometrySource
 from depth_node.scale.pixels import ScaleFrame
 from depth_node.scale.points import from_points, from_range
-from depth_node.scale.samples import PointsSample, PoseSample, RangeSample, Sample
+from depth_node.scale.readings import PointsReading, PoseReading, RangeReading, Reading
 from depth_node.scale.state import ScaleState
 from depth_node.scale.sync import blend_poses, StampedBuffer
 from depth_node.scale.tracker import Belief, ScaleTracker
@@ -48,7 +48,7 @@ class ScaleKeeper:
     """
 
     def __init__(
-        self, config: Config, spec: ModelSpec, calibration: Calibration | None = None
+        self, config: Config, spec: ModelSpec, calibration: ScaleCalibration | None = None
     ) -> None:
         if config.scale.source == 'range' and spec.kind.has_shift:
             raise ConfigError(
@@ -60,9 +60,9 @@ class ScaleKeeper:
         self._mounting = config.ground
         self._spec = spec
         self._calibration = calibration
-        self._ground: Ground | None = None
+        self._ground: FloorPose | None = None
         self._ground_note = ''
-        self._samples: StampedBuffer[Sample] = StampedBuffer(SPAN)
+        self._samples: StampedBuffer[Reading] = StampedBuffer(SPAN)
         self._tracker = ScaleTracker(config.scale.drift)
         self._odometry = OdometrySource()
         self._looked_at = -math.inf
@@ -90,7 +90,7 @@ class ScaleKeeper:
             self._looked_at, self._restart = -math.inf, False
             self._reason = 'the scale was reset'
 
-    def set_ground(self, ground: Ground | None, note: str = '') -> None:
+    def set_ground(self, ground: FloorPose | None, note: str = '') -> None:
         """
         Tell where the ground is (source ground), when the parameters do not.
 
@@ -99,7 +99,7 @@ class ScaleKeeper:
         """
         self._ground, self._ground_note = ground, note
 
-    def add(self, stamp: float, sample: Sample) -> None:
+    def add(self, stamp: float, sample: Reading) -> None:
         """
         Take in what a sensor says.
 
@@ -165,7 +165,7 @@ class ScaleKeeper:
         with self._lock:
             return self._tracker.belief(self._stamp)
 
-    def calibration(self, sha256: str) -> Calibration:
+    def calibration(self, sha256: str) -> ScaleCalibration:
         """
         Describe what was found, for a file.
 
@@ -182,7 +182,7 @@ class ScaleKeeper:
         belief = self.found()
         if belief is None or not state.usable:
             raise ConfigError(f'There is no scale to save yet: {state.reason}.')
-        return Calibration(
+        return ScaleCalibration(
             self._spec.name, sha256, self._spec.kind, state.value, state.shift,
             tuple(map(tuple, belief.covariance.tolist())), belief.typical, self._config.source,
         )
@@ -218,21 +218,21 @@ class ScaleKeeper:
             return None
         self._sample_used = stamp
         match sample:
-            case PointsSample():
+            case PointsReading():
                 return from_points(frame, sample.points, sample.optical_from_sensor)
-            case RangeSample():
+            case RangeReading():
                 return from_range(
                     frame, sample.distance, sample.field_of_view, sample.optical_from_sensor
                 )
-            case PoseSample():
+            case PoseReading():
                 raise AssertionError(f'{config.source} does not look at poses')
             case _:
                 assert_never(sample)
 
-    def _known_ground(self) -> Ground | None:
+    def _known_ground(self) -> FloorPose | None:
         mounting, sigma = self._mounting, math.radians(self._config.tilt_sigma_deg)
         if mounting.camera_height > 0:
-            return Ground.from_angles(
+            return FloorPose.from_angles(
                 mounting.camera_height,
                 math.radians(mounting.camera_pitch_deg),
                 math.radians(mounting.camera_roll_deg),
@@ -242,17 +242,17 @@ class ScaleKeeper:
         return None if known is None else dataclasses.replace(known, tilt_sigma=sigma)
 
     def _pose(self, stamp: float) -> Floats | None:
-        def blend(first: Sample, second: Sample, share: float) -> Sample:
-            assert isinstance(first, PoseSample)
-            assert isinstance(second, PoseSample)
-            return PoseSample(
+        def blend(first: Reading, second: Reading, share: float) -> Reading:
+            assert isinstance(first, PoseReading)
+            assert isinstance(second, PoseReading)
+            return PoseReading(
                 blend_poses(first.world_from_optical, second.world_from_optical, share)
             )
 
         sample = self._samples.between(
             stamp, blend, POSE_GAP, beyond=self._config.time_tolerance
         )
-        return sample.world_from_optical if isinstance(sample, PoseSample) else None
+        return sample.world_from_optical if isinstance(sample, PoseReading) else None
 
     def given(self) -> ScaleState | None:
         """
@@ -309,7 +309,7 @@ class ScaleKeeper:
         )
 
 
-def _believed(calibration: Calibration) -> Belief:
+def _believed(calibration: ScaleCalibration) -> Belief:
     return Belief(
         calibration.value, np.array(calibration.covariance), calibration.typical, 0.0, 0
     )
@@ -335,6 +335,6 @@ def keeper_for(config: Config, spec: ModelSpec, path: Path | None) -> ScaleKeepe
                 f'{file}: whether it belongs to {spec.name} cannot be told without the file of '
                 'the model.'
             )
-        calibration = read_calibration(Path(file))
+        calibration = read_scale(Path(file))
         calibration.check(spec, hash_of(path), file)
     return ScaleKeeper(config, spec, calibration)

@@ -99,8 +99,8 @@ def _everywhere(frame: ScaleFrame) -> tuple[Floats, NDArray[np.int64]] | None:
     rows = ((np.arange(GRID[0]) + 0.5) * height / GRID[0]).astype(np.int64)
     columns = ((np.arange(GRID[1]) + 0.5) * width / GRID[1]).astype(np.int64)
     x = np.asarray(frame.values[np.ix_(rows, columns)], np.float64).ravel()
-    patch = patches_of(*(g.ravel() for g in np.meshgrid(rows, columns, indexing='ij')),
-                       height, width)
+    down, across = np.meshgrid(rows, columns, indexing='ij')
+    patch = patches_of(down.ravel(), across.ravel(), height, width)
     good = np.isfinite(x)
     return x[good], patch[good]
 

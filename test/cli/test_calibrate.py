@@ -15,7 +15,7 @@ from depth_node.catalogue.opening import open_model
 from depth_node.cli.main import main
 from depth_node.config import Config
 from depth_node.estimator import DepthEstimator
-from depth_node.scale import read_calibration
+from depth_node.scale import read_scale
 
 SCALE, SHIFT = 0.9, 0.1
 CAMERA = Camera.from_hfov(64, 48, 70.0)
@@ -51,7 +51,7 @@ def calibrate(tmp_path, *words):
     out = tmp_path / 'scale.yaml'
     code = main(['calibrate', *map(str, words), '--out', str(out),
                  '--json', str(tmp_path / 'out.json')])
-    return code, read_calibration(out) if out.exists() else None
+    return code, read_scale(out) if out.exists() else None
 
 
 def test_distances_by_tape(tmp_path, model):

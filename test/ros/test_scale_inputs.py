@@ -27,7 +27,7 @@ from depth_node.ros.health import Health
 from depth_node.ros.notices import Notices
 from depth_node.ros.scale_inputs import range_of, ScaleInputs, xyz_of
 from depth_node.ros.transforms import Transforms
-from depth_node.scale import PointsSample, PoseSample, RangeSample
+from depth_node.scale import PointsReading, PoseReading, RangeReading
 
 EXTRINSIC = [0.1, -0.2, 0.3, 0.5, -0.5, 0.5, -0.5]
 CAMERA = Camera.from_hfov(32, 24, 80)
@@ -75,7 +75,7 @@ def test_points(ros_node: Any, spin_until: Any) -> None:
     listener.hears('scale/points', messages.cloud_to_msg(points, header()))
     stamp, sample = listener.got[0]
     assert stamp == STAMP / 1e9
-    assert isinstance(sample, PointsSample)
+    assert isinstance(sample, PointsReading)
     np.testing.assert_allclose(sample.points, points)
     np.testing.assert_allclose(sample.optical_from_sensor, matrix_of(EXTRINSIC))
 
@@ -99,7 +99,7 @@ def test_range(ros_node: Any, spin_until: Any) -> None:
     listener = Listener(ros_node, spin_until, 'range')
     listener.hears('scale/range', message)
     sample = listener.got[0][1]
-    assert isinstance(sample, RangeSample)
+    assert isinstance(sample, RangeReading)
     assert sample.distance == 2.5
     for nothing in (math.inf, -math.inf, math.nan, 5.0, 0.05):
         message.range = nothing
@@ -146,7 +146,7 @@ def test_odometry_gives_the_cameras_pose(ros_node: Any, spin_until: Any) -> None
     listener = Listener(ros_node, spin_until, 'odometry')
     listener.hears('scale/odometry', message)
     sample = listener.got[0][1]
-    assert isinstance(sample, PoseSample)
+    assert isinstance(sample, PoseReading)
     expected = matrix_of((1, 2, 0, 0, 0, 0.6, 0.8)) @ np.linalg.inv(matrix_of(EXTRINSIC))
     np.testing.assert_allclose(sample.world_from_optical, expected, atol=1e-12)
 

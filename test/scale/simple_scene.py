@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.model import ModelSpec, OutputKind
-from depth_node.scale import Ground, ScaleFrame
+from depth_node.scale import FloorPose, ScaleFrame
 
 CAMERA = Camera.from_hfov(320, 240, 75)
 RAYS = CAMERA.rays()
@@ -27,9 +27,9 @@ TRUTH = {
 }
 
 
-def ground(tilt_sigma: float = 0.0) -> Ground:
+def ground(tilt_sigma: float = 0.0) -> FloorPose:
     """Return where the ground is."""
-    return Ground.from_angles(HEIGHT, PITCH, tilt_sigma=tilt_sigma)
+    return FloorPose.from_angles(HEIGHT, PITCH, tilt_sigma=tilt_sigma)
 
 
 def depth() -> NDArray[np.float64]:

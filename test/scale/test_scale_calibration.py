@@ -9,7 +9,7 @@ import yaml
 
 from depth_node.errors import ConfigError, DataError
 from depth_node.model import ModelSpec, OutputKind
-from depth_node.scale import Calibration, read_calibration, write_calibration
+from depth_node.scale import read_scale, ScaleCalibration, write_scale
 
 SHA = 'ab' * 32
 SPEC = ModelSpec('net', OutputKind.RELATIVE_DISPARITY)
@@ -21,18 +21,18 @@ def calibration(**changes):
         'shift': 0.045, 'covariance': ((1e-4, -1e-5), (-1e-5, 4e-6)), 'typical': 20.0,
         'source': 'points', 'date': '2026-01-02T03:04:05+00:00', **changes,
     }
-    return Calibration(**fields)
+    return ScaleCalibration(**fields)
 
 
 def test_reads_back_what_it_wrote(tmp_path):
     path = tmp_path / 'new' / 'scale.yaml'
-    write_calibration(path, calibration())
-    assert read_calibration(path) == calibration()
+    write_scale(path, calibration())
+    assert read_scale(path) == calibration()
     assert [file.name for file in path.parent.iterdir()] == ['scale.yaml']
 
 
 def test_file_tells_format_units_model_and_date(tmp_path):
-    write_calibration(tmp_path / 'scale.yaml', calibration(date=''))
+    write_scale(tmp_path / 'scale.yaml', calibration(date=''))
     fields = yaml.safe_load((tmp_path / 'scale.yaml').read_text())
     assert fields['format'] == 1
     assert '1/z [1/m]' in fields['units']
@@ -60,11 +60,11 @@ def test_one_made_for_another_model_is_refused():
 ])
 def test_impossible_content_is_refused_with_the_reason(tmp_path, change, words):
     path = tmp_path / 'scale.yaml'
-    write_calibration(path, calibration())
+    write_scale(path, calibration())
     fields = {**yaml.safe_load(path.read_text()), **change}
     path.write_text(yaml.safe_dump(fields))
     with pytest.raises(ConfigError, match=words):
-        read_calibration(path)
+        read_scale(path)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -82,12 +82,12 @@ def test_any_other_file_is_a_clear_error(tmp_path, content):
     path = tmp_path / 'any.yaml'
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=r'any\.yaml'):
-        read_calibration(path)
+        read_scale(path)
 
 
 def test_missing_file_and_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(ConfigError, match='cannot be read'):
-        read_calibration(tmp_path / 'none.yaml')
+        read_scale(tmp_path / 'none.yaml')
     (tmp_path / 'file').write_text('')
     with pytest.raises(DataError, match='cannot be written'):
-        write_calibration(tmp_path / 'file' / 'scale.yaml', calibration())
+        write_scale(tmp_path / 'file' / 'scale.yaml', calibration())

@@ -10,7 +10,7 @@ import simple_scene as scene
 
 from depth_node.errors import DataError
 from depth_node.model import OutputKind
-from depth_node.scale import Ground, Measurement, NotObservable, Region
+from depth_node.scale import FloorPose, Measurement, NotObservable, Region
 from depth_node.scale.ground import from_ground
 from depth_node.world import camera_pose
 
@@ -68,7 +68,7 @@ def test_wall_instead_of_ground_is_refused_when_the_tilt_is_estimated():
 
 
 def test_camera_that_looks_up_says_what_to_check():
-    up = Ground.from_angles(1.0, math.radians(-80))
+    up = FloorPose.from_angles(1.0, math.radians(-80))
     found = from_ground(scene.frame(OutputKind.METRIC_DEPTH), up, Region())
     assert isinstance(found, NotObservable)
     assert 'camera_pitch_deg' in found.reason
@@ -76,19 +76,19 @@ def test_camera_that_looks_up_says_what_to_check():
 
 def test_transform_and_angles_mean_the_same():
     pose = camera_pose((1.0, 2.0, 0.7), 0.4, tilt=0.2, roll=0.1)
-    one, other = Ground.from_transform(pose), Ground.from_angles(0.7, 0.2, 0.1)
+    one, other = FloorPose.from_transform(pose), FloorPose.from_angles(0.7, 0.2, 0.1)
     assert one.down == pytest.approx(other.down)
     assert one.height == other.height
 
 
 def test_camera_under_the_ground_is_refused():
     with pytest.raises(DataError, match='base_frame'):
-        Ground.from_transform(np.eye(4))
+        FloorPose.from_transform(np.eye(4))
 
 
 def test_tilt_turns_pitch_and_roll():
-    level = Ground.from_angles(1.0, 0.0)
-    pitched = Ground.from_angles(1.0, 0.01)
+    level = FloorPose.from_angles(1.0, 0.0)
+    pitched = FloorPose.from_angles(1.0, 0.01)
     assert level.tilted(0, 0.01).down == pytest.approx(pitched.down, abs=1e-6)
     assert abs(level.tilted(2, 0.01).down[0]) == pytest.approx(0.01, abs=1e-6)
 

@@ -12,7 +12,7 @@ import simple_scene as scene
 from depth_node.config import Config
 from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec, OutputKind
-from depth_node.scale import PointsSample, RangeSample, ScaleKeeper
+from depth_node.scale import PointsReading, RangeReading, ScaleKeeper
 
 KIND = OutputKind.RELATIVE_DISPARITY
 FRAME = scene.frame(KIND)
@@ -35,7 +35,7 @@ def sample(seed):
     rows, columns = random.integers(0, 240, 400), random.integers(0, 320, 400)
     z = scene.depth()[rows, columns] * (1 + 0.01 * random.standard_normal(400))
     rays = scene.RAYS[rows, columns].astype(float)
-    return PointsSample(np.column_stack([rays * z[:, None], z]), np.eye(4))
+    return PointsReading(np.column_stack([rays * z[:, None], z]), np.eye(4))
 
 
 def fed(keeper, frames=20, start=0.0):
@@ -130,7 +130,7 @@ def test_range_serves_one_unknown_only():
     wall = scene.frame(OutputKind.METRIC_DEPTH, np.full((240, 320), 3.0))
     forward = np.array([[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
     for index in range(10):
-        it.add(index / 10, RangeSample(3.0, 0.2, forward))
+        it.add(index / 10, RangeReading(3.0, 0.2, forward))
         state = it.update(at(index / 10, wall))
     assert state.value == pytest.approx(1.2, rel=0.005)
 

@@ -9,7 +9,7 @@ from depth_node.scale.fit import Floats
 
 
 @dataclass(frozen=True)
-class PointsSample:
+class PointsReading:
     """
     Points a sensor saw.
 
@@ -22,7 +22,7 @@ class PointsSample:
 
 
 @dataclass(frozen=True)
-class RangeSample:
+class RangeReading:
     """
     One range.
 
@@ -37,7 +37,7 @@ class RangeSample:
 
 
 @dataclass(frozen=True)
-class PoseSample:
+class PoseReading:
     """
     Where the camera is.
 
@@ -47,4 +47,4 @@ class PoseSample:
     world_from_optical: Floats
 
 
-Sample: TypeAlias = 'PointsSample | RangeSample | PoseSample'
+Reading: TypeAlias = 'PointsReading | RangeReading | PoseReading'
