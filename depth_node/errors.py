@@ -7,22 +7,25 @@ Everything a caller is expected to handle derives from :class:`DepthNodeError`, 
 
 from __future__ import annotations
 
+from depth_node.text import printable
+
 
 class DepthNodeError(Exception):
     """
     Something a user can mend.
 
     The text names what was wrong and what was expected; `remedy` says what to do about it and
-    is appended to the text, so that a log line is complete by itself.
+    is appended to the text, so that a log line is complete by itself. Both often quote what came
+    from outside, so that control characters are escaped and the length is bounded.
 
     :param problem: what was found, and what was expected instead.
     :param remedy: what the user does now; empty where the problem already says it.
     """
 
     def __init__(self, problem: str, remedy: str = '') -> None:
-        super().__init__(f'{problem} {remedy}'.strip() if remedy else problem)
-        self.problem = problem
-        self.remedy = remedy
+        self.problem = printable(problem)
+        self.remedy = printable(remedy)
+        super().__init__(f'{self.problem} {self.remedy}'.strip() if remedy else self.problem)
 
 
 class ConfigError(DepthNodeError):

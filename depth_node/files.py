@@ -1,4 +1,9 @@
-"""Writing files whole or not at all, also when the process is killed or the disk is full."""
+"""
+Files: read only where they are what they should be, written whole or not at all.
+
+Reading: regular files of a bounded size, because a FIFO blocks its reader for ever and a device
+never ends. Writing: also when the process is killed or the disk is full.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +16,123 @@ import glob
 import os
 from pathlib import Path
 import shutil
+import stat
 import tempfile
 import time
+from typing import BinaryIO
 
 from depth_node.errors import CancelledError, DataError
 from depth_node.process import never
 
 PART = '.part'
 """How the names of unfinished files end: no reader takes such a file for one of its own."""
+TEXT_BYTES = 2**20
+"""The largest text file that is read: calibrations, sidecars, lists. Ours have a few kB."""
 _LOCK_PAUSE_S = 0.1
 """Seconds between two looks at a lock that another process holds."""
 _YOUNG_S = 60.0
 """What is younger is left alone: its writer may not have locked it yet."""
+
+
+@contextmanager
+def open_regular(path: Path | str, largest: int | None = None) -> Iterator[BinaryIO]:
+    """
+    Open a regular file for reading; never waits, whatever the path names.
+
+    :param path: the file.
+    :param largest: its largest size (bytes), or None where any size will do.
+    :returns: the open file.
+    :raises DataError: it cannot be opened, is no regular file, or is larger.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise DataError(f'{path}: cannot be read ({reason(error)}).') from error
+    try:
+        _check_kind(path, os.fstat(handle), largest)
+        file = os.fdopen(handle, 'rb')
+    except BaseException:
+        os.close(handle)
+        raise
+    with file:
+        yield file
+
+
+def check_regular(path: Path | str, largest: int | None = None) -> None:
+    """
+    Check a file that a library opens by itself.
+
+    :param path: the file.
+    :param largest: its largest size (bytes), or None where any size will do.
+    :raises DataError: it is not there, is no regular file, or is larger.
+    """
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError) as error:
+        raise DataError(f'{path}: cannot be read ({reason(error)}).') from error
+    _check_kind(path, status, largest)
+
+
+def read_regular(path: Path | str, largest: int) -> bytes:
+    """
+    Read a regular file.
+
+    :param path: the file.
+    :param largest: its largest size (bytes).
+    :returns: its content.
+    :raises DataError: it cannot be read, is no regular file, or is larger.
+    """
+    with open_regular(path, largest) as file:
+        try:
+            content = file.read(largest + 1)
+        except OSError as error:
+            raise DataError(f'{path}: cannot be read ({reason(error)}).') from error
+    if content is None:  # a file of the kernel that has nothing to say yet
+        raise DataError(f'{path}: cannot be read without waiting.')
+    if len(content) > largest:  # those of the kernel have a size of 0
+        raise _too_large(path, largest)
+    return content
+
+
+def read_text(path: Path | str, largest: int = TEXT_BYTES) -> str:
+    """
+    Read a text file.
+
+    :param path: the file.
+    :param largest: its largest size (bytes).
+    :returns: its content.
+    :raises DataError: it cannot be read, is no regular file, is larger, or is no UTF-8.
+    """
+    try:
+        return read_regular(path, largest).decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path}: byte {error.start} is no UTF-8: not a text file.') from error
+
+
+def reason(error: Exception) -> str:
+    """
+    Say why a file cannot be used, without its name.
+
+    :param error: an OSError or ValueError of the file system.
+    :returns: a few words.
+    """
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _check_kind(path: Path | str, status: os.stat_result, largest: int | None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kinds = (
+            (stat.S_ISDIR, 'a folder'), (stat.S_ISFIFO, 'a FIFO'), (stat.S_ISSOCK, 'a socket'),
+        )
+        kind = next((name for check, name in kinds if check(status.st_mode)), 'a device')
+        raise DataError(f'{path}: is {kind}, expected a regular file.')
+    if largest is not None and status.st_size > largest:
+        raise _too_large(path, largest)
+
+
+def _too_large(path: Path | str, largest: int) -> DataError:
+    size = f'{largest / 2**20:g} MiB' if largest >= 2**20 else f'{largest} bytes'
+    return DataError(f'{path}: larger than {size}, which no such file is.')
 
 
 @contextmanager

@@ -1,0 +1,74 @@
+"""Reading what a path names: a FIFO, a device, an endless or an enormous file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import socket
+import time
+
+import pytest
+
+from depth_node.errors import DataError
+from depth_node.files import check_regular, open_regular, read_regular, read_text
+
+
+@pytest.fixture
+def fifo(tmp_path) -> Path:
+    path = tmp_path / 'fifo'
+    os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize('read', [
+    lambda path: read_regular(path, 100), read_text, check_regular,
+    lambda path: open_regular(path).__enter__(),
+])
+def test_a_fifo_is_refused_and_not_waited_for(fifo, read):
+    begun = time.monotonic()
+    with pytest.raises(DataError, match='is a FIFO, expected a regular file'):
+        read(fifo)
+    assert time.monotonic() - begun < 1
+
+
+@pytest.mark.parametrize('read', [lambda path: read_regular(path, 100), check_regular])
+@pytest.mark.parametrize(('path', 'words'), [
+    ('/dev/zero', 'is a device'), ('/dev/null', 'is a device'), ('/tmp', 'is a folder'),
+    ('/nowhere/at/all', 'No such file'), ('a\0b', 'null byte'), ('x' * 5000, 'too long'),
+])
+def test_what_is_no_file_is_named(path, words, read):
+    with pytest.raises(DataError, match=words):
+        read(path)
+
+
+def test_a_link_to_a_device_and_a_socket(tmp_path):
+    link = tmp_path / 'z.yaml'
+    link.symlink_to('/dev/zero')
+    with pytest.raises(DataError, match='is a device'):
+        read_text(link)
+    with socket.socket(socket.AF_UNIX) as listener:
+        name = os.path.relpath(tmp_path / 's')
+        listener.bind(name)
+        with pytest.raises(DataError):
+            read_text(name)
+
+
+def test_no_more_is_read_than_allowed(tmp_path):
+    path = tmp_path / 'long.yaml'
+    path.write_bytes(b'x' * 101)
+    with pytest.raises(DataError, match='larger than 100 bytes'):
+        read_regular(path, 100)
+    with pytest.raises(DataError, match='larger than 100 bytes'):
+        check_regular(path, 100)
+    with pytest.raises(DataError, match='larger than 10 bytes'):
+        read_regular('/proc/self/maps', 10)  # a size of 0 until it is read
+    assert read_regular(path, 101) == b'x' * 101
+
+
+def test_text_is_utf8_with_or_without_its_mark(tmp_path):
+    path = tmp_path / 'a.yaml'
+    path.write_bytes(b'\xef\xbb\xbfgr\xc3\xbcn')
+    assert read_text(path) == 'grün'
+    path.write_bytes(b'a\xff')
+    with pytest.raises(DataError, match=r'byte 1 is no UTF-8'):
+        read_text(path)
