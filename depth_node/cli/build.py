@@ -22,7 +22,8 @@ from depth_node.cli.progress import build_bar, interruptible
 from depth_node.cli.results import write_json
 from depth_node.config import Config
 from depth_node.engine import Engine, open_engine
-from depth_node.engine.cache import cache_root, EngineCache
+from depth_node.engine.cache import cache_root
+from depth_node.engine.table import kept, prune
 from depth_node.engine.verify import as_built, in_words
 from depth_node.errors import ConfigError, EngineError
 from depth_node.model import Model, network
@@ -34,8 +35,6 @@ _SETTINGS = {
     '--max-camera-size': 'engine.max_camera_size',
     '--cache-dir': 'engine.cache_dir',
 }
-_KEPT = ('tensorrt', 'int8')
-"""Folders of the cache with engines that were verified."""
 _FRAMES = 8
 """Frames taken of each INPUT to verify on."""
 
@@ -132,7 +131,7 @@ def _verified(
 
 def _list(root: Path) -> list[dict[str, Any]]:
     rows = []
-    for entry in itertools.chain(*(EngineCache(root / kind).entries() for kind in _KEPT)):
+    for entry in kept(root):
         facts = entry.metadata
         rows.append({**facts, 'path': str(entry.path)})
         key = facts['key']
@@ -148,19 +147,7 @@ def _list(root: Path) -> list[dict[str, Any]]:
 
 
 def _prune(root: Path) -> None:
-    from depth_node.engine.tensorrt.cuda import Cuda, load_cuda
-    from depth_node.engine.tensorrt.library import load_library
-
-    try:
-        runtime = load_library().name
-        cuda = Cuda(load_cuda())
-    except EngineError as error:
-        _tell(f'{error} Engines of other versions and GPUs are left.')
-        deleted = EngineCache(root / 'tensorrt').prune()
-    else:
-        deleted = EngineCache(root / 'tensorrt').prune(runtime, cuda.gpu)
-        cuda.close()
-    deleted += EngineCache(root / 'int8').prune()
+    deleted = prune(root, _tell)
     for path in deleted:
         print(f'deleted {path}')
     print(f'{len(deleted)} files deleted')

@@ -122,6 +122,12 @@ class EngineConfig:
         "will see. Empty: the synthetic world's, which is worse.",
         live=False,
     )
+    device: int = param(
+        0,
+        'Which GPU, as CUDA numbers them (CUDA_VISIBLE_DEVICES applies); of no meaning on a CPU.',
+        low=0, high=63,
+        live=False,
+    )
     threads: int = param(
         0, 'CPU threads of the engine; 0: one per physical core.', low=0, high=256, live=False
     )

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_node.engine.base import Described
 from depth_node.engine.prepare import check_frame, Preparation
 from depth_node.errors import DataError
 from depth_node.image.size import Size
@@ -18,9 +19,10 @@ from depth_node.model.prediction import Prediction
 class BareNetwork(Protocol):
     """A network alone, reading its input from one array and writing its outputs to others."""
 
-    @property
-    def description(self) -> str:
-        """Runtime, device and precision in one line."""
+    name: str
+    """The runtime and its version."""
+    precision: str
+    """Of the arithmetic."""
 
     @property
     def planes(self) -> dict[str, NDArray[np.float32]]:
@@ -37,7 +39,7 @@ class BareNetwork(Protocol):
         """Free everything."""
 
 
-class HostEngine:
+class HostEngine(Described):
     """
     An engine around a bare network that shares the preparation's tensor.
 
@@ -46,21 +48,15 @@ class HostEngine:
     :param network: what runs.
     """
 
-    on_cpu = True
-
     def __init__(
         self, spec: ModelSpec, size: Size, preparation: Preparation, network: BareNetwork
     ) -> None:
+        super().__init__(network.name, 'CPU', network.precision, on_cpu=True)
         self.spec = spec
         self.network_size = size
         self.facts: dict[str, Any] = {}
         self._preparation = preparation
         self._network = network
-
-    @property
-    def description(self) -> str:
-        """Engine, device and precision in one line."""
-        return self._network.description
 
     def buffers(self, height: int, width: int) -> Prediction:
         """Allocate what :meth:`infer` fills; see ``Engine``."""

@@ -8,9 +8,8 @@ network is left in fp32, and at last all of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
-from dataclasses import dataclass
 import hashlib
 import importlib.metadata
 import io
@@ -22,20 +21,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.config import EngineConfig
 from depth_node.engine import openvino as cpu
-from depth_node.engine.base import Engine, Log, no_progress, Progress
+from depth_node.engine.base import Engine, Request
 from depth_node.engine.cache import cache_root, EngineCache, Key
 from depth_node.engine.host import HostEngine
 from depth_node.engine.prepare import Preparation
 from depth_node.engine.verify import as_built, compare, sample_frames
 from depth_node.errors import CancelledError, DataError, EngineError
-from depth_node.image.size import Size
-from depth_node.model import Model
 from depth_node.model import network as networks
-from depth_node.process import never
 
-_LOGGER = logging.getLogger(__name__)
 Frame = NDArray[np.uint8]
 
 MEDIAN_BOUND = 0.03
@@ -51,49 +45,26 @@ LARGEST_SET = 64
 _KEPT = ((0, 1), (2, 5))
 
 
-def open_int8(
-    model: Model,
-    config: EngineConfig,
-    size: Size,
-    *,
-    on_progress: Progress = no_progress,
-    cancelled: Callable[[], bool] = never,
-    log: Log = _LOGGER.info,
-    warn: Log = _LOGGER.warning,
-    frames: Sequence[Frame] = (),
-) -> Engine:
+def open_int8(request: Request) -> Engine:
     """
     Open a network in int8, quantizing it when that has not been done.
 
-    :param model: the network.
-    :param config: the ``engine`` parameters.
-    :param size: the size to run at (pixels).
-    :param on_progress: called with a share from 0 to 1 and the stage.
-    :param cancelled: asked now and then.
-    :param log: takes one line at a time.
-    :param warn: takes the lines that must not be missed.
-    :param frames: of the user's own, uint8 (H, W, 3) rgb, to verify on as well.
+    :param request: what for.
     :returns: the engine; in fp32 when int8 does not hold, after a warning.
     :raises EngineError: OpenVINO or NNCF are not installed, or do not take the network.
     :raises DataError: the calibration folder has no pictures.
     :raises CancelledError: `cancelled` said so.
     """
-    job = _Job(model, config, size, on_progress, cancelled, log, warn, frames)
-    return job.open()
+    return _Job(request).open()
 
 
-@dataclass
 class _Job:
     """One opening, with everything it needs to know."""
 
-    model: Model
-    config: EngineConfig
-    size: Size
-    on_progress: Progress
-    cancelled: Callable[[], bool]
-    log: Log
-    warn: Log
-    frames: Sequence[Frame]
+    def __init__(self, request: Request) -> None:
+        self.model, self.config, self.size = request.model, request.config, request.size
+        self.on_progress, self.cancelled = request.on_progress, request.cancelled
+        self.log, self.warn, self.frames = request.log, request.warn, request.frames
 
     def open(self) -> Engine:
         self.core = cpu.shared_core()

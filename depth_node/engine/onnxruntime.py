@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.engine import graph as graphs
+from depth_node.engine.base import Described
 from depth_node.engine.host import check_buffers, HostEngine, named_planes
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.prepare import Preparation
@@ -22,24 +23,17 @@ CPU = 'CPUExecutionProvider'
 CUDA = 'CUDAExecutionProvider'
 
 
-def open_onnxruntime(
-    model: Model, size: Size, *, precision: str = 'auto', threads: int = 0
-) -> HostEngine:
+def open_onnxruntime(model: Model, size: Size, *, threads: int = 0) -> HostEngine:
     """
-    Open a network on the CPU.
+    Open a network on the CPU, in fp32.
 
     :param model: the network.
     :param size: the size to run at (pixels).
-    :param precision: auto or fp32, as ``engine.precision`` has it.
     :param threads: CPU threads; 0: one per physical core.
     :returns: the engine.
     :raises EngineError: ONNX Runtime is not installed or does not take the network.
     :raises ModelError: the file is not a network this package can run.
     """
-    if precision not in ('auto', 'fp32'):
-        raise EngineError(
-            f'ONNX Runtime on a CPU has no {precision}.', 'Set engine.precision to fp32.'
-        )
     info = networks.inspect(model.path)
     preparation = Preparation(model.spec, size)
     network = OnnxRuntimeNetwork(info, size, preparation.tensor, threads=threads)
@@ -53,6 +47,7 @@ def open_merged(
     provider: str = CUDA,
     precision: Precision = Precision.FP32,
     threads: int = 0,
+    device: int = 0,
 ) -> MergedOnnxRuntime:
     """
     Open the merged graph, which is the way for a GPU.
@@ -62,6 +57,7 @@ def open_merged(
     :param provider: what executes it.
     :param precision: of the network.
     :param threads: CPU threads; 0: one per physical core.
+    :param device: which GPU.
     :returns: the engine.
     :raises EngineError: ONNX Runtime or the provider is not there, or does not take the network.
     :raises ModelError: the file is not a network this package can run.
@@ -72,7 +68,7 @@ def open_merged(
     whole = graphs.merged(converted(network, precision), info, model.spec, size)
     return open_graph(
         whole.SerializeToString(), model.spec, size,
-        provider=provider, precision=precision, threads=threads,
+        provider=provider, precision=precision, threads=threads, device=device,
     )
 
 
@@ -84,6 +80,7 @@ def open_graph(
     provider: str = CUDA,
     precision: Precision = Precision.FP32,
     threads: int = 0,
+    device: int = 0,
 ) -> MergedOnnxRuntime:
     """
     Open a merged graph that is there already.
@@ -94,10 +91,11 @@ def open_graph(
     :param provider: what executes it.
     :param precision: of the graph, for the description.
     :param threads: CPU threads; 0: one per physical core.
+    :param device: which GPU.
     :returns: the engine.
     :raises EngineError: ONNX Runtime or the provider is not there, or does not take the graph.
     """
-    session = _session(graph, spec.name, threads, provider)
+    session = _session(graph, spec.name, threads, provider, device)
     return MergedOnnxRuntime(session, spec, size, precision)
 
 
@@ -139,7 +137,8 @@ class OnnxRuntimeNetwork:
                 name, runtime.OrtValue.ortvalue_from_numpy(array)
             )
         self.planes = named_planes(info, arrays, size)
-        self.description = f'ONNX Runtime {runtime.__version__}, CPU, fp32'
+        self.name = f'ONNX Runtime {runtime.__version__}'
+        self.precision = 'fp32'
 
     def run(self) -> None:
         """Fill the planes from the input array; the GIL is free meanwhile."""
@@ -150,7 +149,7 @@ class OnnxRuntimeNetwork:
         self._session = None
 
 
-class MergedOnnxRuntime:
+class MergedOnnxRuntime(Described):
     """
     The merged graph in a session: bytes in, depth at the camera's size out.
 
@@ -163,16 +162,17 @@ class MergedOnnxRuntime:
     def __init__(
         self, session: Any, spec: ModelSpec, size: Size, precision: Precision = Precision.FP32
     ) -> None:
+        provider = session.get_providers()[0].removesuffix('ExecutionProvider')
+        super().__init__(
+            f'ONNX Runtime {_runtime().__version__}', provider, precision.value,
+            on_cpu=provider == 'CPU',
+        )
         self.spec = spec
         self.network_size = size
         self.facts: dict[str, Any] = {}
         self._session: Any = session
         self._binding = session.io_binding()
         self._outputs = [output.name for output in session.get_outputs()]
-        provider = session.get_providers()[0].removesuffix('ExecutionProvider')
-        version = _runtime().__version__
-        self.description = f'ONNX Runtime {version}, {provider}, {precision.value}'
-        self.on_cpu = provider == 'CPU'
 
     def buffers(self, height: int, width: int) -> Prediction:
         """Allocate what :meth:`infer` fills; see ``Engine``."""
@@ -228,13 +228,15 @@ def _check_provider(provider: str) -> Any:
     return runtime
 
 
-def _session(network: bytes | str, name: str, threads: int, provider: str) -> Any:
+def _session(
+    network: bytes | str, name: str, threads: int, provider: str, device: int = 0
+) -> Any:
     runtime = _check_provider(provider)
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    providers = [provider] if provider == CPU else [provider, CPU]
+    providers = [provider] if provider == CPU else [(provider, {'device_id': device}), CPU]
     try:
         session = runtime.InferenceSession(network, options, providers)
     except Exception as error:  # the runtime's own exceptions have no common base

@@ -186,7 +186,8 @@ class OpenVinoNetwork:
         self._arrays = (tensor, arrays)
         self.planes = named_planes(info, arrays, size)
         version = str(openvino.__version__).partition('-')[0]
-        self.description = f'OpenVINO {version}, CPU, {precision}'
+        self.name = f'OpenVINO {version}'
+        self.precision = precision
 
     def run(self) -> None:
         """Fill the planes from the input array; the GIL is free meanwhile."""
@@ -215,10 +216,6 @@ def cpu_options(
     :returns: the properties.
     :raises EngineError: this processor has no such precision.
     """
-    if precision not in ('auto', 'fp32', 'bf16'):
-        raise EngineError(
-            f'OpenVINO on a CPU has no {precision}.', 'Set engine.precision to fp32 or bf16.'
-        )
     if precision == 'bf16' and 'BF16' not in core.get_property(
         'CPU', 'OPTIMIZATION_CAPABILITIES'
     ):

@@ -99,13 +99,12 @@ def in_words(facts: Mapping[str, Any]) -> str:
     return words + ''.join(rejected)
 
 
-def accepted(engine: Engine, reference: Engine, precision: str) -> Engine:
+def accepted(engine: Engine, reference: Engine) -> Engine:
     """
     Compare an engine with the network in fp32, on the synthetic world.
 
     :param engine: the one in question; closed when it is wrong.
     :param reference: in fp32; closed.
-    :param precision: of the engine.
     :returns: the engine, with its `facts`.
     :raises EngineError: it is wrong, or one of them failed.
     """
@@ -116,6 +115,7 @@ def accepted(engine: Engine, reference: Engine, precision: str) -> Engine:
         raise EngineError(
             f'{engine.description} is wrong: {verdict.reason}.', 'Set engine.precision to fp32.'
         )
+    precision = engine.precision
     engine.facts = {'precision': precision, 'verification': [verdict.as_facts(precision)]}
     return engine
 

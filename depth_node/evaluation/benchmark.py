@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.cloud.pipeline import PointsPipeline
 from depth_node.config import Config
-from depth_node.errors import EngineError
 from depth_node.estimator import DepthEstimator
 from depth_node.image.color import colorize
 from depth_node.image.size import Size
@@ -93,7 +92,7 @@ def benchmark(
     :param progress: called after each.
     :param everything: whether a scan and a color picture are made of every frame too.
     :returns: what was measured.
-    :raises EngineError: the engine cannot be opened, or cannot run the bare network.
+    :raises EngineError: the engine cannot be opened, or fails.
     """
     camera = Camera.from_hfov(size.width, size.height, HFOV_DEG)
     if not (model.spec.kind.is_metric or model.spec.scale) and config.scale.source == 'model':
@@ -104,9 +103,7 @@ def benchmark(
     estimator.predict(rgb)
     engine = estimator.engine
     assert engine is not None
-    bare = getattr(engine, 'bare', None)
-    if bare is None:
-        raise EngineError(f'{engine.description} cannot run the network alone.')
+    bare = engine.bare
     points = PointsPipeline(camera, config)
     picture = np.empty_like(rgb)
 
@@ -132,7 +129,8 @@ def benchmark(
         engine_ms = inside['engine']
         return Benchmark(
             engine.description,
-            *_device(engine.description),
+            engine.device,
+            engine.precision,
             model.spec.name,
             str(engine.network_size),
             str(size),
@@ -189,9 +187,3 @@ def _allocations(whole: Callable[[], None], frames: int = 10) -> tuple[int, floa
     finally:
         tracemalloc.stop()
     return max(0, after - before) // frames, (peak - base) / 1024
-
-
-def _device(description: str) -> tuple[str, str]:
-    """Take device and precision out of an engine's line: `OpenVINO 2026.4, CPU, fp32`."""
-    parts = [part.strip() for part in description.split(',')]
-    return (parts[1], parts[2]) if len(parts) >= 3 else (description, 'unknown')

@@ -158,14 +158,6 @@ def test_a_baked_output_size_is_refused(network, name, tmp_path):
         OPENERS[name](Model(path, TINY), Size(32, 24))
 
 
-def test_precisions_an_engine_has_not_are_refused(network):
-    model = Model(network(), TINY)
-    with pytest.raises(EngineError, match='no fp16'):
-        open_openvino(model, Size(32, 24), precision='fp16')
-    with pytest.raises(EngineError, match='no bf16'):
-        open_onnxruntime(model, Size(32, 24), precision='bf16')
-
-
 def test_bf16_is_near_fp32_where_the_processor_has_it(network):
     model = Model(network(), TINY)
     try:

@@ -310,7 +310,7 @@ def test_no_gpu_or_an_old_driver_or_an_old_tensorrt_refuse_with_the_reason(machi
     machine.install(FakeCuda(), version='8.6.1')
     with pytest.raises(EngineError, match=r'8\.6\.1 is too old.*JetPack'):
         machine.open()
-    with pytest.raises(EngineError, match='not built in bf16'):
+    with pytest.raises(EngineError, match='does not run in bf16'):
         machine.open(precision='bf16')
 
 

@@ -23,8 +23,8 @@ class FaultyEngine:
     """Gives 0.5 everywhere, or does what the orders say."""
 
     network_size = Size(32, 24)
+    name, device, precision, on_cpu = 'faulty', 'fake', 'fp32', True
     description = 'faulty, fake, fp32'
-    on_cpu = True
 
     def __init__(self, spec: object) -> None:
         self.spec = spec

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
-from dataclasses import dataclass, field
 import datetime as dt
 import hashlib
-import logging
 import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.config import EngineConfig
 from depth_node.engine import graph as graphs
-from depth_node.engine.base import Engine, no_progress, Progress
+from depth_node.engine.base import Engine, Request
 from depth_node.engine.cache import cache_root, EngineCache, Key
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.tensorrt.builder import build, NoMemoryError, Settings, SMALLEST
@@ -26,11 +23,8 @@ from depth_node.engine.tensorrt.runtime import TensorRtEngine
 from depth_node.engine.verify import as_built, compare, sample_frames, Verdict
 from depth_node.errors import CancelledError, EngineError
 from depth_node.image.size import Size
-from depth_node.model import Model
 from depth_node.model import network as networks
-from depth_node.process import never
 
-_LOGGER = logging.getLogger(__name__)
 _LADDERS = {
     'auto': tuple(Precision),
     'fp16': tuple(Precision),
@@ -40,65 +34,46 @@ _BUILT = 0.8
 """Share of the work after which an engine is built and only has to be verified."""
 
 
-def open_tensorrt(
-    model: Model,
-    config: EngineConfig,
-    size: Size,
-    *,
-    on_progress: Progress = no_progress,
-    cancelled: Callable[[], bool] = never,
-    log: Callable[[str], None] = _LOGGER.info,
-    warn: Callable[[str], None] = _LOGGER.warning,
-    frames: Sequence[NDArray[np.uint8]] = (),
-) -> Engine:
+def open_tensorrt(request: Request) -> Engine:
     """
     Open the engine of a network, building it when there is none.
 
-    :param model: the network.
-    :param config: the ``engine`` parameters.
-    :param size: the size to run at (pixels).
-    :param on_progress: called with a share from 0 to 1 and the stage.
-    :param cancelled: asked now and then.
-    :param log: takes one line at a time.
-    :param warn: takes the lines that must not be missed.
-    :param frames: of the user's own, uint8 (H, W, 3) rgb, to verify on as well.
+    :param request: what for.
     :returns: the engine.
     :raises EngineError: no GPU, no TensorRT, or no precision that agrees with the network.
     :raises ModelError: the file is not a network this package can run.
     :raises CancelledError: `cancelled` said so.
     """
-    if config.precision not in _LADDERS:
-        raise EngineError(
-            f'TensorRT engines are not built in {config.precision}.',
-            'Set engine.precision to auto, fp16 or fp32.',
-        )
     library = load_library()
-    cuda = Cuda(load_cuda())
+    cuda = Cuda(load_cuda(), request.config.device)
     try:
-        job = _Job(model, config, size, library, cuda, on_progress, cancelled, log, warn, frames)
-        return job.open()
+        return _Job(request, library, cuda).open()
     except BaseException:
         cuda.close()
         raise
 
 
-@dataclass
+def current() -> tuple[str, str]:
+    """
+    Name what a kept engine has to be of to load here.
+
+    :returns: TensorRT with its version, and the GPU.
+    :raises EngineError: no GPU or no TensorRT.
+    """
+    library = load_library()
+    with contextlib.closing(Cuda(load_cuda())) as cuda:
+        return library.name, cuda.gpu
+
+
 class _Job:
     """Everything one opening needs."""
 
-    model: Model
-    config: EngineConfig
-    size: Size
-    library: Library
-    cuda: Cuda
-    on_progress: Progress
-    cancelled: Callable[[], bool]
-    log: Callable[[str], None]
-    warn: Callable[[str], None]
-    frames: Sequence[NDArray[np.uint8]]
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self, request: Request, library: Library, cuda: Cuda) -> None:
+        self.model, self.config, self.size = request.model, request.config, request.size
+        self.on_progress, self.cancelled = request.on_progress, request.cancelled
+        self.log, self.warn, self.frames = request.log, request.warn, request.frames
+        self.library, self.cuda = library, cuda
+        self.attempts: list[dict[str, Any]] = []
         config = self.config
         self.settings = Settings(
             config.workspace_mb, config.optimization_level, Size.parse(config.max_camera_size)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_node.engine.base import Described
 from depth_node.engine.graph import DEPTH, FRAME
 from depth_node.engine.host import check_buffers
 from depth_node.engine.tensorrt.cuda import Buffer, Cuda
@@ -21,7 +22,7 @@ _LOGGER = logging.getLogger(__name__)
 _OUTPUTS = (DEPTH, 'confidence', 'sky')
 
 
-class TensorRtEngine:
+class TensorRtEngine(Described):
     """
     A plan on a GPU.
 
@@ -37,17 +38,15 @@ class TensorRtEngine:
     :raises EngineError: the plan does not load here, or is not one of ours. `cuda` stays open.
     """
 
-    on_cpu = False
-
     def __init__(  # noqa: PLR0917
         self, library: Library, cuda: Cuda, plan: bytes, spec: ModelSpec, size: Size,
         precision: str,
     ) -> None:
+        super().__init__(library.name, cuda.gpu, precision, on_cpu=False)
         self.spec = spec
         self.network_size = size
         self.facts: dict[str, Any] = {}
         """What its metadata says, once it has been verified."""
-        self.description = f'{library.name}, {cuda.gpu}, {precision}'
         self._library = library
         self._cuda = cuda
         self._shape: tuple[int, int] | None = None
