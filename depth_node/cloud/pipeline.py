@@ -22,10 +22,10 @@ from depth_node.cloud.voxel import capped, VoxelGrid
 from depth_node.config import Config
 
 NO_GROUND = (
-    'The place of the ground is not known, and without it there are no scan and no cloud of '
-    'obstacles or ground. Set ground.camera_height{hint}.'
+    'The ground plane is not known, so there is no scan and no cloud of obstacles or ground. '
+    'Set ground.camera_height{hint}.'
 )
-NO_FRAME = 'Where the camera is in {frame} ({setting}) is not known. Set {instead}{hint}.'
+NO_FRAME = 'The pose of the camera in {frame} ({setting}) is not known. Set {instead}{hint}.'
 _GROUND_POINTS = 1500
 _SCAN_ROWS = 160
 
@@ -38,7 +38,7 @@ class Frames:
     :param points: float64 (4, 4), optical frame to points.frame.
     :param base: float64 (4, 4), optical frame to ground.base_frame.
     :param scan: float64 (4, 4), optical frame to scan.output_frame.
-    :param hint: ends the sentence about one that is not known: how else it can be had.
+    :param hint: end of the sentence about an unknown frame: the other remedy.
     """
 
     points: Pose | None = None

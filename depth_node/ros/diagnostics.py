@@ -104,7 +104,7 @@ def statuses(
         values['engine'] = opening.state
         if opening.engine is not None:
             values['engine'] = opening.engine.description
-            values['engine because'] = opening.choice
+            values['engine choice'] = opening.choice
             values['engine verified'] = in_words(opening.engine.facts)
         if opening.error is not None:
             of_depth['engine'] = Problem(str(opening.error), fatal=True)

@@ -1,4 +1,4 @@
-"""The camera's topics: subscribed with the reliability it offers, and watched for silence."""
+"""Subscriptions to the camera, with matching reliability, and checks that they receive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from depth_node.config import InputConfig
 from depth_node.ros.health import Health
 
 SILENCE_S = 3.0
-"""Frames that stay out for this long are worth a warning."""
+"""How long frames may be missing before a warning (s)."""
 INFO_DEPTH = 8
 
 
@@ -25,12 +25,12 @@ class CameraTopics:
 
     A publisher that offers reliable delivery is subscribed reliably: images are larger than a
     UDP packet, and best effort loses most of them when the driver runs without the shared-memory
-    profile. One that offers best effort only would not match a reliable subscription at all. So
-    the publishers are asked, and the subscription is made anew when the answer changes.
+    profile. One that offers best effort only does not match a reliable subscription. Therefore
+    the offers of the publishers are queried, and the subscription is replaced when they change.
 
-    :param node: owner of the subscriptions.
+    :param node: the node that owns the subscriptions.
     :param config: the `input` parameters.
-    :param health: told what arrives and what does not.
+    :param health: counts what arrives, and holds the conditions.
     :param on_image: called with Image or CompressedImage.
     :param on_info: called with CameraInfo.
     """
@@ -74,7 +74,7 @@ class CameraTopics:
         return self._reliability.name.lower()
 
     def match(self) -> None:
-        """Subscribe anew if the publishers offer another reliability than before."""
+        """Subscribe again if the publishers now offer another reliability."""
         wanted = self._wanted()
         if wanted != self._reliability:
             self._node.destroy_subscription(self._image)
@@ -85,23 +85,23 @@ class CameraTopics:
             )
 
     def check_silence(self) -> None:
-        """Raise or end the conditions about frames and infos that do not come."""
+        """Set or clear the conditions about missing frames and CameraInfo messages."""
         publishers = self._node.count_publishers(self.image_topic)
         received, infos = self._health.received, self._health.infos
         silent = min(received.age(), self._health.uptime()) > SILENCE_S
         if not publishers:
-            text = f'nobody publishes {self.image_topic}{self._instead()}'
+            text = f'{self.image_topic} has no publisher{self._instead()}'
         elif silent:
             text = self._other_type() or (
-                f'{self.image_topic} has a publisher, but no frame comes. Unless it pauses: start '
-                'the camera driver with the shared-memory DDS profile (doc/dds.md), or check its '
-                'QoS.'
+                f'{self.image_topic} has a publisher, but no frame arrives. Unless the camera is '
+                'paused, start its driver with the shared-memory DDS profile (doc/dds.md), or '
+                'check its QoS.'
             )
         elif not silent and infos.rate() > 1.5 * received.rate() + 1:
             text = (
                 f'{self.image_topic} delivers {received.rate():.1f} of {infos.rate():.1f} frames '
-                'a second. Start the camera driver with the shared-memory DDS profile '
-                '(doc/dds.md); where it has it, this machine is too busy.'
+                'per second. Start the camera driver with the shared-memory DDS profile '
+                '(doc/dds.md); if it has it, this machine is overloaded.'
             )
         else:
             self._health.clear('image')
@@ -111,20 +111,20 @@ class CameraTopics:
             self._node.get_logger().warning(text)
 
     def _check_infos(self, age: float) -> None:
-        """Say so when frames go on and CameraInfo has stopped; one that never came is an error."""
+        """Warn if CameraInfo stopped while frames arrive; one that never arrived is an error."""
         never = math.isinf(self._health.infos.age())
         if age < SILENCE_S or never or self._config.calibration_file:
             self._health.clear('stale')
             return
         text = (
-            f'{self.info_topic} is stale: frames come, but no CameraInfo for over '
-            f'{SILENCE_S:g} s; the last one is used. Start the publisher that stopped.'
+            f'{self.info_topic} is stale: frames arrive, but no CameraInfo for over {SILENCE_S:g} '
+            's. The last one is used. Restart the publisher that stopped.'
         )
         if self._health.set('stale', text):
             self._node.get_logger().warning(text)
 
     def _instead(self) -> str:
-        """End the sentence that nobody publishes the image: is it there in the other transport."""
+        """Return the end of that sentence: the other transport, if it has a publisher."""
         compressed = self._config.transport == 'compressed'
         suffix = '/compressed'
         topic = self.image_topic
@@ -132,10 +132,10 @@ class CameraTopics:
         if not self._node.count_publishers(other):
             return '. Start the camera or remap `image`.'
         transport = 'raw' if compressed else 'compressed'
-        return f', but {other} is: set input.transport to {transport}.'
+        return f', but {other} has one: set input.transport to {transport}.'
 
     def _other_type(self) -> str:
-        """Say that the topic is of another type than the one subscribed, where it is."""
+        """Return the problem if the topic has another type than the one subscribed."""
         offers = self._node.get_publishers_info_by_topic(self.image_topic)
         types = sorted({offer.topic_type for offer in offers})
         ours = f'sensor_msgs/msg/{self._type.__name__}'
@@ -147,7 +147,7 @@ class CameraTopics:
         )
 
     def destroy(self) -> None:
-        """End both subscriptions."""
+        """Destroy both subscriptions."""
         self._node.destroy_subscription(self._image)
         self._node.destroy_subscription(self._info)
 

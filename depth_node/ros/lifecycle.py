@@ -1,4 +1,4 @@
-"""Making rclpy's lifecycle survive requests that make no sense."""
+"""Make rclpy's lifecycle survive invalid transition requests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _guarded(
             return callback(request, response)
         except Exception as error:  # noqa: BLE001  RCLError has no public name on Humble
             wish = request.transition.label or request.transition.id
-            node.get_logger().warning(f'transition {wish} is not possible now ({error})')
+            node.get_logger().warning(f'transition {wish} is not possible in this state ({error})')
             response.success = False
             return response
 

@@ -117,7 +117,7 @@ class DepthNode(LifecycleNode):
         then: Callable[[], TransitionCallbackReturn],
         undo: Callable[[], None],
     ) -> TransitionCallbackReturn:
-        """Make a transition, or say why not, leave nothing half done, and fail."""
+        """Make a transition; on an error, report it, undo everything, and fail."""
         try:
             work()
         except DepthNodeError as error:
@@ -130,8 +130,8 @@ class DepthNode(LifecycleNode):
         name = self.get_fully_qualified_name()
         steps = 'activate' if self._configured else 'configure`, then `activate'
         text += (
-            f' The node waits, {self._state()}: mend it (`ros2 param set {name} NAME VALUE`), '
-            f'then `ros2 lifecycle set {name} {steps}`; or start it again.'
+            f' The node stays {self._state()}. Fix the parameter (`ros2 param set {name} NAME '
+            f'VALUE`), then run `ros2 lifecycle set {name} {steps}`; or restart the node.'
         )
         self._health.error(text)
         self._health.set('configure', text, fatal=True)
@@ -190,7 +190,7 @@ class DepthNode(LifecycleNode):
             self._scaling.rest()
         if self._pipeline is not None:
             if not self._pipeline.stop(STOP_PATIENCE_S):
-                self.get_logger().warning('the frame in hand is not finished; left behind')
+                self.get_logger().warning('the current frame is not finished; it is abandoned')
             self._pipeline = None
         if self._opening is not None:
             self._opening.cancel(STOP_PATIENCE_S)
@@ -227,7 +227,7 @@ class DepthNode(LifecycleNode):
             self._calibration.remember(info)
 
     def _watch(self) -> None:
-        """Look after what nothing else would notice."""
+        """Check periodically what no callback would notice."""
         if self._topics is not None:
             self._topics.match()
             self._topics.check_silence()
@@ -237,8 +237,8 @@ class DepthNode(LifecycleNode):
         if self._pipeline is not None and self._pipeline.busy_for() > limit:
             runtime.die(
                 self.get_logger(),
-                f'a frame has been in work for over {limit:g} s (engine.timeout): the engine '
-                'hangs. Ending the process, so that it can be started again.',
+                f'A frame has taken more than {limit:g} s (engine.timeout): the engine hangs. '
+                'Ending the process with code 70, so that the launch file can restart it.',
             )
 
     def _diagnose(self) -> None:
@@ -255,7 +255,7 @@ class DepthNode(LifecycleNode):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """
-    Run the node until it is told to stop.
+    Run the node until a signal stops it.
 
     :param arguments: command-line arguments; None: those of the process.
     :returns: the exit code.

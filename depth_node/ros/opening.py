@@ -153,7 +153,7 @@ class Opening:
         try:
             if self._model is None:
                 self._stage = f'fetching {self._config.model.name}'
-                self._logger.info(f'{self._stage}, if it is not here yet')
+                self._logger.info(f'{self._stage}, unless it is cached')
                 self._model = self._obtain(frame, cancelled)
             model = self._model
             size = network.choose_size(

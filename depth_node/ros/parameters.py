@@ -125,6 +125,6 @@ def refuse_unknown(node: Node, known: Collection[str]) -> None:
         strange.append(name)
     if strange:
         node.get_logger().warning(
-            f'not a parameter of this node, and ignored: {", ".join(strange)}. '
+            f'Ignored, because this node has no such parameter: {", ".join(strange)}. '
             'See doc/parameters.md.'
         )

@@ -35,8 +35,8 @@ from depth_node.ros.sending import Sender
 from depth_node.ros.worker import Worker
 
 ALL_NAN = (
-    'every pixel is invalid: the engine gives NaN, or a filter is too strict. Try '
-    'engine.precision fp32, and filter.* and depth.* at their defaults.'
+    'Every pixel is invalid: the engine returns NaN, or a filter is too strict. Set '
+    'engine.precision to fp32, and filter.* and depth.* to their defaults.'
 )
 
 
@@ -122,7 +122,7 @@ class Pipeline:
         :param message: Image or CompressedImage.
         """
         if self._front.offer(Job(message, time.monotonic())):
-            self._health.drop('older than the next')
+            self._health.drop('replaced by a newer frame')
         # or the executor would keep the GIL while it prepares its next wait, and the frame with it
         time.sleep(_GIVE_WAY_S)
 
@@ -151,7 +151,7 @@ class Pipeline:
             estimator = self._ready(job.message)
             wanted = self._sender.wanted()
             if not wanted or estimator is None:
-                self._health.drop('no engine yet' if estimator is None else 'nobody listens')
+                self._health.drop('no engine yet' if estimator is None else 'no subscriber')
                 return
             stages = self._health.stages
             stages.begin()
@@ -238,7 +238,7 @@ class _Guard:
         elif isinstance(error, DepthNodeError):
             self._notices.failed('frame', error)
         elif isinstance(error, Exception):
-            text = f'{type(error).__name__}: {error}. This is a fault of depth_node; report it.'
+            text = f'{type(error).__name__}: {error}. This is a bug in depth_node: report it.'
             self._notices.failed('frame', DepthNodeError(text))
         else:
             return False

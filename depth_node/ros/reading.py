@@ -93,7 +93,7 @@ class Reader:
             return None
         self._notices.health.clear('calibration')
         assumed = self._calibration.assumed
-        instead = f'the camera is calibrated by {assumed}, not by CameraInfo.' if assumed else ''
+        instead = f'The camera is calibrated by {assumed}, not by CameraInfo.' if assumed else ''
         self._notices.set('assumed', instead)
         self._notices.health.calibration = self._calibration.choice
         self._notices.tell('calibration', f'camera: {self._calibration.choice}')
@@ -112,8 +112,8 @@ class Reader:
         if wanted:
             header.frame_id = wanted
         missing = (
-            f'{self._topic()} has an empty frame_id, so its outputs cannot be placed. Set it in '
-            'the camera driver, or set output.frame_id.'
+            f'{self._topic()} has an empty frame_id, so the outputs have no frame. Set it in the '
+            'camera driver, or set output.frame_id.'
         )
         self._notices.set('frame_id', '' if header.frame_id else missing)
         return header

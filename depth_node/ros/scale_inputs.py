@@ -105,7 +105,7 @@ class ScaleInputs:
             self._take(messages.nanoseconds_of(message.header.stamp) / 1e9, sample)
 
     def _sample(self, message: Any) -> Reading | None:
-        """Decode a message; None, said aloud, where its place is not known (yet)."""
+        """Decode a message; None, with a warning, if its pose is not known."""
         if isinstance(message, Odometry):
             return self._pose(message)
         extrinsic = self._extrinsic(message.header.frame_id)
@@ -125,7 +125,7 @@ class ScaleInputs:
             return PointsReading(self._stereo(message), extrinsic)
         if self._info is None:
             topic = f'{PREFIX}camera_info'
-            self._notices.warn('scale input', f'{PREFIX}depth comes, but no {topic}.')
+            self._notices.warn('scale input', f'{PREFIX}depth arrives, but no {topic}.')
             return None
         depth = messages.metres_from_msg(message)
         return PointsReading(depth_points(depth, camera_of(self._info, depth.shape)), extrinsic)
@@ -165,7 +165,7 @@ class ScaleInputs:
         if found is None:
             self._notices.warn(
                 'scale input',
-                f'where {frame or "the sensor"} is in {optical} is not known. '
+                f'The pose of {frame or "the sensor"} in {optical} is not known. '
                 f'Set scale.extrinsic{self._transforms.hint}.',
             )
         return found

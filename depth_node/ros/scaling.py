@@ -87,7 +87,7 @@ class Scaling:
         )
         if self._inputs.topics:
             topics = ', '.join(self._inputs.topics)
-            self._node.get_logger().info(f'the scale comes from {topics}')
+            self._node.get_logger().info(f'the scale is recovered from {topics}')
 
     def rest(self) -> None:
         """End the subscriptions."""
@@ -142,16 +142,16 @@ class Scaling:
             response.message = f'scale.source is {self._config().scale.source}: nothing to reset.'
             return response
         self._keeper.reset()
-        response.success, response.message = True, 'The scale is measured anew.'
+        response.success, response.message = True, 'The scale is reset and will be measured again.'
         return response
 
     def _save(self, _request: Any, response: Any) -> Any:
         file, model = self._config().scale.calibration_file, self._opening.model
         try:
             if not file:
-                raise ConfigError('scale.calibration_file is empty; set where to write.')
+                raise ConfigError('scale.calibration_file is empty. Set the path at start.')
             if self._keeper is None or model is None:
-                raise ConfigError('There is no model yet, and so no scale.')
+                raise ConfigError('There is no scale yet, because the model is not loaded.')
             found = self._keeper.calibration(hash_of(model.path))
             write_scale(Path(file), found)
         except DepthNodeError as error:

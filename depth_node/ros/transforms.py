@@ -55,14 +55,14 @@ class Transforms:
                 found = self._buffer.lookup_transform(target, source, Time())
         except Exception as error:  # noqa: BLE001  tf2 has a class for each reason
             why = str(error).rstrip('. ')
-            self.hint = f', or publish TF, which has no {source} in {target} ({why})'
+            self.hint = f', or publish the transform from {target} to {source} ({why})'
             return None
         age = 0.0 if stamp is None else _seconds(stamp) - _seconds(found.header.stamp)
         # a chain of static transforms has no time: its stamp is zero
         if _seconds(found.header.stamp) and abs(age) > STALE_S:
             self.hint = (
-                f', or publish TF, whose last {source} in {target} is {abs(age):.1f} s '
-                f'{"older" if age > 0 else "newer"} than the frame'
+                f', or publish the transform from {target} to {source} more often: the latest is '
+                f'{abs(age):.1f} s {"older" if age > 0 else "newer"} than the frame'
             )
             return None
         self.hint = ''
@@ -74,7 +74,7 @@ class Transforms:
         try:
             from tf2_ros import Buffer, TransformListener
         except ImportError:
-            self.hint = '; TF cannot be asked, because tf2_ros is not installed'
+            self.hint = ' (TF is not available: tf2_ros is not installed)'
             return False
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, self._node)

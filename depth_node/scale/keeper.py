@@ -282,8 +282,8 @@ class ScaleKeeper:
         unknowns = 'scale and shift are' if self._spec.kind.has_shift else 'scale is'
         return ScaleState(
             math.nan, 0.0, math.nan, 'model',
-            reason=f'{self._spec.name} gives {self._spec.kind.value}, whose {unknowns} not '
-            'known: no metres. Set scale.source and what it needs (doc/scale.md), or take a '
+            reason=f'{self._spec.name} predicts {self._spec.kind.value}, whose {unknowns} not '
+            'known: no metres. Set scale.source and what it needs (doc/scale.md), or choose a '
             'metric model',
         )
 
@@ -292,7 +292,7 @@ class ScaleKeeper:
         if belief is None:
             return ScaleState(
                 math.nan, 0.0, math.nan, source,
-                reason=f'the scale is not known yet: {self._reason or "no frame was seen"}',
+                reason=f'the scale is not known yet: {self._reason or "no frame has arrived"}',
             )
         value = math.exp(belief.value[0])
         shift = float(belief.value[1]) if belief.value.size > 1 else 0.0
@@ -332,8 +332,8 @@ def keeper_for(config: Config, spec: ModelSpec, path: Path | None) -> ScaleKeepe
     if file and (config.scale.source in GIVEN or Path(file).exists()):
         if path is None:
             raise ConfigError(
-                f'{file}: whether it belongs to {spec.name} cannot be told without the file of '
-                'the model.'
+                f'{file}: cannot check that it belongs to {spec.name} without the file of the '
+                'model.'
             )
         calibration = read_scale(Path(file))
         calibration.check(spec, hash_of(path), file)

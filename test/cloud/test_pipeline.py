@@ -145,19 +145,19 @@ def test_scan_needs_the_ground_and_its_frame(frame) -> None:
 
 
 def test_what_is_missing_is_said_in_one_sentence_each(frame) -> None:
-    """First the parameter that helps, then what whoever asked TF has to add."""
+    """First the parameter that helps, then the hint of the caller who asked TF."""
     _, depth = frame
     tf = ', or publish TF, which has no eye in nose (never heard of it)'
     both = pipeline(points__frame='map', points__content='obstacles')
     note = both.process(depth, frames=Frames(hint=tf)).note
     assert note == (
-        'Where the camera is in map (points.frame) is not known. Set points.transform' + tf + '. '
-        'The place of the ground is not known, and without it there are no scan and no cloud of '
-        'obstacles or ground. Set ground.camera_height' + tf + '.'
+        'The pose of the camera in map (points.frame) is not known. Set points.transform' + tf +
+        '. The ground plane is not known, so there is no scan and no cloud of obstacles or '
+        'ground. Set ground.camera_height' + tf + '.'
     )
     no_scan = pipeline().process(depth, frames=Frames(base=BASE), points=False, scan=True)
     assert no_scan.note == (
-        'Where the camera is in base_link (scan.output_frame) is not known. '
+        'The pose of the camera in base_link (scan.output_frame) is not known. '
         'Set ground.camera_height.'
     )
 

@@ -39,11 +39,11 @@ def test_every_value_is_there_and_explained(rig: Rig, network: Callable[..., Pat
     found = values(rig)
     for key in (
         'rate in (Hz)', 'rate out (Hz)', 'dropped: error', 'latency p50 (ms)', 'latency p99 (ms)',
-        'engine', 'engine because', 'engine verified', 'invalid pixels (%)', 'calibration',
+        'engine', 'engine choice', 'engine verified', 'invalid pixels (%)', 'calibration',
         'last error', 'errors', 'lifecycle', 'model',
     ):
         assert key in found
-    assert found['engine because'].startswith('engine.name is onnxruntime; not onnxruntime with')
+    assert found['engine choice'].startswith('engine.name is onnxruntime; not onnxruntime with')
     assert found['engine verified'] == 'not needed: the network as it is, in fp32'
     assert 'nonsense' in found['last error']
     page = PAGE.read_text()

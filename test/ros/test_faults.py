@@ -64,7 +64,7 @@ def test_a_camera_that_stops_and_returns_with_strange_stamps(rig: Rig, model: Pa
     rig.listen('depth/image')
     rig.start(model)
     rig.until('depth/image', frame(), CAMERA)
-    assert rig.hears('camera', 'no frame comes', 15)
+    assert rig.hears('camera', 'no frame arrives', 15)
     rig.until('depth/image', frame(), CAMERA)
     assert rig.hears('camera', 'active')
     for stamp in (0, 10**9, 5 * 10**8, 2**31 * 10**9 - 1):
@@ -238,7 +238,7 @@ def test_an_engine_that_raises_or_gives_nan(
         process.order('good')
         rig.until('depth/image', frame(), CAMERA)
     process.order('nan')
-    assert rig.until_hears('depth', 'every pixel is invalid', frame(), CAMERA)
+    assert rig.until_hears('depth', 'Every pixel is invalid', frame(), CAMERA)
     depth = messages.metres_from_msg(rig.got['depth/image'][-1])
     assert np.isnan(depth).all()
     process.order('good')

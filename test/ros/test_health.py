@@ -45,8 +45,8 @@ def test_rate_and_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_drops_are_counted_by_reason() -> None:
-    """What was dropped is told apart by why."""
+    """Dropped frames are counted separately for each reason."""
     health = Health()
-    for reason in ('no engine yet', 'older than the next', 'older than the next'):
+    for reason in ('no engine yet', 'replaced by a newer frame', 'replaced by a newer frame'):
         health.drop(reason)
-    assert dict(health.dropped) == {'no engine yet': 1, 'older than the next': 2}
+    assert dict(health.dropped) == {'no engine yet': 1, 'replaced by a newer frame': 2}

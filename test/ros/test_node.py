@@ -90,7 +90,7 @@ def test_no_subscriber_no_work(rig: Rig, model: Path) -> None:
     for _ in range(10):
         rig.publish(frame(), CAMERA)
         rig.settle(0.05)
-    assert rig.spin(lambda: 'dropped: nobody listens' in _values(rig, 'camera'))
+    assert rig.spin(lambda: 'dropped: no subscriber' in _values(rig, 'camera'))
     assert _values(rig, 'depth')['frames published'] == '0'
 
 
@@ -261,7 +261,7 @@ def test_a_wrong_qos_override_is_one_line(
         '-m', 'depth_node.ros.node', '--ros-args', '-p', f'model.name:={model}',
         '-p', f'qos_overrides./depth/image.publisher.{override}',
     )
-    process.wait_for('qos_overrides: .*best_effort.*start it again')
+    process.wait_for('qos_overrides: .*best_effort.*restart the node')
     assert 'Traceback' not in process.output
 
 

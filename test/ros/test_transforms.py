@@ -44,7 +44,7 @@ def test_without_tf2_the_remedy_is_named(ros_node: Any) -> None:
     """No exception; a reason."""
     transforms = Transforms(ros_node)
     assert transforms.lookup('base_link', 'camera') is None
-    assert transforms.hint == '; TF cannot be asked, because tf2_ros is not installed'
+    assert transforms.hint == ' (TF is not available: tf2_ros is not installed)'
 
 
 class Buffer:
