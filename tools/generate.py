@@ -1,5 +1,5 @@
 """
-Write the files that are derived from the code, or check that they are up to date.
+Write the files that are generated from the code, or check that they are up to date.
 
 ``config/mono.yaml`` and ``doc/parameters.md`` come from ``depth_node.config``,
 ``doc/models.md`` from ``depth_node.catalogue``.
@@ -12,6 +12,7 @@ from collections.abc import Callable
 import itertools
 from pathlib import Path
 import sys
+import textwrap
 
 from depth_node.catalogue import CATALOGUE, Entry, Form, HubFile, WebFile
 from depth_node.catalogue.entry import megabytes, size_rule, use
@@ -21,6 +22,7 @@ from depth_node.config.fields import specs
 from depth_node.model import OutputKind
 
 ROOT = Path(__file__).resolve().parents[1]
+WIDTH = 99
 
 
 def _yaml(value: Value) -> str:
@@ -45,7 +47,7 @@ def _range(spec: ParamSpec) -> str:
 def mono_yaml() -> str:
     """Return the parameter file with every default."""
     lines = [
-        '# Every parameter with its default. Made from depth_node/config by `make generate`.',
+        '# All parameters with defaults. Generated from depth_node/config by `make generate`.',
         '/**:',
         '  ros__parameters:',
     ]
@@ -54,11 +56,19 @@ def mono_yaml() -> str:
         lines.append(f'    {group}:')
         for name, default, spec in members:
             unit = f' [{spec.unit}]' if spec.unit else ''
-            lines.append(f'      # {spec.doc}{unit}')
-            # rclpy cannot tell the type of an empty list, so that one is only shown
+            lines.append(_wrapped(spec.doc + unit, '      # '))
+            # rclpy cannot infer the type of an empty list, so that one is only a comment
             hidden = '# ' if default == [] else ''
             lines.append(f'      {hidden}{name.partition(".")[2]}: {_yaml(default)}')
     return '\n'.join(lines) + '\n'
+
+
+def _wrapped(text: str, indent: str = '') -> str:
+    """Return a text wrapped at the line length of the project."""
+    return textwrap.fill(
+        text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def parameters_md() -> str:
@@ -66,14 +76,19 @@ def parameters_md() -> str:
     lines = [
         '# Parameters',
         '',
-        ('Made from `depth_node/config` by `make generate`. *Live* parameters may change while '
-        'the node is active; a change of the others is refused with the reason, and takes '
-        'effect after `cleanup` and `configure`. Those *at start* are paths the node writes '
-        'to: no service can change them.'),
+        _wrapped(
+            'Generated from `depth_node/config` by `make generate`. *Live* parameters can be '
+            'changed while the node is active. Changing any other parameter is refused with the '
+            'reason; run `deactivate` and `cleanup`, change it, and `configure` again. Parameters '
+            'that are set *at start* are paths that the node writes to; no service can change '
+            'them.'
+        ),
         '',
-        ('`autostart` (true; at start): the node configures and activates itself. Set it to false '
-        'where a lifecycle manager does that. `qos_overrides.TOPIC.publisher.*` are those of ROS, '
-        'for every output.'),
+        _wrapped(
+            '`autostart` (default true; at start): the node configures and activates itself. Set '
+            'it to false if a lifecycle manager does that. `qos_overrides.TOPIC.publisher.*` are '
+            'the standard overrides of ROS and exist for every output.'
+        ),
     ]
     rows = itertools.groupby(parameters(), key=lambda row: row[0].partition('.')[0])
     camera = CameraPublisherConfig()
@@ -96,15 +111,19 @@ def models_md() -> str:
     lines = [
         '# Models',
         '',
-        ('Made from `depth_node/catalogue` by `make generate`; `depth-node models` prints the '
-        'same for your machine. How to fetch, export and bring your own: [using models]'
-        '(using_models.md).'),
+        _wrapped(
+            'Generated from `depth_node/catalogue` by `make generate`; `depth-node models` prints '
+            'the same for your machine. [Using models](using_models.md) describes how to fetch '
+            'and export them, and how to use your own.'
+        ),
         '',
-        ('*Use*: what the licence of the weights allows. *Metres*: whether the output is metric '
-        'by itself; where not, nothing metric is published until a scale is set or recovered. '
-        '*Get*: a ready graph is fetched on first use; an export needs torch once, on any '
-        'machine. The focal length is the vertical one the metres were learned at, in pixels at '
-        'network size.'),
+        _wrapped(
+            '*Use*: what the licence of the weights allows. *Metres*: whether the output is '
+            'metric; if not, nothing metric is published until a scale is set or recovered. '
+            '*Get*: a ready graph is downloaded on first use; an export needs torch once, on any '
+            'machine. *Focal*: the vertical focal length of the training data, in pixels at '
+            'network size.'
+        ),
         '',
         '| model | output | metres | licence | use | weights | download | get |',
         '|---|---|---|---|---|---|---|---|',
@@ -124,13 +143,20 @@ def models_md() -> str:
         f'{entry.spec.train_focal or ""} | {_depths(entry)} |'
         for entry in entries if entry.form is not Form.EMBEDDED
     ]
-    lines += ['', '## Where the files are', '', '| model | file | hash |', '|---|---|---|']
+    lines += ['', '## Files', '', '| model | file | hash |', '|---|---|---|']
     lines += [
         f'| `{entry.name}` | [{file.name}]({file.place}) | {_hash(file)} |'
         for entry in entries for file in entry.files
     ]
-    notes = [f'- `{entry.name}`: {entry.note}' for entry in entries if entry.note]
+    notes = [_note(entry) for entry in entries if entry.note]
     return '\n'.join([*lines, '', '## Notes', '', *notes]) + '\n'
+
+
+def _note(entry: Entry) -> str:
+    return textwrap.fill(
+        f'- `{entry.name}`: {entry.note}', WIDTH, subsequent_indent='  ', break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _metres(entry: Entry) -> str:
@@ -166,7 +192,7 @@ def _hash(file: HubFile | WebFile) -> str:
     if file.sha256:
         return f'SHA-256 `{file.sha256[:16]}...`'
     if isinstance(file, WebFile) and file.md5:
-        return f"MD5 `{file.md5}` (its authors'), SHA-256 pinned on first use"
+        return f'MD5 `{file.md5}` (published by the authors), SHA-256 pinned on first use'
     return 'SHA-256 pinned on first use'
 
 

@@ -1,7 +1,7 @@
 """
 The configuration of a depth estimator, with or without ROS around it.
 
-``Config()`` is every default; ``Config().replaced({'points.stride': 2})`` changes some. Names
+``Config()`` has all defaults; ``Config().replaced({'points.stride': 2})`` changes some. Names
 are dotted, as in ROS parameter files.
 """
 
@@ -58,7 +58,7 @@ ORDERED = (
     ('scan.range_min', 'scan.range_max'),
     ('output.color_min', 'output.color_max'),
 )
-"""Pairs of which the first has to be smaller (m)."""
+"""Pairs of parameters of which the first must be smaller (m)."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Config:
 
     def replaced(self, changes: Mapping[str, object]) -> Config:
         """
-        Return a copy with some parameters changed, all of them or none.
+        Return a copy with some parameters changed.
 
         :param changes: dotted name to value.
         :returns: the new configuration.
@@ -106,7 +106,7 @@ class Config:
 
     def check(self) -> None:
         """
-        Check what no single bound can.
+        Check the relations between parameters.
 
         :raises ConfigError: parameters that contradict each other.
         """
@@ -115,16 +115,17 @@ class Config:
             given: Any = values[name]
             if given and (len(given) != 7 or math.hypot(*given[3:]) < 1e-3):
                 raise ConfigError(
-                    f'{name} is {given}, expected x y z (m) and a quaternion qx qy qz qw.'
+                    f'{name} is {given}, expected x y z (m) and a quaternion x y z w.'
                 )
         for name, words in (('model.input_size', ('auto',)), ('engine.max_camera_size', ())):
             _check_size(name, str(values[name]), words)
         for low, high in ORDERED:
             if high == 'depth.max_range' and not values[high]:
-                continue  # the model's
+                continue  # the range of the model
             if values[low] >= values[high]:  # type: ignore[operator]  # both are float
                 raise ConfigError(
-                    f'{low} {values[low]:g} m is not below {high} {values[high]:g} m.'
+                    f'{low} is {values[low]:g} m, expected less than {high}, which is '
+                    f'{values[high]:g} m.'
                 )
 
     def flat(self) -> dict[str, Value]:
@@ -142,7 +143,7 @@ class Config:
 
 def parameters() -> Iterator[tuple[str, Value, ParamSpec]]:
     """
-    Walk over every parameter.
+    Iterate over all parameters.
 
     :returns: dotted name, default and description, in declaration order.
     """
@@ -154,7 +155,7 @@ def parameters() -> Iterator[tuple[str, Value, ParamSpec]]:
 
 
 def _check_size(name: str, text: str, words: tuple[str, ...]) -> None:
-    """Refuse what is no WIDTHxHEIGHT, no single number and none of some words."""
+    """Check that a text is WIDTHxHEIGHT, a single number where allowed, or one of some words."""
     width, _, height = text.lower().partition('x')
     single = name == 'model.input_size' and text.isdecimal() and int(text) > 0
     pair = width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0

@@ -1,9 +1,9 @@
 """
-How one parameter is described, checked and converted.
+Description, validation and conversion of a parameter.
 
 A parameter is a dataclass field made by :func:`param`. Its default, unit, bounds, choices and
-description stand in that one place; ROS parameters, ``config/mono.yaml`` and the tables in the
-documentation are all derived from it.
+description are defined there and nowhere else; ROS parameters, ``config/mono.yaml`` and the tables
+in the documentation are derived from it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Value: TypeAlias = bool | int | float | str | list[float] | list[str]
 @dataclass(frozen=True)
 class ParamSpec:
     """
-    Everything known about one parameter but its value.
+    The description of one parameter.
 
     :param doc: one or two sentences for a user.
-    :param unit: for example ``m`` or ``px``; empty where there is none.
-    :param low: smallest value allowed, inclusive, or None.
-    :param high: largest value allowed, inclusive, or None.
-    :param choices: the strings allowed, or empty for any.
+    :param unit: for example ``m`` or ``px``; empty if there is none.
+    :param low: smallest allowed value, inclusive, or None.
+    :param high: largest allowed value, inclusive, or None.
+    :param choices: the allowed strings, or empty for any.
     :param live: whether it may change while the node is active; otherwise the change is
         refused and takes effect after cleanup and configure.
-    :param at_start: whether it can only be given at start: who may call services shall not
+    :param at_start: whether it can only be set at start, because callers of services must not
         choose where the node writes.
     """
 
@@ -57,7 +57,7 @@ def param(
     """
     Declare a parameter as a dataclass field; see :class:`ParamSpec` for the arguments.
 
-    :returns: a dataclass field (Any, so that the annotation beside it is the type).
+    :returns: a dataclass field (typed Any, so that the annotation of the field is its type).
     """
     spec = ParamSpec(doc, unit, low, high, choices, live and not at_start, at_start)
     metadata = {'param': spec}
@@ -84,13 +84,13 @@ def checked(name: str, value: object, default: Value, spec: ParamSpec) -> Value:
     """
     Convert a value to the type of the default and check it against its bounds.
 
-    An int is accepted where a float or a word is expected, nothing else is converted: a quoted
-    number in a parameter file is a mistake worth hearing about.
+    An int is accepted for a float or a string; nothing else is converted, because a quoted
+    number in a parameter file is probably a mistake.
 
-    :param name: the dotted name, for the error.
-    :param value: what was given.
-    :param default: the default, whose type is the type required.
-    :param spec: bounds and choices.
+    :param name: the dotted name, for error messages.
+    :param value: the value to check.
+    :param default: the default, which has the required type.
+    :param spec: the bounds and choices.
     :returns: the value, with the default's type.
     :raises ConfigError: wrong type, not finite, out of bounds or not among the choices.
     """
@@ -109,7 +109,7 @@ def checked(name: str, value: object, default: Value, spec: ParamSpec) -> Value:
 def _converted(name: str, value: object, default: Value) -> Value:
     """Give `value` the type of `default`, or raise."""
     if isinstance(default, list):
-        # rclpy hands arrays over as array.array; an untyped empty YAML list comes as a list
+        # rclpy passes arrays as array.array, and an untyped empty YAML list as a list
         if isinstance(value, (str, bytes)) or not hasattr(value, '__iter__'):
             raise ConfigError(f'{name}: expected a list, found {value!r}.')
         items = list(value)

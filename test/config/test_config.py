@@ -30,7 +30,7 @@ INF = float('inf')
     ('points.transform', [0.0, 0.0, 0.0, 1e-200, 0.0, 0.0, 0.0], 'expected x y z'),
     ('points.transform', [INF, *PLACE[1:]], 'above the most allowed'),
     ('scale.extrinsic', [1e300] * 7, 'above the most allowed'),
-    ('scan.min_height', 5.0, r'scan\.min_height 5 m is not below scan\.max_height'),
+    ('scan.min_height', 5.0, r'scan\.min_height is 5 m, expected less than scan\.max_height'),
 ])
 def test_what_cannot_be_is_refused_by_name(name: str, value: object, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:

@@ -126,7 +126,7 @@ def test_a_bag_keeps_its_stamps_and_its_calibration(processes, ros_node, spin_un
 @pytest.mark.parametrize(('parameters', 'words'), [
     ({'source': '/nowhere'}, '/nowhere: no such file or folder'),
     ({'rate': -1.0}, 'rate: -1 Hz is below'),
-    ({'width': 640}, 'give both, or neither'),
+    ({'width': 640}, 'Set both, or neither'),
     ({'hvof_deg': 70.0}, 'hvof_deg: no such parameter. Did you mean hfov_deg?'),
     ({'calibration': 'x.yaml'}, 'Did you mean calibration_file?'),
     ({'source': '/etc/hostname'}, 'neither an image, a rosbag nor a readable video'),
@@ -153,7 +153,7 @@ def test_parameters_of_others_are_left_alone_and_unknown_ones_named(processes, f
 
 
 def test_contradictions():
-    with pytest.raises(ConfigError, match='one is enough'):
+    with pytest.raises(ConfigError, match='Set only one'):
         CameraPublisherConfig.of({'calibration_file': 'x.yaml', 'hfov_deg': 70.0})
     with pytest.raises(ConfigError, match='source is empty'):
         CameraPublisherConfig.of({'source': ''})
