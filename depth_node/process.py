@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import ctypes
+from enum import Enum
 import os
+from pathlib import Path
 import signal
 
 _MALLOC_CHOICES = ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES')
@@ -57,16 +59,45 @@ def keep_large_blocks() -> bool:
     )
 
 
-def end_with_launch() -> bool:
+class Launch(Enum):
+    """Whether the launch file that started this process is still there."""
+
+    NONE = 'none'
+    """This process was not started by a launch file of ours."""
+    HERE = 'here'
+    GONE = 'gone'
+
+
+def end_with_launch() -> Launch:
     """
     Get a SIGTERM when the launch process that started this one is gone.
 
     `ros2 launch` passes Ctrl-C on, but a SIGTERM or SIGKILL of its own ends it alone, and what
-    it started would go on.
+    it started would go on. It may be gone already, since this process needs a second for its
+    imports: then nothing would ever send the signal.
 
-    :returns: whether a launch file of ours started this process.
+    :returns: whether a launch file of ours started this process, and is still there.
     """
-    if os.environ.get(LAUNCH_VARIABLE) != str(os.getppid()):
+    launch = os.environ.get(LAUNCH_VARIABLE, '')
+    if not launch.isdecimal():
+        return Launch.NONE
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # asked after the request: whatever ends from here on sends the signal
+    if os.getppid() == int(launch):
+        return Launch.HERE
+    # the parent is another one: something between the two (a prefix like `xterm -e`), or, where
+    # the launch has ended, the process that inherited this one
+    prctl(_PR_SET_PDEATHSIG, 0)
+    return Launch.NONE if _runs(launch) else Launch.GONE
+
+
+def _runs(pid: str) -> bool:
+    """Return whether a process exists and has not ended (a zombie waits only for its parent)."""
+    try:
+        state = Path('/proc', pid, 'stat').read_text(encoding='utf-8', errors='replace')
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    return True
+    except OSError:  # it may not be looked at
+        return True
+    return state.rpartition(')')[2].split()[:1] not in (['Z'], ['X'])

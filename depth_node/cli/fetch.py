@@ -20,7 +20,7 @@ from depth_node.catalogue.store import (
 from depth_node.errors import CancelledError, DataError, ModelError
 from depth_node.files import locked
 from depth_node.image.size import Size
-from depth_node.process import end_with_launch
+from depth_node.process import end_with_launch, Launch
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     :raises CancelledError: the node this was run for has ended.
     """
     # a node that waits for an export takes it along when it is killed
-    if not end_with_launch() and WANTED in os.environ:
+    if end_with_launch() is not Launch.HERE and WANTED in os.environ:
         raise CancelledError('Whoever wanted the model is gone.')
     request = Request(
         args.accept_licence, args.cache_dir, args.offline, args.input_size, args.frame

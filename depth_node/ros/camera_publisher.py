@@ -33,10 +33,12 @@ from depth_node.config.fields import specs
 from depth_node.errors import DepthNodeError
 from depth_node.image.size import Size
 from depth_node.ros import messages, runtime
+from depth_node.ros.log import Log
 from depth_node.ros.parameters import refuse_unknown
 from depth_node.sources.frame import Frame
 from depth_node.sources.frames import FrameSource, open_source, RATE, WorldSource
 
+NAME = 'camera_publisher'
 WORLD_SIZE = Size(320, 240)
 WORLD_HFOV_DEG = 75.0
 _ENCODE = {'bgr8': cv2.COLOR_RGB2BGR, 'mono8': cv2.COLOR_RGB2GRAY}
@@ -52,7 +54,8 @@ class CameraPublisher(Node):
     """
 
     def __init__(self, arguments: Sequence[str] | None = None) -> None:
-        super().__init__('camera_publisher', cli_args=arguments)
+        super().__init__(NAME, cli_args=arguments)
+        self._log = Log(self.get_logger())
         self._config = self._declared()
         self._source = open_frames(self._config)
         reliable = self._config.reliability == 'reliable'
@@ -92,6 +95,15 @@ class CameraPublisher(Node):
             values['source'] = str(values['source'])
         return CameraPublisherConfig.of(values)
 
+    def caught(self, where: str, error: Exception) -> None:
+        """
+        Log what a callback has raised.
+
+        :param where: topic, service or kind of callback.
+        :param error: what was raised.
+        """
+        self._log.error(f'{where}: {runtime.unexpected(error)}', 'callback')
+
     def close(self) -> None:
         """Stop publishing."""
         self._stopping.set()
@@ -102,11 +114,14 @@ class CameraPublisher(Node):
         try:
             count = self._publish_all()
         except DepthNodeError as error:
-            self.get_logger().fatal(str(error))
+            self._log.fatal(str(error))
             self.code = runtime.USAGE
+        except Exception as error:  # noqa: BLE001  a thread that dies must not leave the node
+            self._log.fatal(runtime.unexpected(error))
+            self.code = runtime.FAULT
         else:
             if not self._stopping.is_set():
-                self.get_logger().info(f'end of {self._source.name} after {count} frames')
+                self._log.info(f'end of {self._source.name} after {count} frames')
                 # Humble's rclpy may lack it
                 if hasattr(self._image, 'wait_for_all_acked'):
                     self._image.wait_for_all_acked(Duration(seconds=1))
@@ -133,11 +148,11 @@ class CameraPublisher(Node):
 
     def _announce(self, frame: Frame) -> None:
         height, width = frame.rgb.shape[:2]
-        self.get_logger().info(
+        self._log.info(
             f'publishing {self._source.name} as {self._image.topic_name}, {width}x{height}'
         )
         if frame.camera is None:
-            self.get_logger().warning(
+            self._log.warning(
                 'the camera is not calibrated: give calibration_file or hfov_deg.'
             )
 
@@ -331,9 +346,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Publish until the end of the source or a signal.
 
     :param arguments: command-line arguments; None: those of the process.
-    :returns: the exit code: 0, or 2 when the source or a parameter cannot be used.
+    :returns: the exit code: 0; 2 when the source or a parameter cannot be used; 70 for a fault.
     """
-    return runtime.run(CameraPublisher, arguments, until=lambda node: node.code)
+    return runtime.run(CameraPublisher, arguments, until=lambda node: node.code, name=NAME)
 
 
 if __name__ == '__main__':

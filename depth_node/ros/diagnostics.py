@@ -11,7 +11,10 @@ from rclpy.node import Node
 from depth_node.engine.verify import in_words
 from depth_node.ros.health import Health, Problem
 from depth_node.ros.opening import Opening
+from depth_node.text import printable
 
+LONGEST_MESSAGE = 4000
+"""Characters of a status' message; its worst condition comes first."""
 INPUT_KEYS = ('image', 'stale', 'calibration', 'assumed', 'frame_id')
 """Conditions of the camera; all others are of the depth."""
 
@@ -38,8 +41,11 @@ def levelled(
         level=level,
         name=name,
         hardware_id=hardware,
-        message=' | '.join(problem.text for problem in worst) or good,
-        values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
+        message=printable(' | '.join(problem.text for problem in worst) or good, LONGEST_MESSAGE),
+        values=[
+            KeyValue(key=printable(key), value=printable(_text(value)))
+            for key, value in values.items()
+        ],
     )
 
 

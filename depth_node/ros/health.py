@@ -9,6 +9,7 @@ import re
 import threading
 import time
 
+from depth_node.text import printable
 from depth_node.timing import Stages
 
 WINDOW_S = 5.0
@@ -129,6 +130,7 @@ class Health:
         :returns: whether it is new, or its words have changed, and so is worth a log line;
             numbers may change with every frame.
         """
+        text = printable(text)
         with self._lock:
             known = self._problems.get(key)
             same = known is not None and known.text == text
@@ -184,7 +186,7 @@ class Health:
         """
         with self._lock:
             self.errors += 1
-            self.last_error = Problem(text)
+            self.last_error = Problem(printable(text))
 
 
 def _words(text: str) -> str:

@@ -8,7 +8,6 @@ newest frame through the estimator and publishes what somebody listens to.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-import traceback
 from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
@@ -24,6 +23,7 @@ from depth_node.ros.diagnostics import DiagnosticsPublisher, statuses
 from depth_node.ros.health import Health
 from depth_node.ros.inputs import CameraTopics
 from depth_node.ros.lifecycle import guard_transitions
+from depth_node.ros.log import Log
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.outputs import Outputs
@@ -53,7 +53,8 @@ class DepthNode(LifecycleNode):
         guard_transitions(self)
         self._configured = False
         self._health = Health()
-        self._notices = Notices(self._health, self.get_logger())
+        self._log = Log(self.get_logger())
+        self._notices = Notices(self._health, self._log)
         self._settings = Parameters(self, lambda: self._configured)
         self._diagnostics = DiagnosticsPublisher(self)
         self._transforms = Transforms(self)
@@ -90,22 +91,35 @@ class DepthNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, finish the frame in hand, and cancel an engine that is being built."""
         self._rest()
+        self._log.info('deactivated: unsubscribed from the camera')
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close the engine and withdraw the outputs."""
         self._release()
+        self._log.info('cleaned up: the engine is closed')
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Do what cleanup does, from any state."""
         self._release()
+        self._log.info('shut down: end the process, or start it again, to use it')
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Fall back to unconfigured, from where configure may try again."""
         self._release()
+        self._log.warning('unconfigured after an error; configure tries again')
         return super().on_error(state)
+
+    def caught(self, where: str, error: Exception) -> None:
+        """
+        Report what a callback has raised.
+
+        :param where: topic, service or kind of callback.
+        :param error: what was raised.
+        """
+        self._notices.caught(f'{where}: {runtime.unexpected(error)}')
 
     def close(self) -> None:
         """Stop working before the process ends."""
@@ -123,7 +137,7 @@ class DepthNode(LifecycleNode):
         except DepthNodeError as error:
             text = str(error)
         except Exception as error:  # noqa: BLE001  rclpy would swallow it without a word
-            text = f'{type(error).__name__}: {error}\n{traceback.format_exc()}'
+            text = runtime.unexpected(error)
         else:
             return then()
         undo()
@@ -135,7 +149,7 @@ class DepthNode(LifecycleNode):
         )
         self._health.error(text)
         self._health.set('configure', text, fatal=True)
-        self.get_logger().error(text)
+        self._log.error(text)
         return TransitionCallbackReturn.FAILURE
 
     def _configure(self) -> None:
@@ -143,7 +157,7 @@ class DepthNode(LifecycleNode):
         self._configured = True
         self._health.clear(*self._health.problems())
         self._calibration = Calibration(config.input)
-        self._opening = Opening(config, self.get_logger())
+        self._opening = Opening(config, self._log)
         self._scaling = Scaling(
             self, lambda: self._settings.config, self._opening, self._transforms, self._notices
         )
@@ -177,7 +191,7 @@ class DepthNode(LifecycleNode):
             self, config().input, self._health, self._on_image, self._on_info
         )
         self._calibration.topic = self._topics.info_topic
-        self.get_logger().info(
+        self._log.info(
             f'listening to {self._topics.image_topic} and {self._topics.info_topic}'
         )
 
@@ -190,7 +204,7 @@ class DepthNode(LifecycleNode):
             self._scaling.rest()
         if self._pipeline is not None:
             if not self._pipeline.stop(STOP_PATIENCE_S):
-                self.get_logger().warning('the current frame is not finished; it is abandoned')
+                self._log.warning('the current frame is not finished; it is abandoned')
             self._pipeline = None
         if self._opening is not None:
             self._opening.cancel(STOP_PATIENCE_S)
@@ -236,12 +250,13 @@ class DepthNode(LifecycleNode):
         limit = self._settings.config.engine.timeout
         if self._pipeline is not None and self._pipeline.busy_for() > limit:
             runtime.die(
-                self.get_logger(),
+                self._log,
                 f'A frame has taken more than {limit:g} s (engine.timeout): the engine hangs. '
                 'Ending the process with code 70, so that the launch file can restart it.',
             )
 
     def _diagnose(self) -> None:
+        self._notices.expire()
         topic = self._topics.image_topic if self._topics is not None else ''
         # with its namespace: several cameras share /diagnostics
         name = self.get_fully_qualified_name().lstrip('/')

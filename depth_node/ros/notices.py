@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
 
 from depth_node.errors import DepthNodeError
 from depth_node.ros.health import Health
+from depth_node.ros.log import Log
+
+CAUGHT_S = 10.0
+"""How long the diagnostics show that a callback has failed."""
 
 
 class Notices:
@@ -13,12 +17,13 @@ class Notices:
     Conditions with a voice.
 
     :param health: where conditions are kept.
-    :param logger: an rclpy logger.
+    :param log: the node's.
     """
 
-    def __init__(self, health: Health, logger: Any) -> None:
+    def __init__(self, health: Health, log: Log) -> None:
         self.health = health
-        self._logger = logger
+        self._log = log
+        self._caught = 0.0
         self._told: dict[str, str] = {}
 
     def warn(self, key: str, text: str, *, fatal: bool = False) -> None:
@@ -30,7 +35,7 @@ class Notices:
         :param fatal: whether nothing can be published because of it.
         """
         if self.health.set(key, text, fatal=fatal):
-            self._logger.warning(text)
+            self._log.warning(text, key)
 
     def tell(self, key: str, text: str) -> None:
         """
@@ -41,7 +46,7 @@ class Notices:
         """
         if self._told.get(key) != text:
             self._told[key] = text
-            self._logger.info(text)
+            self._log.info(text, key)
 
     def set(self, key: str, text: str) -> None:
         """
@@ -65,4 +70,20 @@ class Notices:
         self.health.drop('error')
         if self.health.set(key, str(error), fatal=True):
             self.health.error(str(error))
-            self._logger.error(str(error))
+            self._log.error(str(error), key)
+
+    def caught(self, text: str) -> None:
+        """
+        Note that a callback has failed; shown for :data:`CAUGHT_S`.
+
+        :param text: which one, and why.
+        """
+        self._caught = time.monotonic()
+        self.health.error(text)
+        self.health.set('callback', text)
+        self._log.error(text, 'callback')
+
+    def expire(self) -> None:
+        """End the condition of :meth:`caught` when no callback has failed for a while."""
+        if time.monotonic() - self._caught > CAUGHT_S:
+            self.health.clear('callback')

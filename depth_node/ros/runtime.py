@@ -9,23 +9,27 @@ stops, the node closes, and only then does the context end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+import contextlib
 from contextlib import contextmanager
 import os
+from pathlib import Path
 import signal
 import sys
 import threading
+import traceback
 from types import FrameType
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from depth_node import process
 from depth_node.errors import DepthNodeError
 from depth_node.ros import tuning
+from depth_node.ros.executor import FaultError, GuardedExecutor
+from depth_node.ros.log import Log
 
 OK = 0
 USAGE = 2
@@ -35,6 +39,9 @@ FAULT = 70
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_S = 0.1
+_FAILURES = 100
+"""Waits for work that may fail in a row; then rclpy itself is broken, and a restart may help."""
+_FAILURE_PAUSE_S = 0.02
 _PATIENCE_S = 1.4
 """
 How long after a signal the process may take to end by itself; of the two seconds it has, the rest
@@ -45,6 +52,14 @@ is for a busy machine.
 class Runnable(Protocol):
     """A node that can be closed; an rclpy Node otherwise."""
 
+    def caught(self, where: str, error: Exception) -> None:
+        """
+        Report what a callback has raised; the spinning goes on.
+
+        :param where: topic, service or kind of callback.
+        :param error: what was raised.
+        """
+
     def close(self) -> None:
         """Stop working, soon."""
 
@@ -53,10 +68,6 @@ class Runnable(Protocol):
 
 
 NodeT = TypeVar('NodeT', bound=Runnable)
-
-
-class FaultError(Exception):
-    """Raised through the executor to end the process; see :func:`die`."""
 
 
 def die(logger: Any, text: str) -> NoReturn:
@@ -74,6 +85,7 @@ def run(
     make: Callable[[Sequence[str] | None], NodeT],
     arguments: Sequence[str] | None = None,
     until: Callable[[NodeT], int | None] = lambda _: None,
+    name: str = 'depth_node',
 ) -> int:
     """
     Make a node and spin it until a signal, its own end, or a fault.
@@ -81,27 +93,36 @@ def run(
     :param make: gives the node for the arguments; may raise DepthNodeError.
     :param arguments: command-line arguments; None: those of the process.
     :param until: asked ten times a second: an exit code ends the spinning.
+    :param name: of the logger until there is a node.
     :returns: the exit code: 0 after a signal, 2 for wrong parameters, 70 for a fault.
     """
-    os.environ.update(tuning.transport().environment)
+    transport = tuning.transport()
+    os.environ.update(transport.environment)
     process.keep_large_blocks()
     logs = tuning.writable_log_folder()
     if logs is not None:
         os.environ['ROS_LOG_DIR'] = logs
     with _signals() as stop:
-        process.end_with_launch()
+        if process.end_with_launch() is process.Launch.GONE:
+            return OK
         try:
             rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         except Exception as error:  # noqa: BLE001 - rclpy has a class for each wrong argument
             print(f'ROS arguments: {error}', file=sys.stderr)  # noqa: T201 - no logger yet
             return USAGE
         # from here on a signal ends it in order
-        get_logger('depth_node').info(f'starting as process {os.getpid()}')
+        log = Log(get_logger(name))
+        log.info(f'starting as process {os.getpid()}')
+        if transport.warn:
+            log.warning(transport.reason)
         code = USAGE
         try:
             code = _spin(make, arguments, until, stop)
         except (DepthNodeError, ParameterException) as error:
-            get_logger('depth_node').fatal(str(error))
+            log.fatal(str(error))
+        except Exception as error:  # noqa: BLE001  one line here, whatever it is
+            log.fatal(unexpected(error))
+            code = FAULT
         finally:
             rclpy.try_shutdown()
         if threading.active_count() > 1 + len(_watchers):
@@ -118,12 +139,23 @@ def _spin(
 ) -> int:
     """Spin from the node's making to its closing."""
     node = make(arguments)
-    executor = SingleThreadedExecutor()
+    executor = GuardedExecutor(node.caught)
     code = None
+    failures = 0
     try:
         executor.add_node(node)
         while code is None and not stop.is_set():
-            executor.spin_once(timeout_sec=_POLL_S)
+            try:
+                executor.spin_once(timeout_sec=_POLL_S)
+                failures = 0
+            except FaultError:
+                raise
+            except Exception as error:  # of the waiting; callbacks are guarded
+                failures += 1
+                node.caught('waiting for messages', error)
+                if failures == _FAILURES:
+                    raise FaultError(str(error)) from error
+                stop.wait(_FAILURE_PAUSE_S)
             code = until(node)
     except FaultError:
         code = FAULT
@@ -132,6 +164,20 @@ def _spin(
         executor.shutdown(timeout_sec=0)
         node.destroy_node()
     return OK if code is None else code
+
+
+def unexpected(error: BaseException) -> str:
+    """
+    Describe an error that is a fault of ours or of a library, with the place that raised it.
+
+    :param error: that was raised.
+    :returns: one line.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if f'{os.sep}depth_node{os.sep}' in frame.filename]
+    last = [*frames[-1:], *ours[-1:]][-1:]
+    place = ''.join(f' ({Path(frame.filename).name}, line {frame.lineno})' for frame in last)
+    return f'{type(error).__name__}: {error}{place}. This is a fault of depth_node; report it.'
 
 
 _watchers: set[threading.Thread] = set()
@@ -184,6 +230,7 @@ def _signals() -> Iterator[threading.Event]:
 def _leave(code: int) -> NoReturn:
     """End at once, without waiting for any thread."""
     tuning.drop_segments()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # a pipe whose reader has ended, or closed
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)

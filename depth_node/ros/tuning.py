@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+import importlib.metadata
 import os
 from pathlib import Path
 import shutil
@@ -16,14 +17,18 @@ import tempfile
 
 PACKAGE = 'depth_node'
 PROFILE = 'fastdds_shm.xml'
-# Humble and Jazzy read the first name, Kilted and later the second
+UDP_PROFILE = 'fastdds_udp.xml'
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-# whoever sets one of these has chosen already
+"""Humble and Jazzy read the first name; Kilted reads the second and warns about the first."""
+NEW_NAME_SINCE = 8
+"""The first version of rclpy that comes with a Fast DDS of the second name."""
+# a user who sets one of these has chosen already
 _CHOICES = (*PROFILE_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
 _SHARED_MEMORY = Path('/dev/shm')  # noqa: S108 - where Fast DDS has its segments, not a file of ours
 _SEGMENTS_BYTES = 3 * 2**26
 """Room for the segments of a camera and of the node, and one more."""
-
+_LEAST_BYTES = 2**24
+"""Room that Fast DDS' own small segments need; without it the first write ends in SIGBUS."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,12 @@ class Transport:
 
     :param environment: variables to set; empty where nothing is to be changed.
     :param reason: why, in a few words for a log.
+    :param warn: whether the reason is worth a warning.
     """
 
     environment: Mapping[str, str]
     reason: str
+    warn: bool = False
 
 
 def share_folder() -> Path | None:
@@ -54,29 +61,53 @@ def share_folder() -> Path | None:
 
 def transport(environ: Mapping[str, str] | None = None) -> Transport:
     """
-    Decide whether Fast DDS gets the shared-memory profile.
+    Decide which profile Fast DDS gets: with shared memory, without, or none of ours.
 
     :param environ: the environment; None: that of this process.
     :returns: the variables to set, and why.
     """
     environ = os.environ if environ is None else environ
-    chosen = next((name for name in _CHOICES if name in environ), None)
+    folder = share_folder()
+    names = (PROFILE, UDP_PROFILE) if folder is not None else ()
+    ours = {str(Path(str(folder), 'config', name)) for name in names}
+    # what our launch file has set may not hold any more when it starts a node again
+    chosen = next((n for n in _CHOICES if n in environ and environ[n] not in ours), None)
     if chosen is not None:
         return Transport({}, f'{chosen} is set already')
-    folder = share_folder()
     if folder is None:
         return Transport({}, f'{PROFILE} is not installed')
     if not _SHARED_MEMORY.is_dir():
         return Transport({}, f'{_SHARED_MEMORY} does not exist')
     free = shutil.disk_usage(_SHARED_MEMORY).free
+    room = (
+        f'{_SHARED_MEMORY} has {free / 2**20:.0f} MiB free, the profile needs '
+        f'{_SEGMENTS_BYTES / 2**20:.0f} (in a container: --ipc=host or --shm-size=1g)'
+    )
+    if free < _LEAST_BYTES:
+        text = f'messages go over UDP, which loses large ones: {room}'
+        return Transport(_set(folder, UDP_PROFILE), text, warn=True)
     if free < _SEGMENTS_BYTES:
-        return Transport(
-            {},
-            f'{_SHARED_MEMORY} has {free / 2**20:.0f} MiB free, the profile wants '
-            f'{_SEGMENTS_BYTES / 2**20:.0f} (in a container: --ipc=host or --shm-size=1g)',
-        )
-    path = folder / 'config' / PROFILE
-    return Transport(dict.fromkeys(PROFILE_VARIABLES, str(path)), f'profile {path}')
+        if any(name in environ for name in PROFILE_VARIABLES):  # ours, and no longer wanted
+            return Transport(dict.fromkeys(variables(), ''), room, warn=True)
+        return Transport({}, room)
+    return Transport(_set(folder, PROFILE), f'profile {folder / "config" / PROFILE}')
+
+
+def _set(folder: Path, profile: str) -> dict[str, str]:
+    return dict.fromkeys(variables(), str(folder / 'config' / profile))
+
+
+def variables() -> tuple[str, ...]:
+    """
+    Name the variables that this ROS reads a profile from.
+
+    :returns: one of :data:`PROFILE_VARIABLES`, or both where the version is not known.
+    """
+    try:
+        major = int(importlib.metadata.version('rclpy').partition('.')[0])
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return PROFILE_VARIABLES
+    return PROFILE_VARIABLES[1:] if major >= NEW_NAME_SINCE else PROFILE_VARIABLES[:1]
 
 
 def drop_segments() -> list[str]:
@@ -114,8 +145,14 @@ def writable_log_folder(environ: Mapping[str, str] | None = None) -> str | None:
     environ = os.environ if environ is None else environ
     if environ.get('ROS_LOG_DIR') or environ.get('ROS_HOME'):
         return None
-    usual = Path(environ.get('HOME', '/'), '.ros', 'log')
-    nearest = next(path for path in (usual, *usual.parents) if path.exists())
+    home = Path(environ.get('HOME', ''))
+    if not home.is_absolute():  # unset, empty or relative: rcl refuses the first two
+        return tempfile.gettempdir()
+    usual = home / '.ros' / 'log'
+    try:
+        nearest = next(path for path in (usual, *usual.parents) if path.exists())
+    except OSError:  # a name that is too long, a folder that cannot be searched
+        return tempfile.gettempdir()
     if nearest.is_dir() and os.access(nearest, os.W_OK):
         return None
     return tempfile.gettempdir()

@@ -220,3 +220,28 @@ def test_parameters_say_what_they_do():
         spec = field.metadata['param']
         assert spec.doc.endswith('.')
         assert not spec.live
+
+
+def test_a_thread_that_dies_ends_the_process_with_a_code(processes):
+    """Otherwise its process would go on and publish nothing."""
+    code = (
+        'import sys\n'
+        'from depth_node.ros import camera_publisher\n'
+        'def broken(source, config):\n'
+        "    raise MemoryError('no room for a frame')\n"
+        'camera_publisher.prepared = broken\n'
+        'sys.exit(camera_publisher.main())\n'
+    )
+    process = processes.python('-c', code, '--ros-args', '-p', 'source:=world')
+    assert process.wait() == 70
+    assert 'no room for a frame' in process.output
+    assert 'Traceback' not in process.output
+
+
+def test_its_log_has_its_own_name(processes):
+    process = processes.python(
+        '-m', 'depth_node.ros.camera_publisher', '--ros-args', '-p', 'source:=/nowhere'
+    )
+    assert process.wait() == 2
+    assert '[camera_publisher]' in process.output
+    assert '[depth_node]' not in process.output

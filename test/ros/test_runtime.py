@@ -25,6 +25,9 @@ class Tried(Node):
         self.number += 1
         TICK
 
+    def caught(self, where, error):
+        self.get_logger().error(f'{where}: {runtime.unexpected(error)}')
+
     def close(self):
         print('closed', flush=True)
 
@@ -108,5 +111,47 @@ def test_wrong_ros_arguments_are_one_line(processes):
 def test_a_home_that_cannot_be_written(processes):
     env = {'HOME': '/dev/null', 'ROS_LOG_DIR': None, 'ROS_HOME': None}
     process = processes.python('-c', script(), env=env)
+    process.wait_for('started')
+    assert process.stop() == 0
+
+
+def test_what_a_callback_raises_does_not_end_it(processes):
+    process = processes.python('-c', script(tick="raise ValueError('from outside')"))
+    process.wait_for(r'(a timer: ValueError: from outside(?s:.*)){3}')
+    assert process.stop() == 0
+    assert 'Traceback' not in process.output
+
+
+def test_an_unexpected_end_of_the_making_is_one_line(processes):
+    process = processes.python('-c', script(body="raise KeyError('odd')"))
+    assert process.wait() == 70
+    assert "KeyError: 'odd'" in process.output
+    assert 'report it' in process.output
+    assert 'Traceback' not in process.output
+
+
+@pytest.mark.parametrize('home', [None, '', 'relative'])
+def test_no_home(processes, home):
+    env = {'HOME': home, 'ROS_LOG_DIR': None, 'ROS_HOME': None}
+    process = processes.python('-c', script(), env=env)
+    process.wait_for('started')
+    assert process.stop() == 0
+
+
+def test_it_ends_where_its_launch_has_ended(processes):
+    ended = processes.python('-c', 'pass')
+    ended.wait()
+    process = processes.python(
+        '-c', script(), env={'DEPTH_NODE_LAUNCH_PID': str(ended.popen.pid)}
+    )
+    assert process.wait(10) == 0
+    assert 'started' not in process.output
+
+
+def test_it_starts_where_something_is_between_the_launch_and_it(processes):
+    launch = processes.python('-c', 'import time; time.sleep(60)')
+    process = processes.python(
+        '-c', script(), env={'DEPTH_NODE_LAUNCH_PID': str(launch.popen.pid)}
+    )
     process.wait_for('started')
     assert process.stop() == 0

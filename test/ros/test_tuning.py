@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import importlib.metadata
 import os
 from pathlib import Path
 import re
@@ -26,6 +27,9 @@ class Quiet(Node):
         super().__init__('quiet')
         self.get_logger().info('started')
 
+    def caught(self, where, error):
+        raise error
+
     def close(self):
         pass
 
@@ -38,10 +42,17 @@ def plenty(monkeypatch):
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: Usage(2**33))
 
 
-def test_both_names_of_the_variable_point_to_the_profile(monkeypatch):
+@pytest.mark.parametrize(('version', 'names'), [
+    ('3.3.15', ['FASTRTPS_DEFAULT_PROFILES_FILE']), ('7.1.5', ['FASTRTPS_DEFAULT_PROFILES_FILE']),
+    ('9.1.2', ['FASTDDS_DEFAULT_PROFILES_FILE']),
+    ('odd', ['FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE']),
+])
+def test_the_variable_that_this_ros_reads_points_to_the_profile(monkeypatch, version, names):
+    """Kilted warns at every start when both are set."""
     plenty(monkeypatch)
+    monkeypatch.setattr(importlib.metadata, 'version', lambda _: version)
     environment = tuning.transport({}).environment
-    assert set(environment) == {'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'}
+    assert list(environment) == names
     (path,) = set(environment.values())
     root = ET.parse(path).getroot()
     assert [e.text for e in root.iter() if e.tag.endswith('segment_size')] == [str(2**26)]
@@ -64,6 +75,36 @@ def test_a_small_shared_memory_is_left_alone(monkeypatch):
     assert not decision.environment
     assert '64 MiB free' in decision.reason
     assert '--shm-size' in decision.reason
+
+
+@pytest.mark.parametrize('before', ['', tuning.PROFILE, tuning.UDP_PROFILE])
+def test_a_full_shared_memory_is_not_used(monkeypatch, before):
+    """Fast DDS writes to its segments without looking, and SIGBUS ends the process."""
+    config = tuning.share_folder() / 'config'
+    environ = dict.fromkeys(tuning.variables(), str(config / before)) if before else {}
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: Usage(2**20))
+    decision = tuning.transport(environ)
+    (path,) = set(decision.environment.values())
+    kinds = [e.text for e in ET.parse(path).getroot().iter() if e.tag.endswith('}type')]
+    assert kinds == ['UDPv4']
+    assert decision.warn
+    assert 'UDP' in decision.reason
+    assert '1 MiB free' in decision.reason
+
+
+def test_the_profile_of_the_launch_file_is_given_up_where_there_is_no_room(monkeypatch):
+    config = tuning.share_folder() / 'config'
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: Usage(64 * 2**20))
+    decision = tuning.transport(dict.fromkeys(tuning.variables(), str(config / tuning.PROFILE)))
+    assert set(decision.environment.values()) == {''}
+
+
+def test_the_profile_comes_back_with_the_room(monkeypatch):
+    config = tuning.share_folder() / 'config'
+    plenty(monkeypatch)
+    before = dict.fromkeys(tuning.variables(), str(config / tuning.UDP_PROFILE))
+    (path,) = set(tuning.transport(before).environment.values())
+    assert path.endswith(tuning.PROFILE)
 
 
 def test_profile_of_the_workspace_comes_first(monkeypatch, tmp_path):
@@ -115,6 +156,8 @@ def test_malloc_settings_of_the_user_stand(monkeypatch):
 def test_log_folder(tmp_path):
     assert tuning.writable_log_folder({'HOME': str(tmp_path)}) is None
     assert tuning.writable_log_folder({'HOME': '/dev/null', 'ROS_LOG_DIR': 'x'}) is None
+    for environ in ({}, {'HOME': ''}, {'HOME': 'relative'}, {'HOME': '/' + 'x' * 300}):
+        assert os.access(tuning.writable_log_folder(environ), os.W_OK)
     elsewhere = tuning.writable_log_folder({'HOME': '/dev/null'})
     assert elsewhere is not None
     assert os.access(elsewhere, os.W_OK)
