@@ -1,4 +1,4 @@
-"""Where a pixel looks: intrinsics, CameraInfo, lens models, rigid transforms."""
+"""Camera models: intrinsics, CameraInfo, lens distortion, rigid transforms."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
-The camera: where each pixel looks, from CameraInfo's numbers.
+The camera model: the ray of every pixel, from the numbers of a CameraInfo.
 
 Optical frame (REP-103): x right, y down, z forward. An integer pixel coordinate is the centre
-of a pixel, so an image reaches from -0.5 to width - 0.5.
+of a pixel, so an image extends from -0.5 to width - 0.5.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ __all__ = ['Camera', 'CameraNumbers', 'Distortion', 'UncalibratedError', 'is_cal
 
 _LEAST_FOCAL, _LARGEST = 1e-3, 1e9
 _SHORTEST = 0.05
-"""Of focal length and side of the image: a pinhole of 169 degrees; a full fisheye has 0.16."""
+"""Minimum of focal length over image side: 169 degrees; a full fisheye lens has 0.16."""
 
 
 @dataclass(frozen=True)
 class Camera:
     """
-    A pinhole or fisheye camera with a lens.
+    A pinhole or fisheye camera with lens distortion.
 
     :param width: columns (pixels).
     :param height: rows (pixels).
     :param fx: horizontal focal length (pixels).
     :param fy: vertical focal length (pixels).
-    :param cx: principal point (pixels).
-    :param cy: principal point (pixels).
+    :param cx: column of the principal point (pixels).
+    :param cy: row of the principal point (pixels).
     :param distortion: the lens model.
     :param coefficients: its coefficients, in OpenCV's and CameraInfo's order.
     """
@@ -62,19 +62,19 @@ class Camera:
     coefficients: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what no camera can have, before anybody allocates memory for it."""
+        """Check that the numbers are possible, before memory is allocated for the image."""
         if not all(0 < side <= LARGEST_SIDE for side in (self.width, self.height)):
             raise DataError(
                 f'The camera is {self.width}x{self.height}, expected 1 to {LARGEST_SIDE} pixels '
-                'each way.'
+                'per side.'
             )
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
         if not all(map(math.isfinite, numbers)):
-            raise DataError(f'The calibration holds a number that is not finite: {numbers}.')
+            raise DataError(f'The calibration contains a number that is not finite: {numbers}.')
         if self.fx < _LEAST_FOCAL or self.fy < _LEAST_FOCAL or max(map(abs, numbers)) > _LARGEST:
             raise DataError(
                 f'The focal length is {self.fx:g} and {self.fy:g} px and the principal point '
-                f'{self.cx:g}, {self.cy:g}, expected positive focal lengths and sane numbers.'
+                f'{self.cx:g}, {self.cy:g}, expected positive focal lengths and plausible numbers.'
             )
         counts = {Distortion.NONE: (0,), Distortion.EQUIDISTANT: (4,)}.get(
             self.distortion, POLYNOMIAL_COUNTS
@@ -89,7 +89,7 @@ class Camera:
     @classmethod
     def from_hfov(cls, width: int, height: int, degrees: float) -> Camera:
         """
-        Guess a camera from its horizontal field of view: square pixels, centred, no distortion.
+        Return an ideal camera: square pixels, centred principal point, no distortion.
 
         :param width: columns (pixels).
         :param height: rows (pixels).
@@ -118,11 +118,11 @@ class Camera:
         rectified: bool = False,
     ) -> Camera:
         """
-        Read the numbers of a CameraInfo message.
+        Return the camera that the numbers of a CameraInfo message describe.
 
-        A rectified image is described by P alone; when P is empty and there is no distortion, K
-        says the same. A raw one is described by K and D. All are at full resolution: the region
-        of interest is subtracted first and binning divides then, as image_geometry does.
+        A rectified image is described by P; if P is empty and there is no distortion, K is used.
+        A raw image is described by K and D. All refer to the full resolution: first the region
+        of interest is subtracted, then the binning divides, as in image_geometry.
 
         :param width: full resolution (pixels).
         :param height: full resolution (pixels).
@@ -133,9 +133,9 @@ class Camera:
         :param binning_x: 0 and 1 mean none.
         :param binning_y: 0 and 1 mean none.
         :param roi: x offset, y offset, width, height (full-resolution pixels); width or height
-            of 0 means as far as the sensor goes.
-        :param rectified: whether the image is.
-        :returns: the camera of the image as it is sent.
+            of 0 means the full sensor.
+        :param rectified: whether the image is rectified.
+        :returns: the camera of the published image.
         :raises UncalibratedError: K[0] is 0.
         :raises DataError: numbers that are not finite, impossible or contradict each other.
         """
@@ -147,10 +147,10 @@ class Camera:
     @classmethod
     def from_numbers(cls, numbers: CameraNumbers, *, rectified: bool = False) -> Camera:
         """
-        Read a calibration; see :meth:`from_info`.
+        Return the camera of a calibration; see :meth:`from_info`.
 
         :param numbers: for example from ``camera_info.read_calibration``.
-        :param rectified: whether the image is.
+        :param rectified: whether the image is rectified.
         :returns: the camera.
         :raises DataError: as :meth:`from_info`.
         """
@@ -162,20 +162,20 @@ class Camera:
     @classmethod
     def from_yaml(cls, path: Path | str, *, rectified: bool = False) -> Camera:
         """
-        Read a file that camera_calibration wrote.
+        Read a file written by camera_calibration.
 
         :param path: the YAML file.
-        :param rectified: whether the images are.
+        :param rectified: whether the images are rectified.
         :returns: the camera.
-        :raises DataError: unreadable, or not a calibration.
+        :raises DataError: the file cannot be read, or is not a calibration.
         """
         return cls.from_numbers(read_calibration(path), rectified=rectified)
 
     def to_yaml(self, path: Path | str, name: str = 'camera') -> None:
         """
-        Write a file as camera_calibration does.
+        Write a file in the format of camera_calibration.
 
-        :param path: the YAML file, replaced when it exists.
+        :param path: the YAML file; replaced if it exists.
         :param name: the camera's name in it.
         :raises DataError: the folder cannot be written.
         """
@@ -183,7 +183,7 @@ class Camera:
 
     def numbers(self) -> CameraNumbers:
         """
-        Give CameraInfo's numbers back, with neither binning nor ROI.
+        Return the numbers of a CameraInfo, without binning and ROI.
 
         :returns: K, D, R (identity) and P ([K | 0]) of this camera.
         """
@@ -204,10 +204,10 @@ class Camera:
     @property
     def hfov(self) -> float:
         """
-        Angle between the left and the right edge of the image, on the principal row (deg).
+        Return the angle between the left and the right edge on the principal row (deg).
 
-        With a lens whose model ends inside the image, the angle of the part it covers; 0 where
-        it covers nothing.
+        If the lens model ends inside the image, this is the angle of the part that it covers; 0
+        if it covers nothing.
         """
         edges = np.array([(-0.5 - self.cx) / self.fx, (self.width - 0.5 - self.cx) / self.fx])
         model = lens(self.distortion, self.coefficients)
@@ -222,10 +222,10 @@ class Camera:
 
     def scaled(self, size: Size) -> Camera:
         """
-        Describe the image after resizing, as image_proc does: no half-pixel shift.
+        Return the camera of the resized image, as in image_proc: no half-pixel shift.
 
         :param size: the new size (pixels).
-        :returns: the camera; the lens stays, being in angles.
+        :returns: the camera, with the same distortion, which does not depend on the size.
         """
         sx, sy = size[0] / self.width, size[1] / self.height
         return dataclasses.replace(
@@ -235,7 +235,7 @@ class Camera:
 
     def cropped(self, x: int, y: int, width: int, height: int) -> Camera:
         """
-        Describe a window of the image.
+        Return the camera of a window of the image.
 
         :param x: left column of the window (pixels).
         :param y: top row of the window (pixels).
@@ -249,13 +249,13 @@ class Camera:
 
     def for_image(self, size: Size, *, resized: bool = False) -> Camera:
         """
-        Check that a calibration belongs to an image.
+        Return the camera at the size of an image, after checking that it belongs to it.
 
         :param size: of the image (pixels).
-        :param resized: whether an image of the same aspect but another size may be taken as a
-            resized one (to the pixel that rounding costs).
+        :param resized: whether an image of the same aspect ratio but another size is accepted
+            as a resized one (within a pixel of rounding).
         :returns: the camera at the image's size.
-        :raises DataError: the sizes contradict each other.
+        :raises DataError: the sizes do not match.
         """
         if tuple(size) == (self.width, self.height):
             return self
@@ -270,10 +270,10 @@ class Camera:
 
     def rays(self) -> NDArray[np.float32]:
         """
-        Find where every pixel looks; compute once per camera and keep it.
+        Return the ray of every pixel; compute it once per camera.
 
         :returns: float32 (H, W, 2), X/Z and Y/Z in the optical frame, NaN where the lens model
-            cannot be inverted or looks 90 degrees or more off the axis.
+            cannot be inverted or the ray is 90 degrees or more off the axis.
         """
         x = (np.arange(self.width) - self.cx) / self.fx
         y = (np.arange(self.height) - self.cy) / self.fy
@@ -289,11 +289,11 @@ class Camera:
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
         """
-        Find the pixels of points, in closed form.
+        Project points to pixels, in closed form.
 
         :param points: (..., 3), optical frame (m).
         :returns: float64 (..., 2), column and row (pixels), also outside the image; NaN for
-            points not in front of the camera or beyond what the lens model covers.
+            points that are not in front of the camera or not covered by the lens model.
         """
         points = np.asarray(points, np.float64)
         z = points[..., 2]
@@ -307,10 +307,10 @@ class Camera:
 
 
 def _check_plausible(camera: Camera, k: Sequence[float]) -> None:
-    """Refuse numbers that are possible and certainly mistaken: their metres would be wrong."""
+    """Refuse numbers that are possible but implausible: their metres would be wrong."""
     if k[6] or k[7]:
         raise DataError(
-            'The last row of K in CameraInfo is not 0 0 1.', 'K is written row by row.'
+            'The last row of K in CameraInfo is not 0 0 1.', 'Write K row by row.'
         )
     for focal, center, side in (
         (camera.fx, camera.cx, camera.width), (camera.fy, camera.cy, camera.height)
@@ -324,7 +324,7 @@ def _check_plausible(camera: Camera, k: Sequence[float]) -> None:
 
 
 def _window(camera: Camera, roi: tuple[int, int, int, int] | None) -> Camera:
-    """Cut out CameraInfo's region of interest."""
+    """Apply the region of interest of CameraInfo."""
     x, y, width, height = (int(v) for v in roi or (0, 0, 0, 0))
     width, height = width or camera.width - x, height or camera.height - y
     inside = x >= 0 and y >= 0 and width > 0 and height > 0
@@ -337,11 +337,11 @@ def _window(camera: Camera, roi: tuple[int, int, int, int] | None) -> Camera:
 
 
 def _binned(camera: Camera, binning_x: int, binning_y: int) -> Camera:
-    """Divide by CameraInfo's binning."""
+    """Apply the binning of CameraInfo."""
     bx, by = max(int(binning_x), 1), max(int(binning_y), 1)
     if bx > camera.width or by > camera.height:
         raise DataError(
-            f'Binning of {bx} x {by} leaves nothing of {camera.width}x{camera.height} pixels.'
+            f'Binning of {bx} x {by} leaves no pixel of {camera.width}x{camera.height}.'
         )
     return dataclasses.replace(
         camera, width=camera.width // bx, height=camera.height // by,

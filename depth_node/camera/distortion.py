@@ -3,10 +3,9 @@ Lens distortion, forward and inverse, on normalized image coordinates.
 
 An undistorted point is (X/Z, Y/Z) in the optical frame; a distorted one is (u - cx) / fx and
 (v - cy) / fy. The forward models are those of OpenCV's calib3d, which are also ROS's
-(REP-104's ``plumb_bob``, ``rational_polynomial``, ``equidistant``). The inverse is our own: a
-table over the radius gives the start and Newton's method on both coordinates the rest, so that
-it converges for lenses on which the usual five fixed-point steps do not, and says NaN where no
-inverse exists.
+(REP-104's ``plumb_bob``, ``rational_polynomial``, ``equidistant``). The inverse starts from a
+table over the radius and continues with Newton's method on both coordinates. It converges for
+lenses for which the usual five fixed-point steps do not, and is NaN where no inverse exists.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 POLYNOMIAL_COUNTS = (4, 5, 8, 12, 14)
-"""How many coefficients OpenCV's polynomial models have; above 5 it is the rational one."""
+"""Numbers of coefficients of OpenCV's polynomial models; above 5 they are rational."""
 _TABLE = 2049
 _STEPS = 20
 _RESIDUAL = 1e-10
@@ -44,8 +43,8 @@ class Polynomial:
     """
     The radial, tangential, thin prism and tilt model of OpenCV, with any number of terms.
 
-    :param coefficients: k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4 [tau_x tau_y]]]]; what is
-        missing is zero.
+    :param coefficients: k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4 [tau_x tau_y]]]]; missing ones
+        are zero.
     """
 
     coefficients: tuple[float, ...]
@@ -55,7 +54,7 @@ class Polynomial:
 
     def limit(self) -> float:
         """
-        Find the radius up to which the radial part grows, so that it can be inverted.
+        Return the radius up to which the radial part increases and can be inverted.
 
         With s = r^2 the radius becomes r N(s) / D(s); it stops growing at the first root of
         N D + 2 s (N' D - N D'), or at a pole.
@@ -114,7 +113,7 @@ class Polynomial:
         return x.reshape(xd.shape), y.reshape(yd.shape)
 
     def _newton(self, x: Array, y: Array, xd: Array, yd: Array, limit: float) -> None:
-        """Improve x and y in place, only where still needed; NaN where that fails."""
+        """Refine x and y in place where needed; NaN where that fails."""
         todo = np.arange(x.size)
         with np.errstate(all='ignore'):
             for _ in range(_STEPS):
@@ -135,7 +134,7 @@ class Polynomial:
     def _without_tilt(
         self, x: Array, y: Array
     ) -> tuple[Array, Array, tuple[Array, Array, Array, Array]]:
-        """Give distorted x and y, and the four derivatives (xx, xy, yx, yy)."""
+        """Return distorted x and y, and the four derivatives (xx, xy, yx, yy)."""
         k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, _, _ = self._terms()
         s = x * x + y * y
         top = 1 + s * (k1 + s * (k2 + s * k3))
@@ -157,7 +156,7 @@ class Polynomial:
         return xd, yd, jacobian
 
     def _tilt(self) -> Array | None:
-        """Give OpenCV's matrix of a tilted sensor, or None where it is not tilted."""
+        """Return OpenCV's matrix of a tilted sensor, or None if it is not tilted."""
         tau_x, tau_y = self._terms()[12:]
         if tau_x == 0 and tau_y == 0:
             return None
@@ -186,9 +185,9 @@ class Equidistant:
 
     def limit(self) -> float:
         """
-        Find the angle up to which the image radius grows.
+        Return the angle up to which the image radius increases.
 
-        :returns: angle off the axis (rad), at most 90 degrees: beyond, there is no X/Z.
+        :returns: angle off the axis (rad), at most 90 degrees, beyond which X/Z is undefined.
         """
         series = [1.0, *self.coefficients]
         growth = [(2 * n + 1) * k for n, k in enumerate(series)]
@@ -241,9 +240,9 @@ class Equidistant:
 
 def lens(model: Distortion, coefficients: tuple[float, ...]) -> Polynomial | Equidistant | None:
     """
-    Give the model something to calculate with.
+    Return the object that computes a distortion model.
 
-    :param model: which.
+    :param model: the distortion model.
     :param coefficients: its coefficients.
     :returns: the lens, or None for one without distortion.
     """
@@ -255,7 +254,7 @@ def lens(model: Distortion, coefficients: tuple[float, ...]) -> Polynomial | Equ
 
 
 def _first_root(ascending: NDArray[Any] | list[float]) -> float:
-    """Find the smallest positive real root of a polynomial in r^2, inf where there is none."""
+    """Return the smallest positive real root of a polynomial in r^2, inf if there is none."""
     series = np.asarray(ascending, np.float64)
     # a term too small to matter anywhere in the image only spoils the others' roots
     series[np.abs(series) * _STEEPEST ** (2.0 * np.arange(series.size)) < 1e-9] = 0.0

@@ -1,5 +1,5 @@
 """
-The ground plane and the pose of the camera over it.
+The ground plane and the pose of the camera above it.
 
 Base frame: z = 0 is the ground under the robot, x forward, y left, z up (REP-103).
 """
@@ -35,13 +35,13 @@ class Ground:
 
 def camera_over_ground(height: float, pitch_deg: float, roll_deg: float) -> Pose:
     """
-    Make the camera's pose from what one can measure with a ruler and a level.
+    Return the pose of the camera from its height and tilt.
 
-    :param height: of the camera over the ground (m).
-    :param pitch_deg: how far it looks down (deg).
-    :param roll_deg: how far it leans to its right (deg).
-    :returns: float64 (4, 4), optical frame to base frame, whose origin lies below the camera
-        and whose x axis points where the camera looks.
+    :param height: height of the camera above the ground (m).
+    :param pitch_deg: angle by which it looks down (deg).
+    :param roll_deg: angle by which it leans to its right (deg).
+    :returns: float64 (4, 4), optical frame to base frame, whose origin is below the camera and
+        whose x axis is the horizontal viewing direction.
     """
     pitch, roll = math.radians(pitch_deg), math.radians(roll_deg)
     right, down = np.array([0.0, -1.0, 0.0]), np.array([-math.sin(pitch), 0, -math.cos(pitch)])

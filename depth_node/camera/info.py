@@ -1,7 +1,7 @@
 """
-A camera's calibration as plain numbers: what CameraInfo says, and camera_calibration's YAML.
+A camera's calibration as plain numbers: CameraInfo, and the YAML of camera_calibration.
 
-The YAML is the one ``camera_calibration`` writes and ``camera_info_manager`` reads.
+The YAML format is that of ``camera_calibration`` and ``camera_info_manager``.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class UncalibratedError(DataError):
 
 def is_calibrated(k: Sequence[float]) -> bool:
     """
-    Tell whether CameraInfo holds a calibration.
+    Return whether a CameraInfo contains a calibration.
 
     :param k: K of CameraInfo, 9 numbers.
-    :returns: False when K[0] is 0, which is how CameraInfo says that it does not.
+    :returns: False if K[0] is 0, which marks an uncalibrated camera.
     """
     return len(k) == 9 and float(k[0]) != 0.0
 
@@ -77,13 +77,13 @@ def intrinsics(
     rectified: bool,
 ) -> tuple[float, float, float, float, Distortion, tuple[float, ...]]:
     """
-    Choose what describes an image: P alone when it is rectified, else K and D.
+    Return the intrinsics of an image: P if it is rectified, otherwise K and D.
 
     :param distortion_model: as in CameraInfo.
     :param d: distortion coefficients.
     :param k: 3x3, row by row.
-    :param p: 3x4, row by row; where it is empty and there is no distortion, K says the same.
-    :param rectified: whether the image is.
+    :param p: 3x4, row by row; if it is empty and there is no distortion, K is used.
+    :param rectified: whether the image is rectified.
     :returns: fx, fy, cx, cy (pixels), lens model and its coefficients.
     :raises UncalibratedError: K[0] is 0.
     :raises DataError: wrong counts, numbers that are not finite, an unknown lens, an empty P.
@@ -92,11 +92,11 @@ def intrinsics(
     if len(k) != 9 or len(p) not in (0, 12):
         raise DataError(f'K has {len(k)} numbers and P {len(p)}, expected 9 and 12.')
     if not all(map(math.isfinite, (*d, *k, *p))):
-        raise DataError('The calibration (CameraInfo) holds a number that is not finite.')
+        raise DataError('The calibration (CameraInfo) contains a number that is not finite.')
     if not is_calibrated(k):
         raise UncalibratedError(
             'The camera is not calibrated (K[0] in its CameraInfo is 0).',
-            'Calibrate it, or give input.calibration_file or input.hfov_deg.',
+            'Calibrate it, or set input.calibration_file or input.hfov_deg.',
         )
     model, coefficients = _distortion(distortion_model, d)
     if not rectified:
@@ -105,8 +105,8 @@ def intrinsics(
         p = list(with_translation(tuple(k)))
     if not p or p[0] == 0:
         raise DataError(
-            'The image is said to be rectified, but P in its CameraInfo is empty.',
-            'Set input.rectified to false, or have the driver fill P.',
+            'The image is declared as rectified, but P in its CameraInfo is empty.',
+            'Set input.rectified to false, or let the driver fill P.',
         )
     return p[0], p[5], p[2], p[6], Distortion.NONE, ()
 
@@ -116,8 +116,8 @@ def read_calibration(path: Path | str) -> CameraNumbers:
     Read a file written by camera_calibration.
 
     :param path: the YAML file.
-    :returns: its numbers; R is the identity and P is K where the file has none.
-    :raises DataError: unreadable, not YAML, a field missing, of the wrong shape or not finite.
+    :returns: its numbers; R is the identity and P is K if the file has none.
+    :raises DataError: not readable, not YAML, a field missing, of wrong shape or not finite.
     """
     try:
         fields = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
@@ -128,7 +128,7 @@ def read_calibration(path: Path | str) -> CameraNumbers:
     if not isinstance(fields, dict):
         raise DataError(
             f'{path}: expected a calibration, found {type(fields).__name__}.',
-            'Give the YAML that camera_calibration saves.',
+            'Use the YAML file that camera_calibration saves.',
         )
     where = str(path)
     k = _matrix(fields, 'camera_matrix', where)
@@ -153,9 +153,9 @@ def read_calibration(path: Path | str) -> CameraNumbers:
 
 def write_calibration(path: Path | str, numbers: CameraNumbers, name: str = 'camera') -> None:
     """
-    Write the file camera_calibration would, in one step.
+    Write a file in the format of camera_calibration, atomically.
 
-    :param path: the YAML file, replaced when it exists.
+    :param path: the YAML file; replaced if it exists.
     :param numbers: what to write.
     :param name: camera_name in the file.
     :raises DataError: the folder cannot be written.
@@ -181,7 +181,7 @@ def write_calibration(path: Path | str, numbers: CameraNumbers, name: str = 'cam
 
 def with_translation(k: tuple[float, ...]) -> tuple[float, ...]:
     """
-    Make P of a single camera from K.
+    Return P of a single camera with a given K.
 
     :param k: 3x3, row by row.
     :returns: 3x4, row by row: [K | 0].
@@ -205,14 +205,14 @@ def _data(fields: Mapping[str, Any], key: str, where: str) -> tuple[float, ...]:
     ):
         raise DataError(
             f'{where}: {key} is missing or has no list of numbers under data.',
-            'Give the YAML that camera_calibration saves.',
+            'Use the YAML file that camera_calibration saves.',
         )
     try:
         numbers = tuple(float(v) for v in values)
     except OverflowError:
         numbers = (math.inf,)
     if not all(map(math.isfinite, numbers)):
-        raise DataError(f'{where}: {key} holds a number that is not finite.')
+        raise DataError(f'{where}: {key} contains a number that is not finite.')
     return numbers
 
 
@@ -226,7 +226,7 @@ def _side(fields: Mapping[str, Any], key: str, where: str) -> int:
 
 
 def _distortion(name: str, d: Sequence[float]) -> tuple[Distortion, tuple[float, ...]]:
-    """Tell the model by its name, and by its number of coefficients as OpenCV does."""
+    """Return the model for its name and, as in OpenCV, its number of coefficients."""
     if not any(d):
         fisheye = name in _EQUIDISTANT and len(d) == 4  # zeros are a lens there, not the lack
         return (Distortion.EQUIDISTANT, tuple(d)) if fisheye else (Distortion.NONE, ())
@@ -235,7 +235,7 @@ def _distortion(name: str, d: Sequence[float]) -> tuple[Distortion, tuple[float,
     if name not in _POLYNOMIAL:
         raise DataError(
             f'The distortion model {name!r} is not known.',
-            f'Known are {", ".join([*_POLYNOMIAL, *_EQUIDISTANT])}.',
+            f'Use one of {", ".join([*_POLYNOMIAL, *_EQUIDISTANT])}.',
         )
     model = Distortion.PLUMB_BOB if len(d) <= 5 else Distortion.RATIONAL
     return model, tuple(d)

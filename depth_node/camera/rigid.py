@@ -15,9 +15,9 @@ Matrix = NDArray[np.float64]
 
 def matrix_of(numbers: Sequence[float]) -> Matrix:
     """
-    Make a matrix of what ROS calls a transform.
+    Return the matrix of a translation and a quaternion.
 
-    :param numbers: x, y, z (m) and the quaternion qx, qy, qz, qw, of any length but zero.
+    :param numbers: x, y, z (m) and a quaternion qx, qy, qz, qw that is not zero.
     :returns: float64 (4, 4).
     :raises DataError: not seven finite numbers, or a quaternion of zeros.
     """

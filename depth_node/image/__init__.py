@@ -1,1 +1,1 @@
-"""Pictures as arrays: sizes, encodings, compressed images, color maps."""
+"""Images as arrays: sizes, encodings, compressed images, color maps."""

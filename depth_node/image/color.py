@@ -1,5 +1,5 @@
 """
-Depth as colors, for eyes.
+Color images of depth.
 
 The map is inferno (Smith and van der Walt, 2015), which is perceptually uniform: equal steps in
 depth look like equal steps. Near is bright. The range is fixed in metres, so that one color
@@ -38,9 +38,9 @@ def colorize(
     :param depth: float32 (H, W), m; -Inf and +Inf take the colors of the ends, NaN gray.
     :param nearest: depth of the brightest color (m).
     :param farthest: depth of the darkest color (m).
-    :param bar: whether to add a scale in metres below the picture.
-    :param out: what is returned, to overwrite; None for a new one.
-    :returns: uint8 (H, W, 3), blue, green, red; with a bar :func:`bar_height` rows more.
+    :param bar: whether to add a scale bar in metres below the image.
+    :param out: array to write the result to; None: a new one.
+    :returns: uint8 (H, W, 3), blue, green, red; with a bar, :func:`bar_height` more rows.
     """
     per_metre = _LEVELS / (farthest - nearest)
     height, width = depth.shape
@@ -63,10 +63,10 @@ def colorize(
 
 def bar_height(height: int) -> int:
     """
-    Tell how many rows the scale takes.
+    Return the height of the scale bar.
 
     :param height: rows of the depth image (pixels).
-    :returns: rows of the scale (pixels).
+    :returns: rows of the scale bar (pixels).
     """
     return max(20, height // 12)
 
@@ -74,7 +74,7 @@ def bar_height(height: int) -> int:
 @functools.lru_cache(maxsize=8)
 def scale_bar(width: int, height: int, nearest: float, farthest: float) -> Color:
     """
-    Draw the colors from near to far, with their distances.
+    Draw the scale bar: the colors from near to far, with their distances.
 
     :param width: columns (pixels).
     :param height: rows (pixels).
@@ -102,13 +102,13 @@ def scale_bar(width: int, height: int, nearest: float, farthest: float) -> Color
 
 def round_marks(nearest: float, farthest: float, most: int) -> list[float]:
     """
-    Choose round numbers to write on a scale.
+    Choose round numbers as labels of a scale.
 
-    :param nearest: its least value.
-    :param farthest: its largest value.
-    :param most: how many at most, if that is 2 or more.
-    :returns: multiples of 1, 2 or 5 times a power of ten, ascending; the ends where not even one
-        lies between them.
+    :param nearest: smallest value of the scale.
+    :param farthest: largest value of the scale.
+    :param most: maximum number of labels, at least 2.
+    :returns: multiples of 1, 2 or 5 times a power of ten, ascending; the ends of the scale if
+        no such multiple lies between them.
     """
     step = 10.0 ** math.floor(math.log10((farthest - nearest) / max(most, 2)))
     for times in (1, 2, 5, 10, 20):
@@ -121,7 +121,7 @@ def round_marks(nearest: float, farthest: float, most: int) -> list[float]:
 
 @functools.lru_cache(maxsize=1)
 def _table() -> Color:
-    """Index 0 is gray for invalid; 1 to 255 run from far and dark to near and bright."""
+    """Return the color table: 0 is gray for invalid, 1 to 255 go from far to near."""
     ramp = np.arange(256, dtype=np.uint8)[:, None]
     table: Color = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO).reshape(256, 1, 3)
     table[0] = INVALID

@@ -1,7 +1,7 @@
 """
-JPEG and PNG frames: their size is read and bounded before a decoder touches them.
+Decoding of JPEG and PNG frames; their size is checked before a decoder runs.
 
-A decoder allocates what a header asks for; a header is 20 bytes that anybody may write.
+A decoder allocates what the header declares, and a header is 20 bytes from an untrusted source.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _JPEG = b'\xff\xd8'
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # markers without a length: TEM, RST0 to RST7, SOI
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
-# A black picture is the smallest: 170 pixels per byte as progressive JPEG, 1020 as grey PNG
+# A black image is the smallest: 170 pixels per byte as progressive JPEG, 1020 as grey PNG
 _MOST_PIXELS_PER_BYTE = {_JPEG: 512, _PNG[:2]: 2048}
-# Every scan of a progressive JPEG goes over the whole picture again; ten are usual
+# Every scan of a progressive JPEG goes over the whole image again; ten are usual
 _MOST_SCANNED_PIXELS = 2**29
 _ANIMATION = (b'acTL', b'fcTL', b'fdAT')
 _SCAN = b'\xff\xda'
@@ -30,17 +30,17 @@ _SCAN = b'\xff\xda'
 
 def compressed_size(data: Buffer) -> Size:
     """
-    Read the size out of the header of a JPEG or PNG file (ITU-T T.81 B.2.2, PNG 11.2.2).
+    Return the size in the header of a JPEG or PNG file (ITU-T T.81 B.2.2, PNG 11.2.2).
 
     :param data: the file's bytes.
-    :returns: the size it says (pixels).
-    :raises DataError: neither JPEG nor PNG, or cut off before the size.
+    :returns: the declared size (pixels).
+    :raises DataError: neither JPEG nor PNG, or truncated before the size.
     """
     raw = np.frombuffer(data, np.uint8)
     start = raw[:8].tobytes()
     if start == _PNG:
         if len(raw) < 24:
-            raise DataError('PNG image: cut off before its size.')
+            raise DataError('PNG image: truncated before its size.')
         return Size(_number(raw[16:20]), _number(raw[20:24]))
     if start[:2] == _JPEG:
         return _jpeg_size(raw)
@@ -49,11 +49,11 @@ def compressed_size(data: Buffer) -> Size:
 
 def decode_message(data: Buffer, form: str) -> NDArray[np.uint8]:
     """
-    Decode what a CompressedImage holds.
+    Decode the data of a CompressedImage.
 
     compressed_image_transport writes its ``format`` as ``rgb8; jpeg compressed bgr8``, others
-    just ``jpeg``. What matters is whether a mosaic was compressed as it came
-    (``bayer_rggb8; jpeg compressed``) or made into colors before (``... compressed bgr8``).
+    just ``jpeg``. It shows whether a Bayer mosaic was compressed unchanged
+    (``bayer_rggb8; jpeg compressed``) or converted to color before (``... compressed bgr8``).
 
     :param data: the file's bytes.
     :param form: the message's ``format``.
@@ -65,22 +65,22 @@ def decode_message(data: Buffer, form: str) -> NDArray[np.uint8]:
         raise DataError(
             f'compressed image of format {form[:60]!r} is a depth image, expected a color image.'
         )
-    as_it_came = semicolon and not rest.strip().endswith(('bgr8', 'rgb8'))
-    return decode_rgb(data, encoding.strip() if as_it_came else '')
+    unchanged = semicolon and not rest.strip().endswith(('bgr8', 'rgb8'))
+    return decode_rgb(data, encoding.strip() if unchanged else '')
 
 
 def decode_rgb(data: Buffer, encoding: str = '') -> NDArray[np.uint8]:
     """
     Decode a JPEG or PNG frame to rgb.
 
-    The orientation of EXIF is not applied: the calibration is that of the sensor's rows.
+    The EXIF orientation is not applied, because the calibration is that of the sensor.
 
     :param data: the file's bytes.
-    :param encoding: what was compressed, where it matters: a ``bayer_*8`` mosaic is sent as a
-        grey picture and demosaiced here.
+    :param encoding: the original encoding, if it is ``bayer_*8``: such a mosaic is sent as a
+        gray image and demosaiced here.
     :returns: uint8 (H, W, 3).
-    :raises DataError: neither JPEG nor PNG, too large, larger than so few bytes can be, or not
-        to be decoded.
+    :raises DataError: neither JPEG nor PNG, too large, larger than its bytes can encode, or
+        damaged.
     """
     raw = np.frombuffer(data, np.uint8)
     _check_effort(compressed_size(data), raw)
@@ -112,11 +112,11 @@ def encode_jpeg(rgb: NDArray[np.uint8], quality: int = 90) -> bytes:
 
 
 def _check_effort(size: Size, raw: NDArray[np.uint8]) -> None:
-    """Refuse what would take a decoder long, judging by the header and the number of bytes."""
+    """Check by header and number of bytes that decoding does not take long."""
     pixels = size.width * size.height
     if max(size) > MAX_SIDE or not 2 <= pixels <= MAX_PIXELS:
         raise DataError(
-            f'compressed image size is {size.width}x{size.height}, expected 1 to {MAX_SIDE} a '
+            f'compressed image size is {size.width}x{size.height}, expected 1 to {MAX_SIDE} per '
             f'side and 2 to {MAX_PIXELS} pixels.'
         )
     data = raw.tobytes()
@@ -124,35 +124,35 @@ def _check_effort(size: Size, raw: NDArray[np.uint8]) -> None:
         _check_chunks(data)
     if pixels > _MOST_PIXELS_PER_BYTE[data[:2]] * len(data):
         raise DataError(
-            f'compressed image says {size.width}x{size.height} in {len(data)} bytes, which no '
-            'picture fits in.'
+            f'compressed image declares {size.width}x{size.height} in {len(data)} bytes, which '
+            'are too few for any image.'
         )
     scans = data.count(_SCAN)
     if pixels * scans > _MOST_SCANNED_PIXELS:
-        raise DataError(f'compressed image {size.width}x{size.height}: has {scans} scans.')
+        raise DataError(f'compressed image {size}: {scans} scans are too many.')
 
 
 def _check_chunks(data: bytes) -> None:
     """
-    Refuse a PNG whose chunks do not lie inside it, or that moves.
+    Check that the chunks of a PNG lie inside the file and that it is not animated.
 
-    A decoder may allocate a chunk's length before it reads it: 4 GB for four forged bytes.
+    A decoder may allocate the length of a chunk before reading it: 4 GB for four forged bytes.
     """
     at = len(_PNG)
     while at + 12 <= len(data):
         length, kind = int.from_bytes(data[at:at + 4], 'big'), data[at + 4:at + 8]
         if length > len(data) - at - 12:
-            raise DataError(f'PNG image: chunk {kind!r} of {length} bytes is cut off.')
+            raise DataError(f'PNG image: chunk {kind!r} of {length} bytes is truncated.')
         if kind in _ANIMATION:
-            raise DataError('PNG image: is animated, expected one picture.')
+            raise DataError('PNG image: is animated, expected a single image.')
         if kind == b'IEND':
             return
         at += 12 + length
-    raise DataError('PNG image: has no end.')
+    raise DataError('PNG image: has no IEND chunk.')
 
 
 def _jpeg_size(raw: NDArray[np.uint8]) -> Size:
-    """Walk from marker to marker; each step moves on, so this ends with the data."""
+    """Find the frame header; every step advances, so this ends with the data."""
     at = 2
     while at + 9 <= len(raw):
         if raw[at] != 0xFF:
@@ -166,7 +166,7 @@ def _jpeg_size(raw: NDArray[np.uint8]) -> Size:
             return Size(width=_number(raw[at + 7:at + 9]), height=_number(raw[at + 5:at + 7]))
         else:
             at += 2 + max(2, _number(raw[at + 2:at + 4]))
-    raise DataError('JPEG image: cut off before its size.')
+    raise DataError('JPEG image: truncated before its size.')
 
 
 def _number(raw: NDArray[np.uint8]) -> int:

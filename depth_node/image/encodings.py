@@ -1,8 +1,7 @@
 """
-Image encodings: raw bytes to a view on them, and a view to rgb or metres.
+Image encodings: array views on raw bytes, and their conversion to rgb or metres.
 
-The names are those of ROS (sensor_msgs/image_encodings), but nothing here needs ROS: a bag
-reader or a test has the same six numbers and the same bytes as a message.
+The names are those of ROS (sensor_msgs/image_encodings), but this module does not need ROS.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ Image: TypeAlias = NDArray[Any]
 Buffer: TypeAlias = 'bytes | bytearray | memoryview | array.array[int] | NDArray[np.uint8]'
 
 MAX_SIDE = 16384
-"""Widest or highest image accepted (pixels)."""
+"""Maximum width and height (pixels)."""
 MAX_PIXELS = 2**26
-"""Most pixels accepted; two cameras of 8192 x 4096 would fit, a forged header does not."""
+"""Maximum number of pixels, twice that of an 8192 x 4096 camera; bounds forged headers."""
 
 DEPTH_ENCODINGS = ('32FC1', '16UC1')
 """Encodings of REP-118 depth images: metres, or millimetres with 0 for invalid."""
 
 
 class _Packing(Enum):
-    """How pixels lie in a row, and how wide and high the array is for an image W x H."""
+    """How pixels are arranged, and what that requires of the size W x H."""
 
     PIXELS = 'whole pixels, any size'
     PAIRS = 'two pixels share their chroma: W is even'
@@ -47,8 +46,8 @@ class _Encoding:
 
     :param dtype: of one channel, little-endian or single byte.
     :param channels: values per pixel as they lie in a row.
-    :param convert: OpenCV's code of the way to rgb, or None where there is nothing to do.
-    :param packing: see there.
+    :param convert: OpenCV's conversion code to rgb, or None if no conversion is needed.
+    :param packing: how pixels are arranged.
     """
 
     dtype: str
@@ -98,14 +97,14 @@ _ENCODINGS = {
 }
 
 COLOR_ENCODINGS = tuple(name for name in _ENCODINGS if name not in DEPTH_ENCODINGS)
-"""Encodings :func:`to_rgb` takes."""
+"""Encodings that :func:`to_rgb` accepts."""
 
 
 def image_view(  # noqa: PLR0917 - the fields of the message in their order
     encoding: str, height: int, width: int, step: int, is_bigendian: bool, data: Buffer
 ) -> Image:
     """
-    Look at the bytes of an image as an array, without copying them.
+    Return an array view on the bytes of an image, without copying.
 
     :param encoding: a name among :data:`COLOR_ENCODINGS` or :data:`DEPTH_ENCODINGS`.
     :param height: rows of the image (pixels).
@@ -117,7 +116,7 @@ def image_view(  # noqa: PLR0917 - the fields of the message in their order
         yuv422, (H * 3 / 2, W) for nv12 and nv21; read-only where `data` is.
     :raises DataError: unknown encoding; a size that is zero, above :data:`MAX_SIDE` or
         :data:`MAX_PIXELS`, or odd where the encoding needs pairs; a step shorter than a row;
-        fewer bytes than the header promises. Nothing is allocated before these checks.
+        fewer bytes than the header declares. Nothing is allocated before these checks.
     """
     found = _encoding(encoding)
     _check_size(encoding, found.packing, height, width)
@@ -151,13 +150,13 @@ def to_rgb(
     """
     Convert a view to 8-bit rgb.
 
-    16-bit values are taken to fill their range and divided by 257. YUV is ITU-R BT.601 with
-    limited range, as OpenCV and V4L2 have it. Alpha is dropped.
+    16-bit values are assumed to fill their range and are divided by 257. YUV is ITU-R BT.601
+    with limited range, as in OpenCV and V4L2. Alpha is dropped.
 
     :param view: what :func:`image_view` returned for this encoding.
     :param encoding: a name among :data:`COLOR_ENCODINGS`.
-    :param out: uint8 (H, W, 3), contiguous, to be filled; left alone where there is nothing to
-        convert, and where its shape is another one.
+    :param out: uint8 (H, W, 3), contiguous, to write the result to; not used if no conversion
+        is needed or if its shape differs.
     :returns: uint8 (H, W, 3), contiguous: `out`, a new array, or `view` itself.
     :raises DataError: the encoding has no color, or `view` is not of this encoding.
     """
@@ -191,8 +190,8 @@ def to_metres(
 
     :param view: what :func:`image_view` returned for this encoding.
     :param encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres, 0 is invalid).
-    :param out: float32 (H, W) to be filled; None: a new array.
-    :returns: float32 (H, W), z-depth (m), NaN where 16UC1 was 0; infinities of 32FC1 stay.
+    :param out: float32 (H, W) to write the result to; None: a new array.
+    :returns: float32 (H, W), z-depth (m), NaN where 16UC1 is 0; infinities of 32FC1 are kept.
     :raises DataError: another encoding, or `view` is not of this encoding.
     """
     if encoding not in DEPTH_ENCODINGS:
@@ -216,9 +215,9 @@ def to_millimetres(
     """
     Convert metres to the 16-bit millimetres of REP-118.
 
-    :param metres: float32 (H, W), z-depth (m), in which NaN, infinities and what is not above
-        zero or does not fit 16 bits (65.535 m) are invalid.
-    :param out: uint16 (H, W) to be filled; None: a new array.
+    :param metres: float32 (H, W), z-depth (m); NaN, infinities, and values that are not positive
+        or do not fit into 16 bits (65.535 m) are invalid.
+    :param out: uint16 (H, W) to write the result to; None: a new array.
     :returns: uint16 (H, W) (mm), rounded, 0 for invalid.
     """
     if out is None or out.shape != metres.shape:
@@ -243,13 +242,13 @@ def _encoding(name: str) -> _Encoding:
 
 
 def _check_size(encoding: str, packing: _Packing, height: int, width: int) -> None:
-    """Refuse sizes before any memory is touched."""
+    """Check the size before any memory is allocated."""
     # OpenCV 4.5, which Humble has, cannot take a single pixel
     if width <= 0 or height <= 0 or width * height < 2:
         raise DataError(f'image size is {width}x{height}, expected at least two pixels.')
     if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
         raise DataError(
-            f'image size is {width}x{height}, expected at most {MAX_SIDE} a side and '
+            f'image size is {width}x{height}, expected at most {MAX_SIDE} per side and '
             f'{MAX_PIXELS} pixels.'
         )
     match packing:
@@ -274,7 +273,7 @@ def _check_view(view: Image, encoding: str, found: _Encoding) -> None:
     same_type = (view.dtype.kind, view.dtype.itemsize) == (dtype.kind, dtype.itemsize)
     if view.ndim != expected or channels != found.channels or not same_type or view.size == 0:
         raise DataError(
-            f'an array of shape {view.shape} and type {view.dtype} is no {encoding} image, '
+            f'an array of shape {view.shape} and type {view.dtype} is not a {encoding} image, '
             f'expected {found.channels} channel(s) of {dtype}.'
         )
 

@@ -1,4 +1,4 @@
-"""Width and height of a picture."""
+"""Width and height of an image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from depth_node.errors import DataError
 
 
 class Size(NamedTuple):
-    """Width and height in pixels, in this order, as users write it: 640x192."""
+    """Width and height in pixels, written as 640x192."""
 
     width: int
     height: int
@@ -16,11 +16,11 @@ class Size(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Size:
         """
-        Read a size as users write it.
+        Parse a size.
 
         :param text: for example ``640x192``.
         :returns: the size.
-        :raises DataError: not two positive whole numbers with an x between them.
+        :raises DataError: not two positive integers separated by an x.
         """
         width, _, height = text.lower().partition('x')
         digits = width.isdecimal() and height.isdecimal() and len(text) < 20
@@ -29,5 +29,5 @@ class Size(NamedTuple):
         return cls(int(width), int(height))
 
     def __str__(self) -> str:
-        """Write the size as users do."""
+        """Return the size as WIDTHxHEIGHT."""
         return f'{self.width}x{self.height}'

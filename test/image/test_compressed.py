@@ -129,11 +129,11 @@ def test_a_picture_scanned_over_and_over_is_refused():
 @pytest.mark.parametrize(('data', 'words'), [
     (b'', 'starts with , expected JPEG or PNG'),
     (b'GIF89a\x01\x00', 'expected JPEG or PNG'),
-    (b'\x89PNG\r\n\x1a\n\x00\x00', 'PNG image: cut off'),
-    (b'\xff\xd8\xff\xe0', 'JPEG image: cut off'),
+    (b'\x89PNG\r\n\x1a\n\x00\x00', 'PNG image: truncated'),
+    (b'\xff\xd8\xff\xe0', 'JPEG image: truncated'),
     (b'\xff\xd8' + bytes(20), 'byte 2 is 0x00, expected a marker'),
-    (written('.png', smooth(8, 8))[:60], 'is cut off'),
-    (written('.png', smooth(8, 8))[:-12], 'has no end'),
+    (written('.png', smooth(8, 8))[:60], 'is truncated'),
+    (written('.png', smooth(8, 8))[:-12], 'has no IEND'),
     (written('.png', smooth(8, 8)).replace(b'IDAT', b'IDOT'), 'cannot be decoded'),
     (written('.png', smooth(8, 8)).replace(b'IDAT', b'acTL'), 'is animated'),
 ])

@@ -202,7 +202,7 @@ def test_buffer_is_filled_where_it_fits(encoding):
     ('rgb8', 0, 2, 6, 12, 'size is 2x0, expected at least two pixels'),
     ('rgb8', 1, 1, 3, 3, 'size is 1x1, expected at least two pixels'),
     ('rgb8', 2, -1, 6, 12, 'size is -1x2'),
-    ('rgb8', 100_000, 100_000, 300_000, 12, f'expected at most {MAX_SIDE} a side'),
+    ('rgb8', 100_000, 100_000, 300_000, 12, f'expected at most {MAX_SIDE} per side'),
     ('mono8', MAX_SIDE, MAX_SIDE, MAX_SIDE, 12, 'pixels'),
     ('rgb8', 2, 2, 5, 12, 'step is 5 bytes, expected at least 6'),
     ('rgb8', 2, 2, 0, 12, 'step is 0 bytes'),
@@ -222,13 +222,13 @@ def test_refused(encoding, height, width, step, size, words):
 def test_a_view_of_another_encoding_is_refused():
     view = image_view('rgb8', 2, 2, 6, False, bytes(12))
     for encoding in ('mono8', 'rgba8', 'rgb16', 'yuyv', 'nv12'):
-        with pytest.raises(DataError, match='is no '):
+        with pytest.raises(DataError, match='is not a '):
             to_rgb(view, encoding)
     with pytest.raises(DataError, match='expected a color image'):
         to_rgb(np.zeros((2, 2), np.float32), '32FC1')
     with pytest.raises(DataError, match='not a depth image'):
         to_metres(view, 'rgb8')
-    with pytest.raises(DataError, match='is no 32FC1'):
+    with pytest.raises(DataError, match='is not a 32FC1'):
         to_metres(view, '32FC1')
 
 
