@@ -21,7 +21,7 @@ import tempfile
 import time
 from typing import BinaryIO
 
-from depth_node.errors import CancelledError, DataError
+from depth_node.errors import CancelledError, DataError, DepthNodeError
 from depth_node.process import never
 
 PART = '.part'
@@ -35,21 +35,24 @@ _YOUNG_S = 60.0
 
 
 @contextmanager
-def open_regular(path: Path | str, largest: int | None = None) -> Iterator[BinaryIO]:
+def open_regular(
+    path: Path | str, largest: int | None = None, *, raised: type[DepthNodeError] = DataError
+) -> Iterator[BinaryIO]:
     """
     Open a regular file for reading; never waits, whatever the path names.
 
     :param path: the file.
     :param largest: its largest size (bytes), or None where any size will do.
+    :param raised: the class of the error.
     :returns: the open file.
-    :raises DataError: it cannot be opened, is no regular file, or is larger.
+    :raises DataError: or `raised`: it cannot be opened, is no regular file, or is larger.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise DataError(f'{path}: cannot be read ({reason(error)}).') from error
+        raise raised(f'{path}: cannot be read ({reason(error)}).') from error
     try:
-        _check_kind(path, os.fstat(handle), largest)
+        _check_kind(path, os.fstat(handle), largest, raised)
         file = os.fdopen(handle, 'rb')
     except BaseException:
         os.close(handle)
@@ -58,55 +61,88 @@ def open_regular(path: Path | str, largest: int | None = None) -> Iterator[Binar
         yield file
 
 
-def check_regular(path: Path | str, largest: int | None = None) -> None:
+def check_regular(
+    path: Path | str, largest: int | None = None, *, raised: type[DepthNodeError] = DataError
+) -> None:
     """
     Check a file that a library opens by itself.
 
     :param path: the file.
     :param largest: its largest size (bytes), or None where any size will do.
-    :raises DataError: it is not there, is no regular file, or is larger.
+    :param raised: the class of the error.
+    :raises DataError: or `raised`: it is not there, is no regular file, or is larger.
     """
     try:
         status = Path(path).stat()
     except (OSError, ValueError) as error:
-        raise DataError(f'{path}: cannot be read ({reason(error)}).') from error
-    _check_kind(path, status, largest)
+        raise raised(f'{path}: cannot be read ({reason(error)}).') from error
+    _check_kind(path, status, largest, raised)
 
 
-def read_regular(path: Path | str, largest: int) -> bytes:
+def read_regular(
+    path: Path | str, largest: int, *, raised: type[DepthNodeError] = DataError
+) -> bytes:
     """
     Read a regular file.
 
     :param path: the file.
     :param largest: its largest size (bytes).
+    :param raised: the class of the error.
     :returns: its content.
-    :raises DataError: it cannot be read, is no regular file, or is larger.
+    :raises DataError: or `raised`: it cannot be read, is no regular file, or is larger.
     """
-    with open_regular(path, largest) as file:
+    with open_regular(path, largest, raised=raised) as file:
         try:
             content = file.read(largest + 1)
         except OSError as error:
-            raise DataError(f'{path}: cannot be read ({reason(error)}).') from error
+            raise raised(f'{path}: cannot be read ({reason(error)}).') from error
     if content is None:  # a file of the kernel that has nothing to say yet
-        raise DataError(f'{path}: cannot be read without waiting.')
+        raise raised(f'{path}: cannot be read without waiting.')
     if len(content) > largest:  # those of the kernel have a size of 0
-        raise _too_large(path, largest)
+        raise _too_large(path, largest, raised)
     return content
 
 
-def read_text(path: Path | str, largest: int = TEXT_BYTES) -> str:
+def read_text(
+    path: Path | str, largest: int = TEXT_BYTES, *, raised: type[DepthNodeError] = DataError
+) -> str:
     """
     Read a text file.
 
     :param path: the file.
     :param largest: its largest size (bytes).
+    :param raised: the class of the error.
     :returns: its content.
-    :raises DataError: it cannot be read, is no regular file, is larger, or is no UTF-8.
+    :raises DataError: or `raised`: it cannot be read, is no regular file, is larger, or is no
+        UTF-8.
     """
     try:
-        return read_regular(path, largest).decode('utf-8-sig')
+        return read_regular(path, largest, raised=raised).decode('utf-8-sig')
     except UnicodeDecodeError as error:
-        raise DataError(f'{path}: byte {error.start} is no UTF-8: not a text file.') from error
+        raise raised(f'{path}: byte {error.start} is no UTF-8: not a text file.') from error
+
+
+def read_yaml(path: Path | str, *, raised: type[DepthNodeError] = DataError) -> object:
+    """
+    Read a YAML file.
+
+    :param path: the file.
+    :param raised: the class of the error.
+    :returns: its content; None where it is empty.
+    :raises DataError: or `raised`: unreadable, or not YAML. The error gives line and column and
+        quotes nothing: the path may name any file, and errors are published.
+    """
+    import yaml
+
+    text = read_text(path, raised=raised)
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f', line {mark.line + 1}, column {mark.column + 1}' if mark else ''
+        raise raised(f'{path}: is not YAML (syntax error{place}).') from None
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise raised(f'{path}: is not YAML.') from None
 
 
 def reason(error: Exception) -> str:
@@ -119,20 +155,24 @@ def reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def _check_kind(path: Path | str, status: os.stat_result, largest: int | None) -> None:
+def _check_kind(
+    path: Path | str, status: os.stat_result, largest: int | None, raised: type[DepthNodeError]
+) -> None:
     if not stat.S_ISREG(status.st_mode):
         kinds = (
             (stat.S_ISDIR, 'a folder'), (stat.S_ISFIFO, 'a FIFO'), (stat.S_ISSOCK, 'a socket'),
         )
         kind = next((name for check, name in kinds if check(status.st_mode)), 'a device')
-        raise DataError(f'{path}: is {kind}, expected a regular file.')
+        raise raised(f'{path}: is {kind}, expected a regular file.')
     if largest is not None and status.st_size > largest:
-        raise _too_large(path, largest)
+        raise _too_large(path, largest, raised)
 
 
-def _too_large(path: Path | str, largest: int) -> DataError:
+def _too_large(
+    path: Path | str, largest: int, raised: type[DepthNodeError]
+) -> DepthNodeError:
     size = f'{largest / 2**20:g} MiB' if largest >= 2**20 else f'{largest} bytes'
-    return DataError(f'{path}: larger than {size}, which no such file is.')
+    return raised(f'{path}: larger than {size}, which no such file is.')
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def end_with_launch() -> Launch:
     :returns: whether a launch file of ours started this process, and is still there.
     """
     launch = os.environ.get(LAUNCH_VARIABLE, '')
-    if not launch.isdecimal():
+    if not (launch.isascii() and launch.isdecimal()) or len(launch) > len(str(2**22)):
         return Launch.NONE
     prctl = ctypes.CDLL(None).prctl
     prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

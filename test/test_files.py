@@ -9,8 +9,12 @@ import time
 
 import pytest
 
-from depth_node.errors import DataError
-from depth_node.files import check_regular, open_regular, read_regular, read_text
+from depth_node.errors import ConfigError, DataError, ModelError
+from depth_node.files import check_regular, open_regular, read_regular, read_text, read_yaml
+from depth_node.model import network, read_sidecar
+from depth_node.model.hashes import hash_of
+from depth_node.ros import launching
+from depth_node.scale.calibration import read_scale
 
 
 @pytest.fixture
@@ -72,3 +76,41 @@ def test_text_is_utf8_with_or_without_its_mark(tmp_path):
     path.write_bytes(b'a\xff')
     with pytest.raises(DataError, match=r'byte 1 is no UTF-8'):
         read_text(path)
+
+
+@pytest.mark.parametrize(('content', 'words'), [
+    (b'root:$6$secret:19000:0:99999:7:::\nkey: [1\n', 'line 3, column 1'),
+    (b'a: !!python/object:os.system secret', 'is not YAML'),
+    (b'a: !!binary "====secret"', 'is not YAML'),
+    (b'a: 2001-13-45T99:99:99Z', 'is not YAML'),
+    (b'? [secret, 2]\n: 3', 'is not YAML'),
+    (b'[' * 100_000, 'is not YAML'),
+    (b'secret: ' + b'9' * 5000, 'is not YAML'),
+    (b'a: &x [*x, secret', 'is not YAML'),
+])
+def test_an_error_in_yaml_gives_the_place_and_quotes_nothing(tmp_path, content, words):
+    """The path may be any file's, and errors are published on /diagnostics."""
+    path = tmp_path / 'any.yaml'
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=words) as caught:
+        read_yaml(path)
+    assert 'secret' not in str(caught.value)
+    assert '999' not in str(caught.value)
+
+
+def test_yaml_is_read(tmp_path):
+    path = tmp_path / 'a.yaml'
+    path.write_text('a: [1, 2]')
+    assert read_yaml(path) == {'a': [1, 2]}
+
+
+@pytest.mark.parametrize('read', [network.load, read_sidecar, hash_of])
+def test_models_are_regular_files(fifo, read):
+    with pytest.raises(ModelError, match='is a FIFO'):
+        read(fifo)
+
+
+@pytest.mark.parametrize('read', [read_scale, lambda path: launching.cameras_of(str(path))])
+def test_calibrations_and_lists_are_regular_files(fifo, read):
+    with pytest.raises(ConfigError, match='is a FIFO'):
+        read(fifo)

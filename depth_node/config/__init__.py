@@ -12,6 +12,7 @@ import dataclasses
 from dataclasses import dataclass, field
 import difflib
 import math
+import re
 from typing import Any
 
 from depth_node.config.fields import checked, param, ParamSpec, specs, Value
@@ -52,6 +53,8 @@ __all__ = [
 ]
 
 
+_SIDE = '[1-9][0-9]{0,4}'
+"""A side of an image (pixels): up to five of the ASCII digits."""
 ORDERED = (
     ('depth.min_range', 'depth.max_range'),
     ('scan.min_height', 'scan.max_height'),
@@ -156,8 +159,7 @@ def parameters() -> Iterator[tuple[str, Value, ParamSpec]]:
 
 def _check_size(name: str, text: str, words: tuple[str, ...]) -> None:
     """Check that a text is WIDTHxHEIGHT, a single number where allowed, or one of some words."""
-    width, _, height = text.lower().partition('x')
-    single = name == 'model.input_size' and text.isdecimal() and int(text) > 0
-    pair = width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0
+    single = name == 'model.input_size' and re.fullmatch(_SIDE, text)
+    pair = re.fullmatch(f'{_SIDE}[xX]{_SIDE}', text)
     if text not in words and not single and not pair:
         raise ConfigError(f'{name} is {text!r}, expected WIDTHxHEIGHT, like 640x192.')

@@ -14,6 +14,10 @@ import math
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from depth_node.errors import ConfigError
+from depth_node.text import printable
+
+LONGEST_TEXT = 4096
+"""Characters of a text parameter: PATH_MAX of Linux."""
 
 Value: TypeAlias = bool | int | float | str | list[float] | list[str]
 
@@ -94,7 +98,12 @@ def checked(name: str, value: object, default: Value, spec: ParamSpec) -> Value:
     :returns: the value, with the default's type.
     :raises ConfigError: wrong type, not finite, out of bounds or not among the choices.
     """
+    if isinstance(value, bool) and str(value).lower() in spec.choices:
+        value = str(value).lower()  # ROS makes booleans of the words true and false
     converted = _converted(name, value, default)
+    for text in converted if isinstance(converted, list) else [converted]:
+        if isinstance(text, str):
+            _check_text(name, text)
     numbers = converted if isinstance(converted, list) else [converted]
     for number in numbers:
         if isinstance(number, (int, float)) and not isinstance(number, bool):
@@ -131,6 +140,16 @@ def _converted(name: str, value: object, default: Value) -> Value:
             f'{type(value).__name__} {value!r}.'
         )
     return value
+
+
+def _check_text(name: str, text: str) -> None:
+    """Refuse what no path, name or frame holds."""
+    if len(text) > LONGEST_TEXT:
+        raise ConfigError(
+            f'{name}: a text of {len(text)} characters, expected at most {LONGEST_TEXT}.'
+        )
+    if printable(text, LONGEST_TEXT) != text:
+        raise ConfigError(f'{name}: {text!r} contains control characters.', 'Remove them.')
 
 
 def _check_bounds(name: str, number: float, spec: ParamSpec) -> None:

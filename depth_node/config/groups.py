@@ -66,12 +66,14 @@ class ModelConfig:
     mean: list[float] = param(
         [],
         'Three per-channel means (of values 0 to 1), for an ONNX file without a sidecar.',
+        low=-1000.0, high=1000.0,
         live=False,
     )
     std: list[float] = param(
         [],
         'Three per-channel standard deviations (of values 0 to 1), for an ONNX file without a '
         'sidecar.',
+        low=1e-6, high=1000.0,
         live=False,
     )
     bgr: bool = param(
@@ -83,25 +85,25 @@ class ModelConfig:
         0.0,
         'Factor from the output to metres, for weights that have one (5.4 for stereo-trained '
         'Monodepth2). 0: as in the sidecar.',
-        low=0.0,
+        low=0.0, high=1e6,
         live=False,
     )
     min_depth: float = param(
         0.0,
         'Smallest depth of a sigmoid disparity. 0: as in the sidecar.',
-        unit='m', low=0.0,
+        unit='m', low=0.0, high=10000.0,
         live=False,
     )
     max_depth: float = param(
         0.0,
         'Largest depth of a sigmoid disparity. 0: as in the sidecar.',
-        unit='m', low=0.0,
+        unit='m', low=0.0, high=10000.0,
         live=False,
     )
     train_focal: float = param(
         0.0,
         'Vertical focal length of the training data, at network size. 0: as in the sidecar.',
-        unit='px', low=0.0,
+        unit='px', low=0.0, high=1e6,
         live=False,
     )
 

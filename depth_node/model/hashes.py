@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from depth_node.errors import ModelError
+from depth_node.files import open_regular
 
 _CHUNK = 1 << 20
 
@@ -21,7 +22,7 @@ def hash_of(path: Path, algorithm: str = 'sha256') -> str:
     """
     digest = hashlib.new(algorithm, usedforsecurity=algorithm != 'md5')
     try:
-        with path.open('rb') as file:
+        with open_regular(path, raised=ModelError) as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:

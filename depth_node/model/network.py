@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from depth_node.errors import ModelError
+from depth_node.files import read_regular
 from depth_node.image.size import Size
 from depth_node.model import ModelSpec
 from depth_node.model.external_data import check_external
@@ -63,6 +64,10 @@ class NetworkInfo:
         return tuple(name for name in (self.depth, self.confidence, self.sky) if name is not None)
 
 
+LARGEST_BYTES = 2**31 - 1
+"""The most that protobuf reads; larger networks keep their weights in a second file."""
+
+
 def load(path: Path, *, weights: bool = True) -> Any:
     """
     Read an ONNX file, refusing external data that lies outside its folder.
@@ -77,9 +82,9 @@ def load(path: Path, *, weights: bool = True) -> Any:
 
     try:
         # protobuf's DecodeError has no importable home that is the same in every version
-        model = onnx.load(path, load_external_data=False)
-    except OSError as error:
-        raise ModelError(f'{path}: cannot be read ({error.strerror}).') from error
+        model = onnx.load_from_string(read_regular(path, LARGEST_BYTES, raised=ModelError))
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(f'{path}: is not an ONNX file ({error}).') from error
     if not model.graph.node or not model.opset_import:

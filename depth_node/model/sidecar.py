@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from depth_node.errors import ModelError
+from depth_node.files import read_text
 from depth_node.image.size import Size
 from depth_node.model.spec import Aspect, Interpolation, ModelSpec, OutputKind, SIDECAR_FORMAT
 
@@ -101,9 +102,7 @@ def read_sidecar(path: Path) -> ModelSpec:
     :raises ModelError: unreadable, not JSON, of a newer format, or not a valid description.
     """
     try:
-        fields = json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise ModelError(f'{path}: cannot be read ({error.strerror}).') from error
+        fields = json.loads(read_text(path, raised=ModelError))
     except (ValueError, RecursionError) as error:
         raise ModelError(f'{path}: is not JSON ({error}).') from error
     if not isinstance(fields, dict):

@@ -14,11 +14,10 @@ from pathlib import Path
 import re
 from typing import Any
 
-import yaml
-
 from depth_node import process
 from depth_node.config import Value
 from depth_node.errors import ConfigError
+from depth_node.files import read_yaml
 from depth_node.ros import tuning
 from depth_node.sources.topics import info_topic
 
@@ -102,10 +101,7 @@ def cameras_of(path: str) -> list[Camera]:
     :returns: the cameras.
     :raises ConfigError: the file says something else.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f'{path}: {" ".join(str(error).split())}') from error
+    content = read_yaml(path, raised=ConfigError)
     entries = content.get('cameras') if isinstance(content, dict) else None
     if not isinstance(entries, list) or not entries:
         raise ConfigError(f'{path}: expected a list `cameras:`.', 'See doc/multi_camera.md.')

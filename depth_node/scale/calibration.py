@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from depth_node.errors import ConfigError
-from depth_node.files import replacing, write_error
+from depth_node.files import read_yaml, replacing, write_error
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.fit import Floats
 from depth_node.scale.measurement import relative_sigma
@@ -124,18 +124,12 @@ def read_scale(path: Path) -> ScaleCalibration:
     :returns: what is in it; whether it belongs to the model is for :meth:`ScaleCalibration.check`.
     :raises ConfigError: unreadable, of another format, or holding something impossible.
     """
-    try:
-        fields = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise ConfigError(f'{path}: cannot be read ({error.strerror}).') from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        line = str(error).splitlines()[0]
-        raise ConfigError(f'{path}: is not YAML ({line}).') from error
+    fields = read_yaml(path, raised=ConfigError)
     if not isinstance(fields, dict):
         raise ConfigError(f'{path}: expected a scale calibration, found no mapping.')
     if fields.get('format') != FORMAT:
         raise ConfigError(
-            f'{path}: has format {fields.get("format")!r}; this version reads {FORMAT}.',
+            f'{path}: has format {fields.get("format")!r:.40}; this version reads {FORMAT}.',
             'Calibrate again, or update depth_node.',
         )
     try:

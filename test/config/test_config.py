@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from depth_node.config import Config, parameters
+from depth_node.config import Config, parameters, ParamSpec
 from depth_node.errors import ConfigError
 
 PLACE = [0.1, 0.0, 0.6, -0.5, 0.5, -0.5, 0.5]
@@ -22,8 +22,17 @@ INF = float('inf')
     ('points.stride', 65, 'above the most allowed, 64'),
     ('scale.source', 'lidar', "'lidar' is not one of 'model', 'fixed'"),
     ('model.input_size', '640by192', 'expected WIDTHxHEIGHT'),
-    ('model.scale', INF, 'not a finite number'),
-    ('model.mean', [INF, 0.0, 0.0], 'not a finite number'),
+    ('model.input_size', '9' * 5000, 'a text of 5000 characters'),
+    ('model.input_size', '9' * 3000 + 'x' + '9' * 3000, 'expected'),
+    ('model.input_size', '²', 'expected WIDTHxHEIGHT'),
+    ('model.input_size', '١٢٣', 'expected WIDTHxHEIGHT'),
+    ('model.input_size', True, 'expected str, found bool'),
+    ('points.frame', 'x' * 10**6, 'a text of 1000000 characters'),
+    ('points.frame', 'a\nb\x1b[31m', 'contains control characters'),
+    ('output.frame_id', '\ud7ff\ud800', 'contains control characters'),
+    ('model.scale', INF, 'above the most allowed'),
+    ('model.mean', [INF, 0.0, 0.0], 'above the most allowed'),
+    ('model.std', [0.0, 1.0, 1.0], 'below the least allowed'),
     ('depth.min_range', float('nan'), 'not a number'),
     ('points.transform', [1.0, 2.0], 'expected x y z'),
     ('points.transform', [0.0] * 7, 'expected x y z'),
@@ -49,6 +58,21 @@ def test_an_int_is_a_float_and_a_device_is_a_text() -> None:
     found = Config().replaced({'depth.min_range': 1, 'model.input_size': 308})
     assert (found.depth.min_range, found.model.input_size) == (1.0, '308')
     assert Config().replaced({'points.transform': PLACE}).points.transform == PLACE
+
+
+@pytest.mark.parametrize('value', [True, 'true'])
+def test_true_is_taken_where_the_word_is(value: object) -> None:
+    assert Config().replaced({'input.rectified': value}).input.rectified == 'true'
+    assert Config().replaced({'input.rectified': False}).input.rectified == 'false'
+
+
+@pytest.mark.parametrize(('name', 'default', 'spec'), [
+    pytest.param(*parameter, id=parameter[0]) for parameter in parameters()
+    if isinstance(parameter[1], (int, float, list)) and not isinstance(parameter[1], bool)
+])
+def test_every_number_has_bounds(name: str, default: object, spec: ParamSpec) -> None:
+    assert spec.low is not None, name
+    assert spec.high is not None, name
 
 
 @given(
