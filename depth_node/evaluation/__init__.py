@@ -1,1 +1,1 @@
-"""How good depth is, and how fast it comes: metrics, reports, benchmark."""
+"""Accuracy and speed of depth: metrics, reports, benchmark."""

@@ -1,8 +1,8 @@
 """
-How long a frame takes on this machine, without ROS.
+Benchmark of the time of a frame on this machine, without ROS.
 
 The bare network, the engine and the whole frame are timed alternately in one loop, so that
-whatever else the machine does disturbs all of them alike.
+other load on the machine affects all of them equally.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ HFOV_DEG = 75.0
 @dataclass(frozen=True)
 class Benchmark:
     """
-    What was measured; times in ms.
+    The results of a benchmark; times in ms.
 
-    :param engine: name and version, device and precision in one line.
+    :param engine: description of the engine in one line.
     :param device: CPU or the GPU's name.
     :param precision: of the network.
     :param model: the network's name.
     :param network_size: WIDTHxHEIGHT.
     :param frame_size: WIDTHxHEIGHT of the camera.
-    :param frames: how many were timed.
+    :param frames: number of frames timed.
     :param bare_ms: the network alone on a prepared tensor.
-    :param engine_ms: rgb frame in, prediction of the frame's size out.
-    :param frame_ms: rgb frame in, metres and cloud out.
-    :param overhead_ms: of each frame, what was not the bare network.
-    :param stages_ms: the laps of a frame.
-    :param fps: frames a second of `frame_ms`, one after the other.
-    :param cpu: processor time over wall time of the whole frame; 2 means two busy cores.
-    :param memory_mb: most memory the process has had (resident, MiB).
-    :param allocations: blocks of Python and numpy that a frame allocates and keeps; 0 is steady.
-    :param allocated_kb: the most a frame allocates for a time (KiB).
+    :param engine_ms: from the rgb frame to the prediction at its size.
+    :param frame_ms: from the rgb frame to metric depth and cloud.
+    :param overhead_ms: time of each frame outside the bare network.
+    :param stages_ms: the stages of a frame.
+    :param fps: frames per second for `frame_ms`.
+    :param cpu: CPU time over wall time of the whole frame; 2 means two busy cores.
+    :param memory_mb: peak resident memory of the process (MiB).
+    :param allocations: blocks of Python and numpy that a frame allocates and does not free.
+    :param allocated_kb: peak of temporary allocations of a frame (KiB).
     """
 
     engine: str
@@ -85,13 +85,13 @@ def benchmark(
     """
     Measure one network on frames of the synthetic world.
 
-    :param model: the network; one without a metric scale is given scale 1.
+    :param model: the network; without a metric scale, scale 1 is used.
     :param config: engine, filters and cloud.
     :param size: of the camera's frames (pixels).
-    :param frames: how many to time.
-    :param progress: called after each.
-    :param everything: whether a scan and a color picture are made of every frame too.
-    :returns: what was measured.
+    :param frames: number of frames to time.
+    :param progress: called after each frame.
+    :param everything: whether to make a scan and a color image of every frame, too.
+    :returns: the results.
     :raises EngineError: the engine cannot be opened, or fails.
     """
     camera = Camera.from_hfov(size.width, size.height, HFOV_DEG)
@@ -156,7 +156,7 @@ def _timed(
     frames: int,
     progress: Callable[[], object],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Time both alternately; return milliseconds of each, and processor time of the second."""
+    """Time both alternately; return milliseconds of each, and the CPU time of the second."""
     alone, entire = np.empty(frames), np.empty(frames)
     processor = 0.0
     for n in range(frames):
@@ -173,7 +173,7 @@ def _timed(
 
 
 def _allocations(whole: Callable[[], None], frames: int = 10) -> tuple[int, float]:
-    """Count what a frame allocates; tracing makes it slow, so that it is not timed."""
+    """Count the allocations of a frame; not timed, because tracing is slow."""
     tracemalloc.start()
     try:
         whole()

@@ -1,5 +1,5 @@
 """
-How far a depth image is from the truth, by the field's own measures.
+Standard metrics of depth images against ground truth.
 
 Errors and accuracies are those of Eigen, Puhrsch and Fergus, Depth map prediction from a single
 image using a multi-scale deep network (2014), section 4; `si_log` is the square root of their
@@ -22,7 +22,7 @@ from depth_node.errors import DataError
 
 
 class Crop(str, enum.Enum):
-    """Which part of an image counts."""
+    """The part of an image that is evaluated."""
 
     NONE = 'none'
     GARG = 'garg'
@@ -44,9 +44,9 @@ _BORDERS = {
 
 def crop_window(crop: Crop, height: int, width: int) -> tuple[slice, slice]:
     """
-    Find the rows and columns that count.
+    Return the rows and columns of a crop.
 
-    :param crop: whose habit.
+    :param crop: the crop.
     :param height: rows of the ground truth (pixels).
     :param width: columns of the ground truth (pixels).
     :returns: rows and columns.
@@ -60,7 +60,7 @@ def crop_window(crop: Crop, height: int, width: int) -> tuple[slice, slice]:
 @dataclass(frozen=True)
 class DepthMetrics:
     """
-    Errors of one image, or means over several; d is predicted, t true depth, over n pixels.
+    Metrics of one image, or means over several; d is the predicted, t the true depth.
 
     :param abs_rel: mean of |d - t| / t.
     :param sq_rel: mean of (d - t)^2 / t (m).
@@ -84,18 +84,18 @@ class DepthMetrics:
     @classmethod
     def between(cls, predicted: NDArray[Any], truth: NDArray[Any]) -> DepthMetrics:
         """
-        Measure pixels one by one against their truth.
+        Return the metrics of pixels.
 
         :param predicted: (n,), positive and finite (m).
         :param truth: (n,), positive and finite (m).
-        :returns: the errors.
+        :returns: the metrics.
         :raises DataError: nothing to compare, or values that are not positive and finite.
         """
         d, t = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
         if d.shape != t.shape or not d.size:
-            raise DataError(f'There are {d.size} predicted and {t.size} true depths to compare.')
+            raise DataError(f'{d.size} predicted and {t.size} true depths cannot be compared.')
         if not (np.isfinite(d).all() and np.isfinite(t).all() and min(d.min(), t.min()) > 0):
-            raise DataError('Depths to compare have to be positive and finite.')
+            raise DataError('A depth to compare is not positive and finite. Mask such pixels.')
         off = np.log(d) - np.log(t)
         ratio = np.maximum(d / t, t / d)
         return cls(
@@ -112,11 +112,11 @@ class DepthMetrics:
     @classmethod
     def mean(cls, frames: Sequence[DepthMetrics]) -> DepthMetrics:
         """
-        Average images, each counting the same, as is the habit.
+        Return the means over images with equal weights, as is usual.
 
         :param frames: at least one.
         :returns: the means.
-        :raises DataError: none given.
+        :raises DataError: there are none.
         """
         if not frames:
             raise DataError('There is no frame to average.')
@@ -130,12 +130,12 @@ NAMES = tuple(field.name for field in dataclasses.fields(DepthMetrics))
 @dataclass(frozen=True)
 class Score:
     """
-    One image compared with its truth.
+    The metrics of one image, and how they were computed.
 
-    :param metrics: the errors.
-    :param scale: factor that median scaling applied; 1 without.
-    :param coverage: share of the true pixels for which something was predicted.
-    :param pixels: how many were compared.
+    :param metrics: the metrics.
+    :param scale: factor of median scaling; 1 without it.
+    :param coverage: share of the ground-truth pixels that have a prediction.
+    :param pixels: number of pixels compared.
     """
 
     metrics: DepthMetrics
@@ -155,17 +155,17 @@ def score(
     median_scaling: bool = False,
 ) -> Score:
     """
-    Compare a depth image with its truth, in the order the published evaluations have.
+    Compare a depth image with its ground truth, in the order of the published evaluations.
 
-    True depths outside the range, the crop or the mask do not count. The prediction is scaled,
-    then clamped to the range; its +Inf and -Inf count as the range's ends, its NaN not at all.
+    Ground truth outside the range, the crop or the mask is ignored. The prediction is scaled and
+    then clamped to the range: +Inf and -Inf become the limits of the range, NaN is ignored.
 
     :param predicted: (H, W), z-depth (m), or in any unit with median scaling.
     :param truth: (H, W), z-depth (m); 0, NaN and infinities are unknown.
-    :param nearest: least true depth that counts (m).
-    :param farthest: greatest true depth that counts, the cap (m).
-    :param crop: part of the image that counts.
-    :param mask: (H, W), True where a pixel counts.
+    :param nearest: smallest true depth to evaluate (m).
+    :param farthest: largest true depth to evaluate, the cap (m).
+    :param crop: part of the image to evaluate.
+    :param mask: (H, W), True for pixels to evaluate.
     :param median_scaling: multiply the prediction by median(truth) / median(predicted), as
         Zhou et al., Unsupervised learning of depth and ego-motion from video (2017), do.
     :returns: the comparison.
@@ -173,8 +173,8 @@ def score(
     """
     if predicted.shape != truth.shape or predicted.ndim != 2:
         raise DataError(
-            f'The prediction is {predicted.shape} and the truth {truth.shape}, expected two '
-            'images of one size.'
+            f'The prediction is {predicted.shape} and the truth {truth.shape}, expected images '
+            'of equal size.'
         )
     counts = np.zeros(truth.shape, bool)
     counts[crop_window(crop, *truth.shape)] = True
@@ -187,26 +187,25 @@ def score(
     pixels = int(counts.sum())
     if not pixels:
         raise DataError(
-            f'No pixel has both a truth between {nearest:g} and {farthest:g} m and a prediction.'
+            f'No pixel has a prediction and a true depth between {nearest:g} and {farthest:g} m.'
         )
     d, t = predicted[counts].astype(np.float64), truth[counts].astype(np.float64)
     scale = 1.0
     if median_scaling:
         scale = float(np.median(t) / np.median(d))
         if not (math.isfinite(scale) and scale > 0):
-            raise DataError('The median of the prediction is not a positive number.')
+            raise DataError('The median of the prediction is not positive: it cannot be scaled.')
     d = np.clip(d * scale, nearest, farthest)
     return Score(DepthMetrics.between(d, t), scale, pixels / known, pixels)
 
 
 def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float] | None:
     """
-    Estimate how well a mean over frames is known (percentile bootstrap, Efron 1979).
+    Return the confidence interval of a mean over frames (percentile bootstrap, Efron 1979).
 
     :param values: one per frame.
-    :param seed: of the resampling.
-    :returns: the ends of the 95 % interval of the mean; None with fewer than two frames, which
-        say nothing about that.
+    :param seed: seed of the resampling.
+    :returns: the ends of the 95 % interval of the mean; None for fewer than two frames.
     """
     if len(values) < 2:
         return None

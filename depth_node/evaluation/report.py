@@ -1,4 +1,4 @@
-"""What an evaluation over many frames leaves behind: means, a table, pictures of the errors."""
+"""Reports of an evaluation over many frames: means, a table, error images."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from depth_node.evaluation.metrics import DepthMetrics, interval, NAMES, Score
 from depth_node.files import replacing
 
 UNKNOWN = 96
-"""Gray level of pixels of an error picture without a truth or a prediction."""
+"""Gray level of pixels of an error image without ground truth or prediction."""
 FULL = 4 / 3
-"""Ratio of predicted and true depth at which an error picture is at its deepest color."""
+"""Ratio of predicted and true depth at which the colors of an error image saturate."""
 _NOTHING = 2.0**30
 
 
@@ -28,9 +28,9 @@ class Result:
     """
     One frame of an evaluation.
 
-    :param name: of the frame.
-    :param score: how it compares with its truth.
-    :param scale: what made its metres, median scaling included.
+    :param name: name of the frame.
+    :param score: its metrics.
+    :param scale: factor to metres, including median scaling.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Result:
 
 def summary(results: Sequence[Result]) -> dict[str, Any]:
     """
-    Average frames, each counting the same.
+    Return the means over frames with equal weights.
 
     :param results: one per frame.
-    :returns: the metrics' means by name, `frames`, the median `scale`, the mean `coverage`, the
-        number of `pixels`, and, of two frames or more, `interval95` of the mean of each metric.
-    :raises DataError: no frame.
+    :returns: the means of the metrics by name, `frames`, the median `scale`, the mean
+        `coverage`, the number of `pixels`, and for two frames or more `interval95` of each mean.
+    :raises DataError: there is no frame.
     """
     mean = DepthMetrics.mean([result.score.metrics for result in results])
     columns = {
@@ -64,7 +64,7 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
 
 def write_table(path: Path, results: Sequence[Result]) -> None:
     """
-    Write one row per frame.
+    Write a table with one row per frame.
 
     :param path: of the CSV file.
     :param results: the rows.
@@ -82,11 +82,11 @@ def write_table(path: Path, results: Sequence[Result]) -> None:
 
 def error_picture(predicted: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
     """
-    Draw where and how a prediction is wrong.
+    Draw the errors of a prediction.
 
     :param predicted: (H, W), z-depth (m).
     :param truth: (H, W), z-depth (m), NaN where unknown; sparse truth is drawn as dots.
-    :returns: uint8 (H, W, 3), blue, green, red: white is right, red a third too far or more,
+    :returns: uint8 (H, W, 3), blue, green, red: white is correct, red a third too far or more,
         blue a third too near or more, gray unknown.
     """
     with np.errstate(all='ignore'):

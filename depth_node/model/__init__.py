@@ -1,8 +1,8 @@
 """
-What a network is: its files, its input, and what its output means.
+Description of a network: its files, its input, and the meaning of its output.
 
 A model is an ONNX file and a :class:`ModelSpec`. The spec lives in a sidecar next to the file
-(``NAME.onnx``, ``NAME.json``), in the catalogue, or in options; nothing is guessed silently.
+(``NAME.onnx``, ``NAME.json``), in the catalogue, or in options; nothing is guessed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-Weights that an ONNX file keeps in other files, which must not be just any file of this machine.
+Checks of the external data of an ONNX file: weights in other files.
 
-An engine reads them by itself, wherever the file says; so it is looked at first.
+An engine reads them from whatever path the file contains, so the paths are checked first.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from depth_node.errors import ModelError
 
 def check_external(model: Any, path: Path) -> bool:
     """
-    Refuse external data that is missing or lies outside the folder of the file.
+    Check that external data exists and is inside the folder of the file.
 
     :param model: the ``onnx.ModelProto``, without its external data.
-    :param path: where it came from.
-    :returns: whether it has any.
-    :raises ModelError: it points elsewhere, or to nothing.
+    :param path: the ONNX file.
+    :returns: whether there is any external data.
+    :raises ModelError: it is outside the folder, or missing.
     """
     import onnx
 
@@ -33,7 +33,7 @@ def check_external(model: Any, path: Path) -> bool:
 
 
 def _tensors(model: Any) -> Iterator[Any]:
-    """Walk over every constant of a model, also of the graphs and functions inside it."""
+    """Iterate over all constants of a model, including those of subgraphs and functions."""
     graphs = [model.graph]
     nodes = [node for function in model.functions for node in function.node]
     while graphs or nodes:
@@ -59,11 +59,11 @@ def _check_place(path: Path, location: str | bytes) -> None:
         target = (folder / str(location)).resolve()
     if not named or not target.is_relative_to(folder):
         raise ModelError(
-            f'{path}: points to data outside its folder ({location!r}).',
-            'Keep the external data beside the ONNX file, or do not trust this file.',
+            f'{path}: refers to data outside its folder ({location!r}).',
+            'Put its external data next to it. Do not use a file that you do not trust.',
         )
     if not target.is_file():
         raise ModelError(
             f'{path}: its external data {location!s} is missing.',
-            'Copy it beside the ONNX file.',
+            'Copy it next to the ONNX file.',
         )

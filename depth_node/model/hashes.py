@@ -1,4 +1,4 @@
-"""Hashes of files, checked before anything is run from them."""
+"""Hashes of files, verified before the files are used."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CHUNK = 1 << 20
 
 def hash_of(path: Path, algorithm: str = 'sha256') -> str:
     """
-    Hash a file.
+    Return the hash of a file.
 
     :param path: the file.
-    :param algorithm: as hashlib names it.
+    :param algorithm: its name in hashlib.
     :returns: lower-case hexadecimal digits.
     :raises ModelError: the file cannot be read.
     """
@@ -32,11 +32,11 @@ def hash_of(path: Path, algorithm: str = 'sha256') -> str:
 
 def check_sha256(path: Path, expected: str | None) -> None:
     """
-    Compare a file with the hash it should have.
+    Compare a file with its expected hash.
 
     :param path: the file.
-    :param expected: 64 hexadecimal digits, or None where nothing is known.
-    :raises ModelError: the file is another one, or cannot be read.
+    :param expected: 64 hexadecimal digits, or None if unknown.
+    :raises ModelError: the hash differs, or the file cannot be read.
     """
     if expected is None:
         return
@@ -44,6 +44,6 @@ def check_sha256(path: Path, expected: str | None) -> None:
     if found != expected.lower():
         raise ModelError(
             f'{path}: its SHA-256 is {found}, expected {expected.lower()}.',
-            'It is damaged or another file; fetch it again, or correct the hash in its sidecar '
-            'if the file was changed on purpose.',
+            'It is damaged or a different file. Fetch it again, or correct the hash in its '
+            'sidecar if you changed the file.',
         )

@@ -1,5 +1,5 @@
 """
-What an ONNX file really takes and gives, checked against what this package can run.
+The inputs and outputs of an ONNX file, checked against what this package can run.
 
 The contract: one input float32 [1, 3, h, w], h and w fixed or dynamic; one output [1, h, w] or
 [1, 1, h, w], and optionally outputs named ``confidence`` and ``sky`` of the same shape.
@@ -22,21 +22,21 @@ from depth_node.model.external_data import check_external
 from depth_node.model.spec import LARGEST_SIDE
 
 EXTRAS = ('confidence', 'sky')
-"""Outputs a network may have beside its depth, known by their names."""
+"""Names of the optional outputs in addition to depth."""
 
-_REMEDY = 'Export a network that takes float32 [1, 3, h, w] and gives [1, h, w] or [1, 1, h, w].'
+_REMEDY = 'Export a network with input float32 [1, 3, h, w] and output [1, h, w] or [1, 1, h, w].'
 
 
 @dataclass(frozen=True)
 class NetworkInfo:
     """
-    The ends of a network.
+    The input and outputs of a network.
 
     :param path: the ONNX file.
     :param input: name of its input.
-    :param width: fixed width of the input (pixels), or None when dynamic.
-    :param height: fixed height of the input (pixels), or None when dynamic.
-    :param depth: name of the output that is not an extra.
+    :param width: fixed width of the input (pixels), or None if dynamic.
+    :param height: fixed height of the input (pixels), or None if dynamic.
+    :param depth: name of the depth output.
     :param confidence: name of the confidence output, or None.
     :param sky: name of the sky output, or None.
     :param opset: version of the default operator set.
@@ -53,14 +53,14 @@ class NetworkInfo:
 
     @property
     def size(self) -> Size | None:
-        """The fixed size of the input, or None when a side is dynamic."""
+        """The fixed size of the input, or None if a side is dynamic."""
         if self.width is None or self.height is None:
             return None
         return Size(self.width, self.height)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Every output used: depth first, then confidence and sky where there are any."""
+        """The outputs in use: depth, then confidence and sky if present."""
         return tuple(name for name in (self.depth, self.confidence, self.sky) if name is not None)
 
 
@@ -73,9 +73,9 @@ def load(path: Path, *, weights: bool = True) -> Any:
     Read an ONNX file, refusing external data that lies outside its folder.
 
     :param path: the file.
-    :param weights: whether to read external data as well.
+    :param weights: whether to read external data, too.
     :returns: the ``onnx.ModelProto``.
-    :raises ModelError: missing, not ONNX, or external data missing or outside the folder.
+    :raises ModelError: not readable, not ONNX, or external data missing or outside the folder.
     """
     import onnx
     from onnx.external_data_helper import load_external_data_for_model
@@ -93,7 +93,7 @@ def load(path: Path, *, weights: bool = True) -> Any:
         # protobuf hands out as bytes what is no text
         if not isinstance(name, str):
             raise ModelError(
-                f'{path}: holds a name that is not UTF-8 text ({name!r:.80}).',
+                f'{path}: contains a name that is not UTF-8 text ({name!r:.80}).',
                 'The file is damaged: fetch or export it again.',
             )
     external = check_external(model, path)
@@ -107,13 +107,13 @@ def load(path: Path, *, weights: bool = True) -> Any:
 
 def inspect(path: Path) -> NetworkInfo:
     """
-    Read the ends of a network and check them against the contract.
+    Return the input and outputs of a network, checked against the contract.
 
-    A file that has not changed is read once: with 100 MB of weights inside that takes 0.15 s.
+    An unchanged file is read only once, because 100 MB of weights take 0.15 s.
 
     :param path: the ONNX file.
     :returns: names and sizes.
-    :raises ModelError: not ONNX, or inputs or outputs this package cannot run.
+    :raises ModelError: not ONNX, or inputs or outputs that this package cannot run.
     """
     try:
         status = path.stat()
@@ -129,12 +129,12 @@ def _inspected(path: Path, *_version: int) -> NetworkInfo:
 
 def describe(model: Any, path: Path) -> NetworkInfo:
     """
-    Do what :func:`inspect` does, for a model already read.
+    Return the same as :func:`inspect`, for a loaded model.
 
     :param model: the ``onnx.ModelProto``.
     :param path: where it came from.
     :returns: names and sizes.
-    :raises ModelError: inputs or outputs this package cannot run.
+    :raises ModelError: inputs or outputs that this package cannot run.
     """
     opset = next((o.version for o in model.opset_import if o.domain in ('', 'ai.onnx')), 0)
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -156,7 +156,7 @@ def describe(model: Any, path: Path) -> NetworkInfo:
     if len(depth) != 1:
         raise ModelError(
             f'{path}: has {len(depth)} outputs besides confidence and sky '
-            f'({", ".join(depth)}), expected one.', 'Export it with its depth alone.',
+            f'({", ".join(depth)}), expected one.', 'Export it with a single depth output.',
         )
     return NetworkInfo(
         path, inputs[0].name, width, height, depth[0], extras['confidence'], extras['sky'], opset
@@ -167,22 +167,22 @@ def choose_size(
     spec: ModelSpec, info: NetworkInfo, wanted: str = 'auto', frame: Size | None = None
 ) -> Size:
     """
-    Decide the size the network works at.
+    Choose the input size of the network.
 
-    :param spec: what the sidecar says.
-    :param info: what the file says.
-    :param wanted: ``auto``, a nominal side like 308, or WIDTHxHEIGHT, as ``model.input_size``
-        has it.
-    :param frame: size of the camera's frames (pixels), whose aspect ``auto`` keeps where the
-        network lets it; None where not known yet.
+    :param spec: the description in the sidecar.
+    :param info: the inputs and outputs of the file.
+    :param wanted: ``auto``, a nominal side like 308, or WIDTHxHEIGHT, as in
+        ``model.input_size``.
+    :param frame: size of the camera's frames (pixels), whose aspect ratio ``auto`` keeps if the
+        network allows it; None if unknown.
     :returns: the network's size.
-    :raises ModelError: file, sidecar and wish contradict each other, or nothing says the size.
+    :raises ModelError: file, sidecar and wanted size conflict, or no size is known.
     """
     size = _chosen(spec, info, wanted, frame)
     if max(size) > LARGEST_SIDE:
         raise ModelError(
-            f'{spec.name}: {size} is not a size a network can have.',
-            f'Its sides may have {LARGEST_SIDE} pixels at most.',
+            f'{spec.name}: the size {size} is too large.',
+            f'Choose at most {LARGEST_SIDE} pixels per side.',
         )
     return size
 
@@ -190,8 +190,8 @@ def choose_size(
 def _chosen(spec: ModelSpec, info: NetworkInfo, wanted: str, frame: Size | None) -> Size:
     if spec.input_size is not None and not _fits(spec.input_size, info):
         raise ModelError(
-            f'{info.path}: the network takes {_sides(info)}, its description says '
-            f'{spec.input_size}.', 'Correct input_size in the sidecar, or take the right file.',
+            f'{info.path}: the network size is {_sides(info)}, but its description says '
+            f'{spec.input_size}.', 'Correct input_size in the sidecar, or use the right file.',
         )
     if wanted.isdecimal() and info.size is None:
         side = Size.parse(f'{wanted}x{wanted}')
@@ -202,7 +202,7 @@ def _chosen(spec: ModelSpec, info: NetworkInfo, wanted: str, frame: Size | None)
         size = Size.parse(f'{wanted}x{wanted}' if wanted.isdecimal() else wanted)
         if not _fits(size, info):
             raise ModelError(
-                f'{info.path}: the network takes {_sides(info)}, it cannot run at {size}.',
+                f'{info.path}: the network size is {_sides(info)}, so it cannot run at {size}.',
                 'Set model.input_size to auto, or export the network at that size.',
             )
     elif info.size is not None:
@@ -213,22 +213,22 @@ def _chosen(spec: ModelSpec, info: NetworkInfo, wanted: str, frame: Size | None)
         size = _from_area(spec, info, frame)
     if info.size is None and (size.width % spec.multiple or size.height % spec.multiple):
         raise ModelError(
-            f'{spec.name}: {size} is not made of multiples of {spec.multiple}.',
-            f'Take {_rounded(size.width, spec.multiple)}x{_rounded(size.height, spec.multiple)}.',
+            f'{spec.name}: the sides of {size} are not multiples of {spec.multiple}.',
+            f'Use {_rounded(size.width, spec.multiple)}x{_rounded(size.height, spec.multiple)}.',
         )
     return size
 
 
 def check_plane(info: NetworkInfo, name: str, shape: tuple[int, ...], size: Size) -> None:
     """
-    Check the shape an output really has once the network has run.
+    Check the actual shape of an output after the network has run.
 
-    Exporters can bake an output size into a network whose input says it is dynamic.
+    Exporters can fix the output size of a network whose input is declared as dynamic.
 
     :param info: the network.
     :param name: the output.
-    :param shape: what came out.
-    :param size: the size the network works at.
+    :param shape: its actual shape.
+    :param size: the input size of the network.
     :raises ModelError: not [1, h, w] or [1, 1, h, w] of that size.
     """
     if shape not in ((1, size.height, size.width), (1, 1, size.height, size.width)):
@@ -239,10 +239,10 @@ def check_plane(info: NetworkInfo, name: str, shape: tuple[int, ...], size: Size
 
 
 def _from_area(spec: ModelSpec, info: NetworkInfo, frame: Size | None) -> Size:
-    """Give the nominal area the frame's aspect, rounded to the multiple."""
+    """Return the size with the frame's aspect ratio and the nominal area, rounded."""
     if spec.nominal_size is None:
         raise ModelError(
-            f'{spec.name}: the network takes any size and its description names none.',
+            f'{spec.name}: the network accepts any size, and its description has none.',
             'Set model.input_size, or nominal_size in the sidecar.',
         )
     frame = frame or spec.nominal_size
@@ -256,7 +256,7 @@ def _from_area(spec: ModelSpec, info: NetworkInfo, frame: Size | None) -> Size:
 
 
 def _has_side(size: Size, spec: ModelSpec, side: int) -> bool:
-    """Whether a network was made for a nominal side; its own were rounded to the multiple."""
+    """Return whether a size is that of a nominal side, rounded to the multiple."""
     return abs(math.sqrt(size.width * size.height) - side) <= spec.multiple
 
 

@@ -1,4 +1,4 @@
-"""Whether a graph normalises its own input, so that it is not done twice."""
+"""Detection of graphs that normalize their input, so that it is not normalized twice."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TRANSPARENT = ('Cast', 'Identity', 'Reshape', 'Unsqueeze', 'Squeeze', 'Flatten'
 
 def has_normalization(path: Path) -> bool:
     """
-    Look whether the first thing a graph does to its input is to subtract a mean.
+    Return whether a graph first subtracts a mean from its input.
 
     :param path: the ONNX file.
-    :returns: whether it is; see :func:`subtracts_mean`.
+    :returns: whether it does; see :func:`subtracts_mean`.
     :raises ModelError: the file cannot be read.
     """
     from depth_node.model.network import load
@@ -30,7 +30,7 @@ def has_normalization(path: Path) -> bool:
 
 def subtracts_mean(model: Any) -> bool:
     """
-    Do what :func:`has_normalization` does, for a graph already read.
+    Return the same as :func:`has_normalization`, for a loaded model.
 
     :param model: the ``onnx.ModelProto``; weights in other files are not needed.
     :returns: whether an addition or subtraction of one or three constants comes first, before
@@ -60,24 +60,24 @@ def subtracts_mean(model: Any) -> bool:
 
 def check_normalization(model: Any, spec: ModelSpec, path: Path) -> None:
     """
-    Refuse a description that has the input normalised twice.
+    Check that the input is not normalized twice.
 
     :param model: the ``onnx.ModelProto``.
     :param spec: its description.
-    :param path: the file, for the error.
+    :param path: the file, for the error message.
     :raises ModelError: graph and description both subtract a mean.
     """
     if any(spec.mean) and subtracts_mean(model):
         mean = ','.join(f'{value:g}' for value in spec.mean)
         raise ModelError(
-            f'{path}: the network subtracts a mean from its input by itself, and its description '
-            f'says mean {mean}: it would be done twice.',
+            f'{path}: the network subtracts a mean from its input itself, and its description has '
+            f'mean {mean}: it would be subtracted twice.',
             'Set mean to 0,0,0 and std to 1,1,1.',
         )
 
 
 def _constants(model: Any) -> dict[str, NDArray[Any]]:
-    """Collect the small constants of a graph; long ones are weights and of no interest."""
+    """Return the small constants of a graph; large ones are weights."""
     from onnx import numpy_helper, TensorProto
 
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}

@@ -1,4 +1,4 @@
-"""What a network says about one frame, before it means metres."""
+"""The output of a network for one frame, before conversion to metres."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 @dataclass
 class Prediction:
     """
-    Buffers one inference fills; the caller owns them and may reuse them for every frame.
+    Buffers that an inference fills; the caller owns them and may reuse them.
 
-    :param values: float32 (H, W), the network's own unit (see ``OutputKind``), at the size of
-        the camera's frame.
-    :param confidence: float32 (H, W), larger is surer, or None when the network has none.
-    :param sky: float32 (H, W), 0 to 1, the share of sky, or None when the network has none.
+    :param values: float32 (H, W), in the unit of the network (see ``OutputKind``), at the size
+        of the camera's frame.
+    :param confidence: float32 (H, W), larger is more confident, or None.
+    :param sky: float32 (H, W), 0 to 1, probability of sky, or None.
     """
 
     values: NDArray[np.float32]
@@ -28,13 +28,13 @@ class Prediction:
         cls, height: int, width: int, *, confidence: bool = False, sky: bool = False
     ) -> Prediction:
         """
-        Allocate buffers for frames of one size; their content is undefined until filled.
+        Return buffers for frames of one size; their content is undefined until filled.
 
         :param height: rows of the camera's frame (pixels).
         :param width: columns of the camera's frame (pixels).
         :param confidence: whether the network has a ``confidence`` output.
         :param sky: whether the network has a ``sky`` output.
-        :returns: a prediction with the buffers asked for.
+        :returns: a prediction with these buffers.
         """
         def plane() -> NDArray[np.float32]:
             return np.empty((height, width), np.float32)

@@ -1,4 +1,4 @@
-"""Reading what a network is from JSON or from options, strictly."""
+"""Strict parsing of a network's description from JSON or options."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _TYPES: dict[str, type] = {
 
 def spec_from_mapping(name: str, fields: Mapping[str, Any], where: str) -> ModelSpec:
     """
-    Make a spec from plain values, as JSON has them.
+    Return the spec for plain values, as in JSON.
 
-    :param name: used when the mapping has no name.
+    :param name: used if the mapping has no name.
     :param fields: field name to value; see :class:`ModelSpec`.
-    :param where: the file or option list the values came from, for errors.
+    :param where: the file or options with the values, for error messages.
     :returns: the spec.
     :raises ModelError: an unknown field, a missing kind, a value of the wrong type or range.
     """
@@ -56,10 +56,10 @@ def spec_from_mapping(name: str, fields: Mapping[str, Any], where: str) -> Model
             values[key] = _number(key, value, where)
         else:
             known = ', '.join([*_ENUMS, *_TUPLES, *_TYPES, *_NUMBERS])
-            raise ModelError(f'{where}: unknown field {key!r}.', f'Known are {known}.')
+            raise ModelError(f'{where}: unknown field {key!r}.', f'Use one of {known}.')
     if 'kind' not in values:
         kinds = ', '.join(kind.value for kind in OutputKind)
-        raise ModelError(f'{where}: kind is missing.', f'It is one of {kinds}.')
+        raise ModelError(f'{where}: kind is missing.', f'Set it to one of {kinds}.')
     return ModelSpec(**values)
 
 
@@ -88,18 +88,18 @@ def _tuple_value(key: str, value: Any, where: str) -> tuple[float, ...] | Size:
     floats = tuple(_number(key, n, where) for n in numbers)
     if count == 2:
         if not all(type(n) is int for n in numbers):
-            raise ModelError(f'{where}: {key} is {value!r}, expected whole numbers of pixels.')
+            raise ModelError(f'{where}: {key} is {value!r}, expected integers (pixels).')
         return Size(*numbers)
     return floats
 
 
 def read_sidecar(path: Path) -> ModelSpec:
     """
-    Read the description beside an ONNX file.
+    Read the sidecar of an ONNX file.
 
     :param path: the JSON file.
     :returns: the spec in it.
-    :raises ModelError: unreadable, not JSON, of a newer format, or not a valid description.
+    :raises ModelError: not readable, not JSON, of a newer format, or not a valid description.
     """
     try:
         fields = json.loads(read_text(path, raised=ModelError))
@@ -110,7 +110,7 @@ def read_sidecar(path: Path) -> ModelSpec:
     found = fields.pop('format', SIDECAR_FORMAT)
     if found != SIDECAR_FORMAT:
         raise ModelError(
-            f'{path}: has format {found!r}; this version reads {SIDECAR_FORMAT}.',
+            f'{path}: has format {found!r}, but this version reads {SIDECAR_FORMAT}.',
             'Update depth_node, or write the sidecar again.',
         )
     return spec_from_mapping(path.stem, fields, str(path))

@@ -1,8 +1,8 @@
 """
-What a network is: its files, its input, and what its output means.
+Description of a network: its files, its input, and the meaning of its output.
 
-A model is an ONNX file and a :class:`ModelSpec`. The spec lives in a sidecar beside the file
-(``NAME.onnx``, ``NAME.json``), in the catalogue, or in options; nothing is guessed silently.
+A model is an ONNX file and a :class:`ModelSpec`. The spec lives in a sidecar next to the file
+(``NAME.onnx``, ``NAME.json``), in the catalogue, or in options; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from depth_node.image.size import Size
 
 SIDECAR_FORMAT = 1
 LARGEST_SIDE = 8192
-"""Of a network's input (pixels): what claims more is damaged or malicious."""
+"""Maximum side of a network's input (pixels); larger values are damaged or malicious."""
 
 
 class OutputKind(str, enum.Enum):
@@ -33,27 +33,27 @@ class OutputKind(str, enum.Enum):
 
     @property
     def is_metric(self) -> bool:
-        """Whether metres come out without anybody giving a scale."""
+        """Whether the output is metric without a scale."""
         return self in (OutputKind.METRIC_DEPTH, OutputKind.CANONICAL_DEPTH)
 
     @property
     def has_shift(self) -> bool:
-        """Whether scale and shift are both unknown (otherwise only the scale is)."""
+        """Whether a shift is unknown in addition to the scale."""
         return self in (OutputKind.RELATIVE_DEPTH, OutputKind.RELATIVE_DISPARITY)
 
     @property
     def is_disparity(self) -> bool:
-        """Whether near is large."""
+        """Whether values are larger for nearer points."""
         return self in (OutputKind.SIGMOID_DISPARITY, OutputKind.RELATIVE_DISPARITY)
 
 
 class Aspect(str, enum.Enum):
-    """How a network of fixed size takes a frame of another aspect."""
+    """How frames of another aspect ratio are fitted to a network of fixed size."""
 
     SQUASH = 'squash'
-    """Stretch both axes to fit, as Monodepth2 does."""
+    """Scale both axes independently, as in Monodepth2."""
     CROP = 'crop'
-    """Keep the aspect, cover the network's input, and lose the longer sides."""
+    """Keep the aspect ratio and crop the longer side."""
 
 
 class Interpolation(str, enum.Enum):
@@ -69,31 +69,31 @@ class Interpolation(str, enum.Enum):
 @dataclass(frozen=True)
 class ModelSpec:
     """
-    What has to be known about a network besides its weights.
+    The properties of a network in addition to its weights.
 
-    :param name: catalogue name, or the file's stem.
-    :param kind: what the output means.
-    :param input_size: the size the network was made for; None only while it is chosen per
-        camera from `nominal_size` and `multiple`.
+    :param name: catalogue name, or stem of the file name.
+    :param kind: meaning of the output.
+    :param input_size: the fixed size of the network; None if it is chosen for each camera from
+        `nominal_size` and `multiple`.
     :param nominal_size: the training size, whose area `auto` keeps.
     :param multiple: width and height of the network are multiples of this (pixels).
-    :param aspect: what happens to frames of another aspect.
-    :param interpolation: the way of resizing to the network's size.
-    :param mean: per-channel mean subtracted from values 0 to 1, in the network's order.
-    :param std: per-channel deviation divided by, in the network's order.
-    :param bgr: whether the network takes its channels in blue, green, red order.
+    :param aspect: how frames of another aspect ratio are fitted.
+    :param interpolation: interpolation when resizing to the network's size.
+    :param mean: per-channel mean of values 0 to 1, in the channel order of the network.
+    :param std: per-channel standard deviation, in the channel order of the network.
+    :param bgr: whether the channel order of the network is blue, green, red.
     :param min_depth: nearest depth of a sigmoid disparity (m, before the scale).
     :param max_depth: farthest depth of a sigmoid disparity (m, before the scale), or the range
         a metric network can express (m).
-    :param scale: the scale that makes metres, where the weights have one (5.4 for
-        stereo-trained Monodepth2), else None.
-    :param train_focal: vertical focal length the metres were learned at (pixels at network
-        size), or None where unknown or meaningless.
-    :param sky_threshold: share of sky from which a pixel counts as sky, for networks with a
-        ``sky`` output.
+    :param scale: factor to metres, for weights that have one (5.4 for stereo-trained
+        Monodepth2), or None.
+    :param train_focal: vertical focal length of the training data (pixels at network size), or
+        None if unknown or irrelevant.
+    :param sky_threshold: sky probability above which a pixel counts as sky, for networks with
+        a ``sky`` output.
     :param licence: SPDX identifier, or a short name.
-    :param commercial: whether the licence allows commercial use; None where unknown.
-    :param sha256: of the ONNX file, or None where not pinned.
+    :param commercial: whether the licence allows commercial use; None if unknown.
+    :param sha256: hash of the ONNX file, or None if not pinned.
     """
 
     name: str
@@ -116,19 +116,19 @@ class ModelSpec:
     sha256: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse values no network can have."""
+        """Check that the values are possible."""
         for name in ('min_depth', 'max_depth', 'scale', 'train_focal'):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ModelError(f'{self.name}: {name} is {value}, expected a positive number.')
         if self.min_depth >= self.max_depth:
             raise ModelError(
-                f'{self.name}: min_depth {self.min_depth:g} m is not below max_depth '
-                f'{self.max_depth:g} m.'
+                f'{self.name}: min_depth is {self.min_depth:g} m, expected less than max_depth, '
+                f'which is {self.max_depth:g} m.'
             )
         if not 0 <= self.sky_threshold <= 1:
             raise ModelError(
-                f'{self.name}: sky_threshold is {self.sky_threshold}, expected a share of 0 to 1.'
+                f'{self.name}: sky_threshold is {self.sky_threshold}, expected 0 to 1.'
             )
         if not all(math.isfinite(m) for m in self.mean):
             raise ModelError(f'{self.name}: mean is {self.mean}, expected three numbers.')
@@ -138,16 +138,16 @@ class ModelSpec:
             raise ModelError(f'{self.name}: multiple is {self.multiple}, expected 1 or more.')
         for size in (self.input_size, self.nominal_size):
             if size is not None and not all(0 < side <= LARGEST_SIDE for side in size):
-                raise ModelError(f'{self.name}: {size} is not a size a network can have.')
+                raise ModelError(f'{self.name}: the size {size} is not possible.')
 
     @property
     def reach(self) -> float:
-        """How far its metres go (m): a metric network's own range, 100 m for the others."""
+        """Maximum depth (m): the range of a metric network, 100 m for others."""
         return self.max_depth if self.kind.is_metric else 100.0
 
     def to_json(self) -> str:
         """
-        Write the spec as a sidecar.
+        Return the spec as the text of a sidecar.
 
         :returns: JSON text that :func:`read_sidecar` reads back unchanged.
         """
@@ -162,10 +162,10 @@ class ModelSpec:
 @dataclass(frozen=True)
 class Model:
     """
-    A network on disk, ready for an engine.
+    A network on disk.
 
     :param path: the ONNX file.
-    :param spec: what it is.
+    :param spec: its description.
     """
 
     path: Path

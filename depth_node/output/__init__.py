@@ -1,1 +1,1 @@
-"""Files for people: pictures, arrays, point clouds."""
+"""Output files: images, arrays, point clouds."""

@@ -1,4 +1,4 @@
-"""Point clouds as PLY files, which MeshLab, CloudCompare and Open3D open."""
+"""Point clouds as PLY files, for MeshLab, CloudCompare and Open3D."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def write_ply(
     """
     Write points as binary little-endian PLY.
 
-    :param path: the file; written beside it and renamed, so that it is whole or not there.
-    :param points: float32 (N, 3), m; all finite, since viewers stumble over NaN.
+    :param path: the file, written atomically.
+    :param points: float32 (N, 3), m; all finite, because viewers do not accept NaN.
     :param rgb: uint8 (N, 3), or None for points without color.
-    :raises DataError: points that are not finite, colors of another number, or no place to write.
+    :raises DataError: points that are not finite, another number of colors, or a write error.
     """
     fields = [(axis, '<f4') for axis in 'xyz']
     if rgb is not None:

@@ -1,8 +1,8 @@
 """
-Depth and clouds as files that other programs read.
+Depth and clouds as files for other programs.
 
 `*_depth.png` is 16-bit millimetres with 0 for invalid (REP-118's other encoding), `*_depth.npy`
-float32 metres, `*.ply` a binary point cloud as MeshLab, CloudCompare and Open3D open it.
+float32 metres, `*.ply` a binary point cloud for MeshLab, CloudCompare and Open3D.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def write_npy(path: Path, values: NDArray[Any]) -> None:
     Write an array.
 
     :param path: NAME.npy.
-    :param values: any.
+    :param values: any array.
     :raises DataError: it cannot be written.
     """
     with replacing(path) as temporary, temporary.open('wb') as file:
@@ -44,7 +44,7 @@ def write_picture(path: Path, picture: NDArray[Any]) -> None:
     with replacing(path) as temporary:
         good, data = cv2.imencode('.png', picture)
         if not good:
-            raise DataError(f'{path}: OpenCV cannot write this picture.')
+            raise DataError(f'{path}: OpenCV cannot write this image. Check the file name.')
         temporary.write_bytes(data.tobytes())
 
 
@@ -53,7 +53,7 @@ def write_millimetres(path: Path, depth: NDArray[np.float32]) -> None:
     Write depth as a 16-bit PNG.
 
     :param path: NAME.png.
-    :param depth: float32 (H, W) (m); what is not finite or beyond 65.535 m becomes 0.
+    :param depth: float32 (H, W) (m); values that are not finite or exceed 65.535 m become 0.
     :raises DataError: it cannot be written.
     """
     write_picture(path, to_millimetres(depth))
@@ -63,11 +63,11 @@ def write_cloud(
     path: Path, depth: NDArray[np.float32], maker: CloudMaker, rgb: NDArray[np.uint8]
 ) -> None:
     """
-    Write the visible points with their colors.
+    Write the visible points with their colors as PLY.
 
     :param path: NAME.ply.
-    :param depth: float32 (H, W), z-depth (m); pixels without a finite one give no point.
-    :param maker: of the camera.
+    :param depth: float32 (H, W), z-depth (m); pixels that are not finite have no point.
+    :param maker: computes the points of the camera.
     :param rgb: uint8 (H, W, 3).
     :raises DataError: it cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Frames of a rosbag (ROS 1 or 2), read with the rosbags library: no ROS needed."""
+"""Frames from a rosbag (ROS 1 or 2), read with the rosbags library, without ROS."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ INFO = 'sensor_msgs/msg/CameraInfo'
 @dataclass(frozen=True)
 class Bag:
     """
-    The images of one topic, each with the CameraInfo last sent before it.
+    The images of one topic, each with the latest CameraInfo before it.
 
     :param path: the bag: a folder with metadata.yaml, or an .mcap, .db3 or .bag file.
-    :param camera: calibration to use instead of the bag's, or None.
-    :param topic: image topic; empty: the first with a color image.
+    :param camera: calibration to use instead of that of the bag, or None.
+    :param topic: image topic; empty: the first with color images.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Bag:
 
     @property
     def name(self) -> str:
-        """The bag's file or folder."""
+        """File or folder of the bag."""
         return self.path.name
 
     @property
@@ -49,7 +49,7 @@ class Bag:
             return int(self._connection(reader).msgcount)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Read the images in the order of the bag."""
+        """Iterate over the images in the order of the bag."""
         with opened(self.path) as reader:
             image = self._connection(reader)
             topic = info_topic(image.topic)
@@ -86,12 +86,12 @@ class Bag:
             images = [c for c in images if c.topic == self.topic]
             if not images:
                 raise DataError(
-                    f'{self.path}: has no image topic {self.topic}; its image topics: {names}.'
+                    f'{self.path}: has no image topic {self.topic}. It has {names}.'
                 )
         # a depth image is an Image too, but no picture to predict from
         colored = [c for c in images if 'depth' not in c.topic] or images
         if not colored:
-            raise DataError(f'{self.path}: holds no Image or CompressedImage.')
+            raise DataError(f'{self.path}: contains no Image or CompressedImage messages.')
         return min(colored, key=lambda c: (c.msgtype != RAW, c.topic))
 
 
@@ -101,8 +101,8 @@ def camera_of(info: Any, image_topic: str) -> Camera | None:
 
     :param info: the message, of ROS 1 or 2.
     :param image_topic: its images are rectified when the name says so.
-    :returns: the camera; None when it is not calibrated.
-    :raises DataError: numbers no camera has.
+    :returns: the camera; None if it is not calibrated.
+    :raises DataError: the numbers are impossible.
     """
     # ROS 1 has capital letters
     d, k, p = (
@@ -125,9 +125,9 @@ def rgb_of(message: Any, kind: str) -> NDArray[np.uint8]:
     Decode an image message.
 
     :param message: Image or CompressedImage.
-    :param kind: which.
+    :param kind: its message type.
     :returns: uint8 (H, W, 3).
-    :raises DataError: an encoding without colors, or bytes that are not such an image.
+    :raises DataError: an encoding without color, or bytes that do not match it.
     """
     if kind == COMPRESSED:
         return decode_message(message.data, message.format)
@@ -152,7 +152,7 @@ def opened(path: Path) -> Iterator[Any]:
         from rosbags.typesys import get_typestore, Stores
     except ImportError as error:
         raise DataError(
-            f'{path}: reading a rosbag needs the package rosbags.',
+            f'{path}: reading a rosbag requires the package rosbags.',
             "Install it: pip install 'depth_node[frames]'.",
         ) from error
     folder = path if path.is_dir() or path.suffix in ('.bag', '.mcap') else path.parent
@@ -166,4 +166,4 @@ def opened(path: Path) -> Iterator[Any]:
     except Exception as error:
         # a damaged bag makes rosbags raise whatever its parsers run into, MemoryError included
         what = f'{type(error).__name__}: {error}' if str(error) else type(error).__name__
-        raise DataError(f'{path}: is not a rosbag that can be read ({what}).') from error
+        raise DataError(f'{path}: is not a readable rosbag ({what}).') from error

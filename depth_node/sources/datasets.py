@@ -1,5 +1,5 @@
 """
-Datasets with ground truth, as their authors lay them out on disk.
+Data sets with ground truth, in the folder layouts of their authors.
 
 Depth is z-depth in metres, NaN where nothing was measured. Poses are camera to world.
 """
@@ -66,20 +66,20 @@ class Dataset(Sequence[Sample]):
         return self.read(self.names[index])
 
     def __iter__(self) -> Iterator[Sample]:
-        """Read one after the other."""
+        """Iterate over the samples, reading one at a time."""
         return map(self.read, self.names)
 
 
 def kitti_object(folder: Path) -> Dataset:
     """
-    Open KITTI's object detection layout: image_2, velodyne and calib with files of one name.
+    Open KITTI's object detection layout: image_2, velodyne and calib with equal file names.
 
-    Truth are the lidar's returns, projected into camera 2 (Geiger et al., Are we ready for
-    autonomous driving, 2012), the nearest where several fall on a pixel.
+    The ground truth are the returns of the lidar, projected into camera 2 (Geiger et al., Are we
+    ready for autonomous driving, 2012); the nearest if several fall on a pixel.
 
-    :param folder: that holds the three.
+    :param folder: the folder with the three.
     :returns: the frames.
-    :raises DataError: a folder or file is missing; reading a sample: broken files.
+    :raises DataError: a folder or file is missing; when reading a sample: damaged files.
     """
     names = _stems(folder / 'image_2', IMAGES)
 
@@ -100,12 +100,12 @@ def kitti_object(folder: Path) -> Dataset:
 
 def read_kitti_calibration(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Read a calibration of KITTI's object detection.
+    Read a calibration file of KITTI's object detection.
 
     :param path: calib/NAME.txt.
     :returns: P2, (3, 4), from the rectified frame of camera 0 to pixels of camera 2, and
         R0_rect Tr_velo_to_cam, (4, 4), from the lidar to the rectified frame.
-    :raises DataError: unreadable, or a matrix is missing.
+    :raises DataError: the file cannot be read, or a matrix is missing.
     """
     rows = {}
     for line in _text(path).splitlines():
@@ -126,12 +126,12 @@ def read_kitti_calibration(path: Path) -> tuple[NDArray[np.float64], NDArray[np.
 
 def splat(pixels: NDArray[np.float64], height: int, width: int) -> Depth:
     """
-    Make a sparse depth image of projected points.
+    Return a sparse depth image of projected points.
 
     :param pixels: (3, n), homogeneous: column times z, row times z, z (m).
     :param height: rows (pixels).
     :param width: columns (pixels).
-    :returns: float32 (H, W), the nearest z of each pixel (m), NaN where there is none.
+    :returns: float32 (H, W), the smallest z of each pixel (m), NaN where there is none.
     """
     pixels = pixels[:, pixels[2] > 0]
     z = pixels[2]
@@ -176,13 +176,13 @@ def kitti_sequence(folder: Path) -> Dataset:
 
 def rgbd(folder: Path, camera: Camera | None = None, *, depth_scale: float = 1000.0) -> Dataset:
     """
-    Open an RGB-D layout: color, depth (registered to it) with files of one name, and pose.txt.
+    Open an RGB-D layout: color and registered depth with equal file names, and pose.txt.
 
-    :param folder: that holds them; pose.txt (x y z qx qy qz qw in each line) may be absent.
-    :param camera: of the color images, or None.
-    :param depth_scale: stored units in a metre, for files of whole numbers; 0 is unknown.
+    :param folder: the folder with them; pose.txt (x y z qx qy qz qw in each line) is optional.
+    :param camera: camera of the color images, or None.
+    :param depth_scale: units per metre, for integer files; 0 is unknown.
     :returns: the frames.
-    :raises DataError: a folder is missing or files do not pair up.
+    :raises DataError: a folder is missing, or the files do not match.
     """
     names = _stems(folder / 'color', IMAGES)
     poses: dict[str, NDArray[np.float64]] = {}
@@ -210,14 +210,14 @@ def synthetic(
     hfov: tuple[float, float] = (50.0, 90.0), height: tuple[float, float] = (0.3, 1.5),
 ) -> Dataset:
     """
-    Open views of synthetic worlds from random places, with exact depth.
+    Open views of synthetic worlds from random poses, with exact depth.
 
-    :param seeds: of the worlds.
-    :param views: of each world.
+    :param seeds: seeds of the worlds.
+    :param views: number of views of each world.
     :param size: width and height (pixels).
-    :param hfov: least and greatest field of view, drawn for each view (deg).
-    :param height: least and greatest height of the camera (m).
-    :returns: the frames; the same seeds give the same ones.
+    :param hfov: smallest and largest field of view, random for each view (deg).
+    :param height: smallest and largest height of the camera (m).
+    :returns: the frames, which depend only on the seeds.
     """
     def read(name: str) -> Sample:
         seed, number = (int(part) for part in name.split('_'))
@@ -232,11 +232,11 @@ def synthetic(
 
 def prediction_pairs(folder: Path) -> list[tuple[str, Path, Path]]:
     """
-    Pair predicted with true depth: folders ``predictions`` and ``truth`` of .npy files.
+    Match predicted with true depth: .npy files in ``predictions`` and ``truth``.
 
-    :param folder: that holds the two.
-    :returns: name, predicted and true file of each pair; NAME_depth.npy, as `predict` writes
-        it, pairs with NAME.npy.
+    :param folder: the folder with the two.
+    :returns: name, predicted and true file of each pair; NAME_depth.npy, as written by
+        `predict`, is matched with NAME.npy.
     :raises DataError: a folder is missing, or a prediction has no truth.
     """
     def files(side: str) -> dict[str, Path]:
@@ -257,7 +257,7 @@ def _stems(folder: Path, suffixes: Sequence[str]) -> tuple[str, ...]:
         raise DataError(f'{folder}: no such folder.')
     names = {path.stem for path in folder.iterdir() if path.suffix.lower() in suffixes}
     if not names:
-        raise DataError(f'{folder}: holds none of {", ".join(suffixes)}.')
+        raise DataError(f'{folder}: contains no {", ".join(suffixes)} file.')
     return tuple(sorted(names, key=lambda name: (len(name), name) if name.isdecimal()
                         else (1000, name)))
 
@@ -284,19 +284,19 @@ def _array(path: Path, kind: type[np.float32], columns: int) -> NDArray[np.float
     except OSError as error:
         raise DataError(f'{path}: cannot be read ({error.strerror}).') from error
     if not values.size or values.size % columns:
-        raise DataError(f'{path}: holds {values.size} numbers, expected rows of {columns}.')
+        raise DataError(f'{path}: contains {values.size} numbers, expected rows of {columns}.')
     return values.reshape(-1, columns)
 
 
 def _pose(line: str, folder: Path) -> NDArray[np.float64]:
-    """Read x y z qx qy qz qw."""
+    """Parse x y z qx qy qz qw."""
     try:
         x, y, z, qx, qy, qz, qw = (float(word) for word in line.split())
     except ValueError:
         raise DataError(f'{folder / "pose.txt"}: {line!r} is not x y z qx qy qz qw.') from None
     size = float(np.linalg.norm([qx, qy, qz, qw]))
     if not (np.isfinite([x, y, z]).all() and np.isfinite(size) and size > 0):
-        raise DataError(f'{folder / "pose.txt"}: {line!r} holds no rotation.')
+        raise DataError(f'{folder / "pose.txt"}: the quaternion of {line!r} is zero.')
     axis, angle = np.array([qx, qy, qz]) / size, qw / size
     length = float(np.linalg.norm(axis))
     turn = axis / length * 2 * np.arctan2(length, angle) if length else axis

@@ -35,12 +35,12 @@ class Frame:
 
 def fitted(camera: Camera | None, rgb: NDArray[np.uint8]) -> Camera | None:
     """
-    Bring a calibration to the size of a picture.
+    Return a calibration at the size of an image.
 
-    :param camera: made at this size, or at another size of the same aspect; or None.
+    :param camera: for this size, or for another size of the same aspect ratio; or None.
     :param rgb: (H, W, 3).
-    :returns: the camera of this picture, or None.
-    :raises DataError: the aspects differ.
+    :returns: the camera of this image, or None.
+    :raises DataError: the aspect ratios differ.
     """
     if camera is None:
         return None

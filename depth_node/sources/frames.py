@@ -1,5 +1,5 @@
 """
-Where frames come from: a folder, a video, a camera, a rosbag, the synthetic world.
+Sources of frames: a folder, a video, a device, a rosbag, the synthetic world.
 
 Every source is iterable, again and again, and gives (stamp, rgb, camera) without ROS.
 """
@@ -26,7 +26,7 @@ from depth_node.world import World
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.pgm', '.ppm')
 BAGS = ('.mcap', '.db3', '.bag')
 RATE = 30.0
-"""Frames per second where a source does not say."""
+"""Frames per second if the source does not define it."""
 
 
 class FrameSource(Protocol):
@@ -50,21 +50,21 @@ def open_source(
     text: str | Path, camera: Camera | None = None, *, rate: float = RATE, topic: str = ''
 ) -> FrameSource:
     """
-    Find out what a text means and open it.
+    Open the source of frames that a text names.
 
     :param text: a folder of images, an image, a video, a rosbag (folder or file), a camera
         device (``/dev/video0`` or its number), or ``world`` or ``world:SEED``.
-    :param camera: whose calibration applies; bags and the world bring their own.
+    :param camera: the calibration to use; bags and the world have their own.
     :param rate: frames per second of folders and of the world (Hz).
     :param topic: image topic of a bag; empty: its first.
     :returns: the source.
-    :raises DataError: there is no such thing, or it cannot be read.
+    :raises DataError: there is no such source, or it cannot be read.
     """
     text = str(text)
     if text == 'world' or text.startswith('world:'):
         seed = text.partition(':')[2] or '0'
         if not seed.isdecimal():
-            raise DataError(f'{text}: the seed is {seed!r}, expected a whole number.')
+            raise DataError(f'{text}: the seed is {seed!r}, expected an integer.')
         return WorldSource(World(int(seed)), camera or Camera.from_hfov(320, 240, 75), rate)
     if text.isdecimal() or text.startswith('/dev/video'):
         return Device(int(text.removeprefix('/dev/video') or 0), camera)
@@ -84,9 +84,9 @@ def open_source(
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """
-    Read a picture; its EXIF orientation is left alone, as the calibration is the sensor's.
+    Read an image without applying its EXIF orientation (the calibration is the sensor's).
 
-    :param path: of any format OpenCV reads; 16-bit and grey ones become 8-bit rgb.
+    :param path: any format that OpenCV reads; 16-bit and gray images become 8-bit rgb.
     :returns: uint8 (H, W, 3).
     :raises DataError: it cannot be read.
     """
@@ -100,16 +100,16 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     except cv2.error as error:
         raise DataError(f'{path}: cannot be decoded ({error.err}).') from error
     if bgr is None:
-        raise DataError(f'{path}: is not an image that can be decoded.')
+        raise DataError(f'{path}: is not a decodable image.')
     if bgr.size == 3:
-        raise DataError(f'{path}: is a single pixel, expected a picture.')
+        raise DataError(f'{path}: is a single pixel, expected at least two.')
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
 
 
 @dataclass(frozen=True)
 class ImageFolder:
     """
-    Image files, in the order of the numbers in their names.
+    Image files, ordered by the numbers in their names.
 
     :param paths: the files.
     :param name: for people.
@@ -128,7 +128,7 @@ class ImageFolder:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Read them one by one."""
+        """Iterate over the images, reading one at a time."""
         for index, path in enumerate(self.paths):
             rgb = read_rgb(path)
             stamp = int(index * SECOND / self.rate)
@@ -138,7 +138,7 @@ class ImageFolder:
 @dataclass(frozen=True)
 class Video:
     """
-    A video file, or whatever else OpenCV opens.
+    A video file, or anything else that OpenCV can open.
 
     :param path: the file.
     :param camera: that took it, or None.
@@ -149,12 +149,12 @@ class Video:
 
     @property
     def name(self) -> str:
-        """The file's name."""
+        """Name of the file."""
         return self.path.name
 
     @property
     def count(self) -> int | None:
-        """Number of frames the container says it holds."""
+        """Number of frames declared by the container."""
         frames = int(self._open().get(cv2.CAP_PROP_FRAME_COUNT))
         return frames if frames > 0 else None
 
@@ -165,7 +165,7 @@ class Video:
         return capture
 
     def __iter__(self) -> Iterator[Frame]:
-        """Decode the frames one by one."""
+        """Iterate over the frames, decoding one at a time."""
         capture = self._open()
         rate = capture.get(cv2.CAP_PROP_FPS)
         if not (math.isfinite(rate) and rate > 0):
@@ -183,13 +183,13 @@ class Video:
         finally:
             capture.release()
         if not index:
-            raise DataError(f'{self.path}: holds no frame that can be decoded.')
+            raise DataError(f'{self.path}: contains no decodable frame.')
 
 
 @dataclass(frozen=True)
 class Device:
     """
-    A camera on this machine; without end.
+    A camera of this machine, which never ends.
 
     :param index: the number of the device.
     :param camera: its calibration, or None.
@@ -201,20 +201,20 @@ class Device:
 
     @property
     def name(self) -> str:
-        """The device's path."""
+        """Path of the device."""
         return f'/dev/video{self.index}'
 
     def __iter__(self) -> Iterator[Frame]:
-        """Grab frames until the camera fails."""
+        """Iterate over frames until the camera fails."""
         capture = cv2.VideoCapture(self.index)
         if not capture.isOpened():
-            raise DataError(f'{self.name}: cannot be opened.', 'Is the camera plugged in?')
+            raise DataError(f'{self.name}: cannot be opened.', 'Connect the camera.')
         number = 0
         try:
             while True:
                 good, bgr = capture.read()
                 if not good:
-                    raise DataError(f'{self.name}: the camera stopped giving frames.')
+                    raise DataError(f'{self.name}: the camera has stopped delivering frames.')
                 rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
                 camera = fitted(self.camera, rgb)
                 yield Frame(time.time_ns(), rgb, camera, f'{number:06d}')
@@ -232,7 +232,7 @@ class WorldSource:
     :param camera: that drives.
     :param rate: frames per second (Hz).
     :param count: number of frames; None: without end.
-    :param noise: deviation of the sensor's noise (8-bit steps).
+    :param noise: standard deviation of the sensor noise (8-bit steps).
     """
 
     world: World
@@ -243,11 +243,11 @@ class WorldSource:
 
     @property
     def name(self) -> str:
-        """As :func:`open_source` reads it."""
+        """Name for :func:`open_source`."""
         return f'world:{self.world.seed}'
 
     def __iter__(self) -> Iterator[Frame]:
-        """Render frames from time 0 on."""
+        """Iterate over frames, rendered from time 0 on."""
         number = 0
         while self.count is None or number < self.count:
             now = number / self.rate
@@ -260,7 +260,7 @@ class WorldSource:
 
 def images_in(folder: Path) -> list[Path]:
     """
-    List the pictures of a folder, not searched below, in the order of the numbers in their names.
+    List the images of a folder (not of its subfolders), ordered by the numbers in their names.
 
     :param folder: that holds them.
     :returns: the files.
@@ -268,11 +268,11 @@ def images_in(folder: Path) -> list[Path]:
     """
     paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGES]
     if not paths:
-        raise DataError(f'{folder}: holds no image ({", ".join(IMAGES)}).')
+        raise DataError(f'{folder}: contains no image ({", ".join(IMAGES)}).')
     return sorted(paths, key=_natural)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Order 2 before 10."""
+    """Return a key that orders 2 before 10."""
     parts = re.split(r'(\d+)', path.name)
     return [(int(part), '') if part.isdecimal() else (-1, part) for part in parts]

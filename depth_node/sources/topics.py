@@ -1,11 +1,11 @@
-"""Names of topics that belong together."""
+"""Names of related topics."""
 
 from __future__ import annotations
 
 
 def info_topic(image_topic: str) -> str:
     """
-    Name the CameraInfo topic that belongs to an image topic: its sibling.
+    Return the CameraInfo topic of an image topic: its sibling.
 
     :param image_topic: for example ``/camera/image_raw/compressed``.
     :returns: for example ``/camera/camera_info``.

@@ -77,7 +77,7 @@ def test_crops_are_the_published_ones():
 
 def test_refusals():
     """Sizes that differ and nothing to compare are said."""
-    with pytest.raises(DataError, match='one size'):
+    with pytest.raises(DataError, match='equal size'):
         score(np.ones((2, 3)), np.ones((3, 2)))
     with pytest.raises(DataError, match='No pixel'):
         score(np.full((2, 2), np.nan), np.ones((2, 2)))

@@ -32,9 +32,7 @@ from depth_node.image.encodings import (
     to_rgb,
 )
 from depth_node.model import network, OutputKind, read_sidecar
-from depth_node.scale.calibration import Calibration
-from depth_node.scale.calibration import read_calibration as read_scale
-from depth_node.scale.calibration import write_calibration as write_scale
+from depth_node.scale.calibration import read_scale, ScaleCalibration, write_scale
 from depth_node.sources.frames import open_source
 
 _NAMES = (*COLOR_ENCODINGS, *DEPTH_ENCODINGS, 'nonsense', '')
@@ -158,7 +156,7 @@ def _scale_seeds() -> list[bytes]:
             (OutputKind.SIGMOID_DISPARITY, ((1e-4,),)),
             (OutputKind.RELATIVE_DISPARITY, ((1e-4, 0.0), (0.0, 1e-4))),
         ):
-            write_scale(path, Calibration(
+            write_scale(path, ScaleCalibration(
                 model='net', sha256='a' * 64, kind=kind, scale=5.4, shift=0.0,
                 covariance=covariance, typical=1.0, source='ground',
             ))

@@ -11,7 +11,7 @@ import pytest
 from depth_node.engine.cache import EngineCache, Key
 from depth_node.errors import ConfigError, DepthNodeError, ModelError
 from depth_node.model import OutputKind, read_sidecar
-from depth_node.scale.calibration import read_calibration
+from depth_node.scale.calibration import read_scale
 
 OTHERS = [0, 2, '1', None]
 
@@ -41,7 +41,7 @@ KEY = Key('a' * 64, 'TensorRT 10.3.0', 'Orin', '8.7', 'fp16', {'optimization_lev
 def test_a_calibration_of_today_is_read(tmp_path: Path) -> None:
     path = tmp_path / 'scale.yaml'
     path.write_text(CALIBRATION.format(1))
-    found = read_calibration(path)
+    found = read_scale(path)
     assert (found.scale, found.shift, found.kind) == (0.5, 0.25, OutputKind.RELATIVE_DISPARITY)
 
 
@@ -50,7 +50,7 @@ def test_another_calibration_is_refused(tmp_path: Path, other: object) -> None:
     path = tmp_path / 'scale.yaml'
     path.write_text(CALIBRATION.format(json.dumps(other)))
     with pytest.raises(ConfigError, match='this version reads 1') as refused:
-        read_calibration(path)
+        read_scale(path)
     assert 'Calibrate again' in refused.value.remedy
 
 

@@ -94,11 +94,11 @@ def test_world():
     ('content', 'name', 'message'),
     [
         (None, 'gone', 'no such file'),
-        (b'', 'empty.png', 'not an image'),
-        (b'\x89PNG\r\n\x1a\n' + bytes(40), 'broken.png', 'decoded'),
+        (b'', 'empty.png', 'not a decodable image'),
+        (b'\x89PNG\r\n\x1a\n' + bytes(40), 'broken.png', 'decodable'),
         (b'hello', 'video.mp4', 'neither an image'),
-        (b'hello', 'record.mcap', 'not a rosbag'),
-        (b'hello', 'record.bag', 'not a rosbag'),
+        (b'hello', 'record.mcap', 'not a readable rosbag'),
+        (b'hello', 'record.bag', 'not a readable rosbag'),
     ],
 )
 def test_refusals(tmp_path, content, name, message):
@@ -111,7 +111,7 @@ def test_refusals(tmp_path, content, name, message):
 
 def test_refused_texts(tmp_path):
     """A folder without pictures, a seed that is none, a camera that is not there."""
-    with pytest.raises(DataError, match='holds no image'):
+    with pytest.raises(DataError, match='contains no image'):
         open_source(tmp_path)
     with pytest.raises(DataError, match='seed'):
         open_source('world:x')
