@@ -52,7 +52,7 @@ def keep(
     random = np.random.default_rng((seed, SOURCES.index(source)))
     keeper = ScaleKeeper(Config().replaced({'scale.source': source}), spec_of(kind))
     if source == 'ground':
-        keeper.set_ground(_ground(drive, random))
+        keeper.set_floor(_ground(drive, random))
     poses = list(drive.poses(random, noise))
     for index, (view, pose) in enumerate(zip(drive.views, poses, strict=True)):
         image = None

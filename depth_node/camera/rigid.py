@@ -12,6 +12,9 @@ from depth_node.errors import DataError
 
 Matrix = NDArray[np.float64]
 
+LARGEST = 1e9
+"""Numbers from here on are no place on Earth, and squares of them may overflow."""
+
 
 def matrix_of(numbers: Sequence[float]) -> Matrix:
     """
@@ -23,7 +26,8 @@ def matrix_of(numbers: Sequence[float]) -> Matrix:
     """
     values = [float(n) for n in numbers]
     length = math.sqrt(sum(v * v for v in values[3:]))
-    if len(values) != 7 or not all(map(math.isfinite, values)) or length < 1e-9:
+    possible = len(values) == 7 and all(abs(v) < LARGEST for v in values)
+    if not possible or not 1e-9 < length < LARGEST:
         raise DataError(
             f'{values} is not a transform, expected x y z (m) and a quaternion qx qy qz qw.'
         )

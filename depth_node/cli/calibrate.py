@@ -38,8 +38,9 @@ from depth_node.scale import (
     ScaleFrame,
     write_scale,
 )
+from depth_node.scale.frames import ENOUGH, measure_together
 from depth_node.scale.ground import ground_pixels, measured_on
-from depth_node.scale.measurement import measure, relative_sigma
+from depth_node.scale.measurement import MAX_SIGMA, plausible, relative_sigma
 from depth_node.scale.pixels import Pixels, pixels_at, together
 from depth_node.scale.points import MAX_POINTS, on_edge
 from depth_node.sources.datasets import kitti_object, rgbd, Sample
@@ -116,6 +117,13 @@ def run(args: argparse.Namespace) -> None:
         raise DataError(f'These frames do not tell the scale: {found.reason}.')
     model = model_from(args, config_from(args))
     covariance = found.covariance + found.bias
+    sigma = relative_sigma(found.value, covariance, found.typical)
+    if not sigma < MAX_SIGMA:
+        raise DataError(
+            f'These frames do not tell the scale: it is known to {100 * sigma:.0f} % only, '
+            f'expected {100 * MAX_SIGMA:g} % or less, because frames differ by so much.',
+            'Use another model, or find the scale while driving (scale.source, doc/scale.md).',
+        )
     shift = float(found.value[1]) if found.value.size > 1 else 0.0
     source = 'ground' if ground else 'distances' if known else args.layout
     calibration = ScaleCalibration(
@@ -123,15 +131,21 @@ def run(args: argparse.Namespace) -> None:
         tuple(map(tuple, covariance.tolist())), found.typical, source,
     )
     write_scale(args.out, calibration)
-    sigma = relative_sigma(found.value, covariance, found.typical)
     print(f'scale {calibration.scale:.5g}' + (f', shift {shift:.5g}' if kind.has_shift else ''))
-    print(f'metres known to {100 * sigma:.1f} % (1 sigma), '
-          f'{found.inliers} of {found.points} pixels agree, {frames} frames')
+    print(f'metres of a frame known to {100 * sigma:.1f} % (1 sigma; {_basis(frames)}), '
+          f'a pixel within it to {100 * found.misfit:.0f} %')
+    print(f'{found.inliers} of {found.points} pixels agree, {frames} frames')
     print(f'written to {args.out}')
     write_json(args.json, {
         'scale': calibration.scale, 'shift': shift, 'sigma': sigma, 'inliers': found.inliers,
-        'points': found.points, 'frames': frames,
+        'points': found.points, 'frames': frames, 'misfit': found.misfit,
     })
+
+
+def _basis(frames: int) -> str:
+    if frames > ENOUGH:
+        return 'from the differences between the frames'
+    return f'with {frames} of at least {ENOUGH + 1:.0f} frames mostly assumed'
 
 
 def _known(text: str) -> tuple[float, float, float]:
@@ -172,10 +186,12 @@ def _measured(
     if estimator is None:
         raise DataError(f'{args.folder}: there is no frame.')
     kind, pixels = estimator.spec.kind, together(parts)
+    found: Measurement | NotObservable | None = None
     if ground is not None:
-        return measured_on(kind, pixels, np.concatenate(rays), ground), kind, len(parts)
-    outcome = measure(kind, pixels)
-    found = outcome if isinstance(outcome, NotObservable) else outcome[0]
+        found = measured_on(kind, pixels, np.concatenate(rays), ground)
+    found = measure_together(kind, parts, found)
+    if isinstance(found, Measurement):
+        found = plausible(estimator.spec, found) or found
     return found, kind, len(parts)
 
 

@@ -287,9 +287,17 @@ class ScaleConfig:
         low=1e-5, high=1.0,
     )
     max_sigma: float = param(
-        0.1,
-        'Metric depth is published while its relative standard deviation is below this.',
+        0.2,
+        'Metric depth is published while the relative standard deviation of the factor by which '
+        'a frame may be off is below this (doc/scale.md).',
         low=0.001, high=1.0,
+    )
+    max_misfit: float = param(
+        0.25,
+        'Metric depth is published while pixels disagree with the fit of the scale by less than '
+        'this (relative, robust standard deviation): beyond it the network does not understand '
+        'the scene.',
+        low=0.01, high=10.0,
     )
     tilt_sigma_deg: float = param(
         0.5,

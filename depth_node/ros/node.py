@@ -159,7 +159,7 @@ class DepthNode(LifecycleNode):
         self._calibration = Calibration(config.input)
         self._opening = Opening(config, self._log)
         self._scaling = Scaling(
-            self, lambda: self._settings.config, self._opening, self._transforms, self._notices
+            self, config, self._opening, self._transforms, self._notices
         )
         self._outputs = Outputs(self)
 
@@ -186,7 +186,7 @@ class DepthNode(LifecycleNode):
         self._health.clear('configure')
         self._health.restart()
         self._pipeline.start()
-        self._scaling.listen()
+        self._scaling.listen(config())
         self._topics = CameraTopics(
             self, config().input, self._health, self._on_image, self._on_info
         )
@@ -246,7 +246,7 @@ class DepthNode(LifecycleNode):
             self._topics.match()
             self._topics.check_silence()
         if self._scaling is not None:
-            self._scaling.match()
+            self._scaling.match(self._settings.config)
         limit = self._settings.config.engine.timeout
         if self._pipeline is not None and self._pipeline.busy_for() > limit:
             runtime.die(

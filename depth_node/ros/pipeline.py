@@ -175,9 +175,9 @@ class Pipeline:
         with _Guard(self._notices):
             self._health.stages.begin()
             seen, estimator = predicted.seen, predicted.estimator
-            estimator.keeper = self._scaling.keeper()
-            estimator.configure(self._config())
-            self._scaling.optical = seen.header.frame_id
+            config = self._config()
+            estimator.keeper = self._scaling.begin(config, seen.header)
+            estimator.configure(config)
             camera = self._reader.camera(seen)
             moment = Moment(seen.rgb, nanoseconds_of(seen.header.stamp) / 1e9)
             result = estimator.measure(predicted.prediction, camera, moment)
@@ -200,8 +200,9 @@ class Pipeline:
                 if self._opening.wants_frame:
                     self._opening.start(_size_of(message))
                 return None
+            config = self._config()
             self._estimator = DepthEstimator(
-                engine, self._config(), self._health.stages, self._scaling.keeper()
+                engine, config, self._health.stages, self._scaling.keeper(config)
             )
         return self._estimator
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 import math
+import time
 from typing import Any
 
 from nav_msgs.msg import Odometry
@@ -16,62 +18,58 @@ from stereo_msgs.msg import DisparityImage
 
 from depth_node.camera import Camera
 from depth_node.camera.rigid import Matrix, matrix_of
-from depth_node.config import Config
+from depth_node.config.groups import ScaleConfig
 from depth_node.errors import DataError
 from depth_node.ros import messages
 from depth_node.ros.notices import Notices
-from depth_node.ros.transforms import Transforms
+from depth_node.ros.transforms import pose_matrix, Transforms
 from depth_node.scale import PointsReading, PoseReading, RangeReading, Reading
-from depth_node.scale.points import depth_points, disparity_depth, scan_points
+from depth_node.scale.points import depth_points, disparity_depth, MAX_READ, scan_points
+from depth_node.scale.table import SOURCES
 
 PREFIX = 'scale/'
 """Topics are `scale/points`, `scale/scan` and so on, to be remapped."""
-TYPES: dict[str, Any] = {
-    'points': PointCloud2,
-    'scan': LaserScan,
-    'range': Range,
-    'depth': Image,
-    'disparity': DisparityImage,
-    'odometry': Odometry,
-}
 FLOATS: dict[int, Any] = {7: 'f4', 8: 'f8'}
 """PointField's datatypes that coordinates have."""
+PATIENCE_S = 0.5
+"""How long a message waits for the transform of its time."""
+WAITING = 10
+"""Messages that wait at most."""
 
 
 class ScaleInputs:
     """
-    Subscribes to what the source of scale needs; best effort, which every publisher can serve.
+    Subscribes to what a source of scale needs; best effort, which every publisher can serve.
 
     :param node: owner of the subscriptions.
-    :param config: returns the configuration in force.
+    :param config: the parameters of the scale.
     :param transforms: TF, for the extrinsic where the parameters have none.
-    :param notices: told what is wrong with the messages.
-    :param optical: returns the camera's frame, or '' before the first image.
-    :param take: called with each sample and its time (s).
+    :param notices: receives what is wrong with the messages.
+    :param take: called with each reading and its time (s).
     """
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         node: Node,
-        config: Callable[[], Config],
+        config: ScaleConfig,
         transforms: Transforms,
         notices: Notices,
-        optical: Callable[[], str],
         take: Callable[[float, Reading], None],
     ) -> None:
         self._node = node
-        self._config = config
         self._transforms = transforms
         self._notices = notices
-        self._optical = optical
         self._take = take
+        self._extrinsic = matrix_of(config.extrinsic) if config.extrinsic else None
+        self._optical = ''
         self._info: CameraInfo | None = None
         self._subscriptions: list[Any] = []
-        self.source = config().scale.source
-        kind = TYPES.get(self.source)
-        if kind is not None:
-            self._subscribe(kind, PREFIX + self.source, self._on_message)
-        if self.source == 'depth':
+        self._waiting: deque[tuple[float, Any]] = deque(maxlen=WAITING)
+        self.source = SOURCES[config.source]
+        if self.source.message is not None:
+            kind, self._decode = DECODERS[self.source.message]
+            self._subscribe(kind, PREFIX + self.source.name, self._on_message)
+        if self.source.camera_info:
             self._subscribe(CameraInfo, PREFIX + 'camera_info', self._on_info)
 
     @property
@@ -79,11 +77,32 @@ class ScaleInputs:
         """Resolved names of the topics subscribed to."""
         return [str(subscription.topic_name) for subscription in self._subscriptions]
 
+    @property
+    def info(self) -> CameraInfo | None:
+        """The latest CameraInfo of the sensor."""
+        return self._info
+
     def destroy(self) -> None:
         """End the subscriptions."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
+        self._waiting.clear()
+
+    def see_from(self, optical: str) -> None:
+        """
+        Set the frame that readings are expressed in.
+
+        :param optical: optical frame of the camera, from the header of its images.
+        """
+        self._optical = optical
+
+    def retry(self) -> None:
+        """Decode messages that waited for the transform of their time."""
+        now = time.monotonic()
+        for _ in range(len(self._waiting)):
+            arrived, message = self._waiting.popleft()
+            self._try(arrived, message, last=now - arrived > PATIENCE_S)
 
     def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None]) -> None:
         qos = QoSProfile(
@@ -95,80 +114,124 @@ class ScaleInputs:
         self._info = info
 
     def _on_message(self, message: Any) -> None:
+        self.retry()
+        self._try(time.monotonic(), message, last=False)
+
+    def _try(self, arrived: float, message: Any, *, last: bool) -> None:
+        """Decode a message, or let it wait for its transform; the last time say why not."""
+        frame = getattr(message, 'child_frame_id', '') or message.header.frame_id
         try:
-            sample = self._sample(message)
+            extrinsic = self._place(frame, message.header.stamp)
+            if extrinsic is None:
+                if not last:
+                    self._waiting.append((arrived, message))
+                elif self._optical:
+                    raise DataError(
+                        f'The pose of {frame or "the sensor"} in {self._optical} is not known. '
+                        f'Set scale.extrinsic{self._transforms.hint}.'
+                    )
+                return
+            reading = self._decode(message, extrinsic, self._info)
         except DataError as error:
             self._notices.warn('scale input', str(error))
             return
-        if sample is not None:
+        if reading is not None:
             self._notices.health.clear('scale input')
-            self._take(messages.nanoseconds_of(message.header.stamp) / 1e9, sample)
+            self._take(messages.nanoseconds_of(message.header.stamp) / 1e9, reading)
 
-    def _sample(self, message: Any) -> Reading | None:
-        """Decode a message; None, with a warning, if its pose is not known."""
-        if isinstance(message, Odometry):
-            return self._pose(message)
-        extrinsic = self._extrinsic(message.header.frame_id)
-        if extrinsic is None:
-            return None
-        if isinstance(message, PointCloud2):
-            return PointsReading(xyz_of(message), extrinsic)
-        if isinstance(message, LaserScan):
-            points = scan_points(
-                np.asarray(message.ranges, np.float32), message.angle_min,
-                message.angle_increment, message.range_min, message.range_max,
-            )
-            return PointsReading(points, extrinsic)
-        if isinstance(message, Range):
-            return range_of(message, extrinsic)
-        if isinstance(message, DisparityImage):
-            return PointsReading(self._stereo(message), extrinsic)
-        if self._info is None:
-            topic = f'{PREFIX}camera_info'
-            self._notices.warn('scale input', f'{PREFIX}depth arrives, but no {topic}.')
-            return None
-        depth = messages.metres_from_msg(message)
-        return PointsReading(depth_points(depth, camera_of(self._info, depth.shape)), extrinsic)
-
-    def _stereo(self, message: DisparityImage) -> NDArray[np.float64]:
-        disparity = messages.metres_from_msg(message.image)
-        depth = disparity_depth(
-            disparity, message.f, message.t, message.min_disparity, message.max_disparity
-        )
-        # DisparityImage has no principal point: that of a rectified pair is near the middle
-        height, width = depth.shape
-        info = self._info
-        if info is not None and (info.height, info.width) == depth.shape:
-            return depth_points(depth, camera_of(info, depth.shape))
-        camera = Camera(
-            width, height, message.f, message.f, (width - 1) / 2, (height - 1) / 2
-        )
-        return depth_points(depth, camera)
-
-    def _pose(self, message: Odometry) -> PoseReading | None:
-        extrinsic = self._extrinsic(message.child_frame_id)
-        if extrinsic is None:
-            return None
-        place, turn = message.pose.pose.position, message.pose.pose.orientation
-        pose = matrix_of((place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w))
-        return PoseReading(pose @ np.linalg.inv(extrinsic))
-
-    def _extrinsic(self, frame: str) -> Matrix | None:
+    def _place(self, frame: str, stamp: Any) -> Matrix | None:
         """Return the pose of a sensor in the optical frame, or None while it is not known."""
-        given = self._config().scale.extrinsic
-        if given:
-            return matrix_of(given)
-        optical = self._optical()
-        if not optical:
+        if self._extrinsic is not None:
+            return self._extrinsic
+        if not self._optical:
             return None
-        found = self._transforms.lookup(optical, frame)
-        if found is None:
-            self._notices.warn(
-                'scale input',
-                f'The pose of {frame or "the sensor"} in {optical} is not known. '
-                f'Set scale.extrinsic{self._transforms.hint}.',
-            )
-        return found
+        # the executor receives TF: it must not wait for it
+        return self._transforms.lookup(self._optical, frame, stamp, wait=0.0)
+
+
+def points_of(message: PointCloud2, extrinsic: Matrix, _info: CameraInfo | None) -> PointsReading:
+    """
+    Read a cloud.
+
+    :param message: sensor_msgs/PointCloud2.
+    :param extrinsic: float64 (4, 4), the sensor in the optical frame.
+    :returns: its points.
+    :raises DataError: as :func:`xyz_of`.
+    """
+    return PointsReading(xyz_of(message), extrinsic)
+
+
+def scan_of(message: LaserScan, extrinsic: Matrix, _info: CameraInfo | None) -> PointsReading:
+    """
+    Read a planar scan.
+
+    :param message: sensor_msgs/LaserScan.
+    :param extrinsic: float64 (4, 4), the sensor in the optical frame.
+    :returns: its points.
+    :raises DataError: angles that are not finite.
+    """
+    if not (math.isfinite(message.angle_min) and math.isfinite(message.angle_increment)):
+        raise DataError('The scan has angles that are not finite; check its driver.')
+    points = scan_points(
+        np.asarray(message.ranges, np.float32), message.angle_min, message.angle_increment,
+        message.range_min, message.range_max,
+    )
+    return PointsReading(points, extrinsic)
+
+
+def depth_of(message: Image, extrinsic: Matrix, info: CameraInfo | None) -> PointsReading:
+    """
+    Read another camera's depth image.
+
+    :param message: sensor_msgs/Image, 32FC1 (m) or 16UC1 (mm).
+    :param extrinsic: float64 (4, 4), the sensor in the optical frame.
+    :param info: of the sensor.
+    :returns: its points.
+    :raises DataError: no CameraInfo, or it does not fit.
+    """
+    if info is None:
+        raise DataError(
+            f'{PREFIX}depth arrives, but no {PREFIX}camera_info; publish or remap it.'
+        )
+    depth = messages.metres_from_msg(message)
+    return PointsReading(depth_points(depth, camera_of(info, depth.shape)), extrinsic)
+
+
+def stereo_of(
+    message: DisparityImage, extrinsic: Matrix, info: CameraInfo | None
+) -> PointsReading:
+    """
+    Read a disparity image.
+
+    :param message: stereo_msgs/DisparityImage.
+    :param extrinsic: float64 (4, 4), the left camera in the optical frame.
+    :param info: of the left camera, or None: the principal point, which the message does not
+        have, is taken for the middle of the image, as it nearly is in rectified pairs.
+    :returns: its points.
+    :raises DataError: an image that is none, or focal length or baseline not above zero.
+    """
+    disparity = messages.metres_from_msg(message.image)
+    depth = disparity_depth(
+        disparity, message.f, message.t, message.min_disparity, message.max_disparity
+    )
+    height, width = depth.shape
+    if info is not None and (info.height, info.width) == depth.shape:
+        camera = camera_of(info, depth.shape)
+    else:
+        camera = Camera(width, height, message.f, message.f, (width - 1) / 2, (height - 1) / 2)
+    return PointsReading(depth_points(depth, camera), extrinsic)
+
+
+def pose_of(message: Odometry, extrinsic: Matrix, _info: CameraInfo | None) -> PoseReading:
+    """
+    Read odometry.
+
+    :param message: nav_msgs/Odometry.
+    :param extrinsic: float64 (4, 4), its child frame in the optical frame.
+    :returns: the pose of the camera.
+    :raises DataError: a pose that is none.
+    """
+    return PoseReading(pose_matrix(message.pose.pose) @ np.linalg.inv(extrinsic))
 
 
 def xyz_of(message: PointCloud2) -> NDArray[np.float64]:
@@ -176,7 +239,7 @@ def xyz_of(message: PointCloud2) -> NDArray[np.float64]:
     Read the places of a cloud's points.
 
     :param message: with fields x, y and z of floats, in any place and of either byte order.
-    :returns: float64 (N, 3), the cloud's frame (m).
+    :returns: float64 (N, 3), the cloud's frame (m); of a large cloud about `MAX_READ` points.
     :raises DataError: the fields are not there, or do not fit the data.
     """
     fields = {field.name: field for field in message.fields}
@@ -194,6 +257,8 @@ def xyz_of(message: PointCloud2) -> NDArray[np.float64]:
             f'The cloud says {message.width}x{message.height} points of {step} bytes in rows of '
             f'{message.row_step}, and brings {data.size} bytes.'
         )
+    if count == 0:
+        return np.zeros((0, 3))
     rows = data[:padded].reshape(message.height, message.row_step)[:, : message.width * step]
     layout = np.dtype({
         'names': ['x', 'y', 'z'],
@@ -202,6 +267,7 @@ def xyz_of(message: PointCloud2) -> NDArray[np.float64]:
         'itemsize': step,
     }).newbyteorder('>' if message.is_bigendian else '<')
     points = np.ascontiguousarray(rows).reshape(-1)[: count * step].view(layout)
+    points = points[:: max(1, count // MAX_READ)]
     return np.column_stack([points[axis].astype(np.float64) for axis in 'xyz'])
 
 
@@ -212,18 +278,27 @@ def _fits(fields: dict[str, Any], step: int) -> bool:
     )
 
 
-def range_of(message: Range, extrinsic: Matrix) -> RangeReading | None:
+def range_of(
+    message: Range, extrinsic: Matrix, _info: CameraInfo | None = None
+) -> RangeReading | None:
     """
     Read a range.
 
     :param message: sensor_msgs/Range; REP-117: -Inf, +Inf and NaN are no distances.
     :param extrinsic: float64 (4, 4), the sensor in the optical frame.
-    :returns: the sample, or None where the sensor saw nothing within its limits.
+    :returns: the reading, or None where the sensor saw nothing within its limits.
+    :raises DataError: a cone that is none.
     """
-    distance = float(message.range)
-    if not math.isfinite(distance) or not message.min_range < distance < message.max_range:
+    distance, cone = float(message.range), float(message.field_of_view)
+    if not 0 <= cone <= math.pi:
+        raise DataError(
+            f'The range sensor has a field_of_view of {cone:g} rad, expected 0 to pi; check its '
+            'driver.'
+        )
+    least = max(message.min_range, 0.0)
+    if not math.isfinite(distance) or not least < distance < message.max_range:
         return None
-    return RangeReading(distance, float(message.field_of_view), extrinsic)
+    return RangeReading(distance, cone, extrinsic)
 
 
 def camera_of(info: CameraInfo, shape: tuple[int, ...]) -> Camera:
@@ -241,3 +316,15 @@ def camera_of(info: CameraInfo, shape: tuple[int, ...]) -> Camera:
             f'The depth image is {shape[1]}x{shape[0]}, its CameraInfo {camera.size}.'
         )
     return camera
+
+
+Decoder = Callable[[Any, Matrix, 'CameraInfo | None'], 'Reading | None']
+DECODERS: dict[str, tuple[Any, Decoder]] = {
+    'sensor_msgs/msg/PointCloud2': (PointCloud2, points_of),
+    'sensor_msgs/msg/LaserScan': (LaserScan, scan_of),
+    'sensor_msgs/msg/Range': (Range, range_of),
+    'sensor_msgs/msg/Image': (Image, depth_of),
+    'stereo_msgs/msg/DisparityImage': (DisparityImage, stereo_of),
+    'nav_msgs/msg/Odometry': (Odometry, pose_of),
+}
+"""From a ROS type in the table of sources to its class and what decodes it."""

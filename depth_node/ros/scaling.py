@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from depth_node.config import Config
@@ -24,23 +24,23 @@ class Scaling:
     Holds the keeper of the scale; lives from configure to cleanup.
 
     :param node: owner of subscriptions and services.
-    :param config: returns the configuration in force.
+    :param config: the configuration at configure.
     :param opening: knows the model.
     :param transforms: TF.
-    :param notices: told what is wrong.
+    :param notices: receives what is wrong.
     :raises ConfigError: a source that cannot serve the model, or a calibration made for another.
     """
 
     def __init__(
         self,
         node: Node,
-        config: Callable[[], Config],
+        config: Config,
         opening: Opening,
         transforms: Transforms,
         notices: Notices,
     ) -> None:
         self._node = node
-        self._config = config
+        self._file = config.scale.calibration_file
         self._opening = opening
         self._transforms = transforms
         self._notices = notices
@@ -48,23 +48,22 @@ class Scaling:
         self._keeper: ScaleKeeper | None = None
         self._error: ConfigError | None = None
         self._source = ''
-        self.optical = ''
-        """The camera's frame, from the last image."""
         if opening.model is not None:
-            self.keeper()
+            self.keeper(config)
         self._services = [
             node.create_service(Trigger, '~/reset_scale', self._reset),
             node.create_service(Trigger, '~/save_calibration', self._save),
         ]
 
-    def keeper(self) -> ScaleKeeper:
+    def keeper(self, config: Config) -> ScaleKeeper:
         """
-        Return the keeper of the source in force, made anew when the source has changed.
+        Return the keeper of a configuration's source; another one when the source has changed.
 
+        :param config: the configuration of the frame.
         :returns: the keeper.
         :raises ConfigError: see the class.
         """
-        config, model = self._config(), self._opening.model
+        model = self._opening.model
         assert model is not None
         if config.scale.source != self._source:
             self._keeper, self._error, self._source = None, None, config.scale.source
@@ -74,16 +73,35 @@ class Scaling:
             try:
                 self._keeper = keeper_for(config, model.spec, model.path)
             except ConfigError as error:
-                # kept: hashing a large model again for every frame would help nobody
+                # kept: a large model need not be hashed again for every frame
                 self._error = error
                 raise
         return self._keeper
 
-    def listen(self) -> None:
-        """Subscribe to what the source needs."""
+    def begin(self, config: Config, header: Header) -> ScaleKeeper:
+        """
+        Prepare the keeper for a frame.
+
+        :param config: the configuration of the frame.
+        :param header: of the image.
+        :returns: the keeper, which knows where the floor is if its source needs that.
+        :raises ConfigError: see the class.
+        """
+        keeper, inputs = self.keeper(config), self._inputs
+        if inputs is not None:
+            inputs.see_from(header.frame_id)
+        if keeper.source.floor and config.ground.camera_height <= 0:
+            self._find_floor(keeper, config.ground.base_frame, header)
+        return keeper
+
+    def listen(self, config: Config) -> None:
+        """
+        Subscribe to what the source needs.
+
+        :param config: the configuration in force.
+        """
         self._inputs = ScaleInputs(
-            self._node, self._config, self._transforms, self._notices,
-            lambda: self.optical, self._take,
+            self._node, config.scale, self._transforms, self._notices, self._take
         )
         if self._inputs.topics:
             topics = ', '.join(self._inputs.topics)
@@ -103,14 +121,18 @@ class Scaling:
             self._node.destroy_service(service)
         self._services.clear()
 
-    def match(self) -> None:
-        """Subscribe anew when the source has changed, and ask TF for the ground."""
-        config = self._config()
-        if self._inputs is not None and self._inputs.source != config.scale.source:
+    def match(self, config: Config) -> None:
+        """
+        Subscribe to other topics when the source has changed, and decode what waits for TF.
+
+        :param config: the configuration in force.
+        """
+        if self._inputs is None:
+            return
+        if self._inputs.source.name != config.scale.source:
             self.rest()
-            self.listen()
-        if config.scale.source == 'ground' and config.ground.camera_height <= 0:
-            self._find_ground(config.ground.base_frame)
+            self.listen(config)
+        self._inputs.retry()
 
     def tell(self, state: ScaleState | None) -> None:
         """
@@ -120,45 +142,46 @@ class Scaling:
         """
         self._notices.health.scale = {} if state is None else described(state)
 
-    def _take(self, stamp: float, sample: Reading) -> None:
-        if self._keeper is None or self._inputs is None or self._inputs.source != self._source:
-            return  # what the last source looked at means nothing to the next
-        self._keeper.add(stamp, sample)
+    def _take(self, stamp: float, reading: Reading) -> None:
+        keeper, inputs = self._keeper, self._inputs
+        # what the last source looked at means nothing to the next
+        if keeper is not None and inputs is not None and inputs.source is keeper.source:
+            keeper.add(stamp, reading)
 
-    def _find_ground(self, base: str) -> None:
-        if self._keeper is None or not self.optical:
-            return
-        found = self._transforms.lookup(base, self.optical)
+    def _find_floor(self, keeper: ScaleKeeper, base: str, header: Header) -> None:
+        found = self._transforms.lookup(base, header.frame_id, header.stamp)
         if found is None:
-            self._keeper.set_ground(None, f'set ground.camera_height{self._transforms.hint}')
+            keeper.set_floor(None, f'set ground.camera_height{self._transforms.hint}')
             return
         try:
-            self._keeper.set_ground(FloorPose.from_transform(found))
+            keeper.set_floor(FloorPose.from_transform(found))
         except DataError as error:
-            self._keeper.set_ground(None, str(error))
+            keeper.set_floor(None, str(error))
 
     def _reset(self, _request: Any, response: Any) -> Any:
-        if self._keeper is None or self._keeper.given() is not None:
-            response.message = f'scale.source is {self._config().scale.source}: nothing to reset.'
+        keeper = self._keeper
+        if keeper is None or keeper.given() is not None:
+            source = keeper.source.name if keeper is not None else 'not known yet'
+            response.message = f'scale.source is {source}: nothing to reset.'
             return response
-        self._keeper.reset()
+        keeper.reset()
         response.success, response.message = True, 'The scale is reset and will be measured again.'
         return response
 
     def _save(self, _request: Any, response: Any) -> Any:
-        file, model = self._config().scale.calibration_file, self._opening.model
+        keeper, model = self._keeper, self._opening.model
         try:
-            if not file:
+            if not self._file:
                 raise ConfigError('scale.calibration_file is empty. Set the path at start.')
-            if self._keeper is None or model is None:
+            if keeper is None or model is None:
                 raise ConfigError('There is no scale yet, because the model is not loaded.')
-            found = self._keeper.calibration(hash_of(model.path))
-            write_scale(Path(file), found)
+            found = keeper.calibration(hash_of(model.path))
+            write_scale(Path(self._file), found)
         except DepthNodeError as error:
             response.message = str(error)
             return response
         response.success = True
-        response.message = f'{file}: scale {found.scale:.5g}, shift {found.shift:.5g}'
+        response.message = f'{self._file}: scale {found.scale:.5g}, shift {found.shift:.5g}'
         return response
 
 
@@ -177,6 +200,8 @@ def described(state: ScaleState) -> dict[str, object]:
         'scale age (s)': state.age,
         'scale inliers': state.inliers,
     }
+    if state.misfit:
+        values['scale misfit (%)'] = 100 * state.misfit
     if state.reason:
         values['scale note'] = state.reason
     return values

@@ -15,7 +15,7 @@ from depth_node.camera import Camera
 from depth_node.scale.fit import Floats
 from depth_node.scale.measurement import measure, Measurement, NotObservable, Outcome
 from depth_node.scale.pixels import pixels_at, ScaleFrame
-from depth_node.scale.shape import COUNT, moved, patches_of, PRIOR, shares
+from depth_node.scale.shape import COUNT, moved, patches_of, shape_sigma, shares
 from depth_node.scale.unscaled import unscaled
 
 MAX_READ = 30000
@@ -257,7 +257,8 @@ def from_range(
     rows, columns = np.divmod(seen[inside], -(-width // step))
     patch = patches_of(rows * step, columns * step, height, width)
     # nothing is known of the rest of the frame
-    bias = moved((shares(patch) - 1 / COUNT)[None], PRIOR)
+    shape = shape_sigma(np.zeros(count), patch)
+    bias = moved((shares(patch) - 1 / COUNT)[None], shape)
     return Measurement(
-        np.array([np.log(scale)]), np.array([[sigma**2]]), bias, typical, count, count, PRIOR
+        np.array([np.log(scale)]), np.array([[sigma**2]]), bias, typical, count, count, shape
     )

@@ -1,4 +1,4 @@
-"""What sensors beside the camera say, in plain numbers."""
+"""What sensors say of distances and of motion, in plain numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from depth_node.scale.fit import Floats
 @dataclass(frozen=True)
 class PointsReading:
     """
-    Points a sensor saw.
+    Points that a sensor saw.
 
     :param points: float64 (N, 3), sensor frame (m).
     :param optical_from_sensor: float64 (4, 4).

@@ -21,7 +21,7 @@ PATCHES = (6, 8)
 COUNT = PATCHES[0] * PATCHES[1]
 LENGTH = 2.0
 """Distance over which errors are alike (patches); 33 real frames give 1.8 to 2.2."""
-PRIOR = 0.12
+PRIOR = 0.1
 """Standard deviation of the shape error where too little of a frame is seen to show it."""
 ENOUGH = 3.0
 """Independent parts of the field from which the frame speaks for itself."""
@@ -62,7 +62,7 @@ def shape_sigma(residual: Floats, patch: NDArray[np.int64]) -> float:
 
     :param residual: float64 (N,), relative error of each pixel after the fit.
     :param patch: int64 (N,), the patch it lies in.
-    :returns: m, relative; `PRIOR` where a single patch is seen.
+    :returns: m, relative, a little above `PRIOR` where a single patch is seen.
     """
     order = np.argsort(patch, kind='stable')
     seen, starts = np.unique(patch[order], return_index=True)
@@ -71,7 +71,8 @@ def shape_sigma(residual: Floats, patch: NDArray[np.int64]) -> float:
     independent = seen.size - float(CORRELATION[np.ix_(seen, seen)].mean()) * seen.size
     squares = float(np.sum((middles - middles.mean()) ** 2))
     prior = max(ENOUGH - independent, 0.0)
-    return float(np.sqrt((prior * PRIOR**2 + squares) / (prior + independent)))
+    # Student: so few parts may be alike by chance
+    return float(np.sqrt((prior * PRIOR**2 + squares) / (prior + independent - 1)))
 
 
 def shares(patch: NDArray[np.int64], weights: Floats | None = None) -> Floats:

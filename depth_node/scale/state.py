@@ -14,13 +14,15 @@ class ScaleState:
 
     :param value: scale, in the unit of the kind; NaN while unknown.
     :param shift: shift; 0 for kinds without one.
-    :param sigma: relative standard deviation of metres at the typical distance; 0 where the
-        scale is given, NaN while unknown.
+    :param sigma: relative standard deviation of the factor by which the metres of the frame are
+        off; 0 where the scale is given, NaN while unknown.
     :param source: what says so.
     :param age: since the last measurement used (s); 0 where the scale is given.
     :param inliers: pixels that agreed in it.
     :param usable: whether metres may be published.
     :param reason: why not, and what to do; or what keeps the source from measuring now.
+    :param misfit: how far a pixel disagrees after the fit, a robust relative standard deviation;
+        0 where the scale is given.
     """
 
     value: float
@@ -31,6 +33,7 @@ class ScaleState:
     inliers: int = 0
     usable: bool = False
     reason: str = ''
+    misfit: float = 0.0
 
     @property
     def scale(self) -> Scale | None:

@@ -116,6 +116,41 @@ class StampedBuffer(Generic[T]):
         return blend(first, second, share)
 
 
+class ClockWatch:
+    """Notices stamps that stand still while time passes."""
+
+    WINDOW = 2.0
+    """Time over which stamps have to advance (s)."""
+    SLOWEST = 0.01
+    """Advance of the stamps over that of time; a bag is hardly played a hundred times slower."""
+    PAUSE = 0.5
+    """A longer time between two frames is a pause, and counts as so long (s)."""
+
+    def __init__(self) -> None:
+        self._still = False
+        self._last: float | None = None
+        self._passed = 0.0
+        self._since = 0.0
+
+    def stands_still(self, stamp: float, now: float) -> bool:
+        """
+        Take the stamp of the next frame.
+
+        :param stamp: of the frame (s).
+        :param now: monotonic time (s).
+        :returns: whether the stamps have stood still over the last window.
+        """
+        if self._last is None:
+            self._since = stamp
+        else:
+            self._passed += min(now - self._last, self.PAUSE)
+        self._last = now
+        if self._passed >= self.WINDOW:
+            self._still = abs(stamp - self._since) < self.SLOWEST * self._passed
+            self._passed, self._since = 0.0, stamp
+        return self._still
+
+
 def blend_poses(first: Floats, second: Floats, share: float) -> Floats:
     """
     Interpolate between two poses: positions on the line, rotations about the one axis.

@@ -35,6 +35,8 @@ FLOOR = 3e-5
 """No frame is trusted beyond this (relative): nothing is known that well."""
 BIAS_MEMORY = 10.0
 """Measurements over which the shared error is averaged."""
+SIGNIFICANT = 3.0
+"""Scatter between frames over what is claimed from which it is no chance."""
 SHARES = (1.0, 0.1, 0.01)
 """Shares of the drift of the filters side by side."""
 FORGET = 0.95
@@ -53,6 +55,7 @@ class Belief:
     :param typical: the network's number at which the uncertainty of metres is told.
     :param age: since the last measurement used (s).
     :param inliers: pixels that agreed in it.
+    :param misfit: how far a pixel disagrees after the fit, relative.
     """
 
     value: Floats
@@ -60,6 +63,7 @@ class Belief:
     typical: float
     age: float
     inliers: int
+    misfit: float = 0.0
 
     @property
     def sigma(self) -> float:
@@ -108,6 +112,7 @@ class ScaleTracker:
         self._bias = np.zeros((0, 0))
         self._typical = 1.0
         self._inliers = 0
+        self._misfit = 0.0
         self._stamp = 0.0
         self._used = 0.0
         self._refused = 0
@@ -131,6 +136,7 @@ class ScaleTracker:
         self._filters = [_Filter(share, belief.value, belief.covariance) for share in SHARES]
         self._bias = np.zeros_like(belief.covariance)
         self._typical, self._inliers = belief.typical, belief.inliers
+        self._misfit = belief.misfit
         self._stamp = self._used = stamp
 
     def update(self, stamp: float, found: Measurement) -> bool:
@@ -165,7 +171,8 @@ class ScaleTracker:
         random = best.random + best.share**2 * self._walk(steady)
         random = random + self._walk(max(age - STEADY, 0.0))
         return Belief(
-            best.value.copy(), random + self._bias, self._typical, age, self._inliers
+            best.value.copy(), random + self._bias + self._jitter(), self._typical, age,
+            self._inliers, self._misfit,
         )
 
     def _best(self) -> _Filter:
@@ -199,6 +206,7 @@ class ScaleTracker:
         self._bias = self._bias + (found.bias - self._bias) / BIAS_MEMORY
         self._used, self._inliers, self._refused = stamp, found.inliers, 0
         self._typical += (found.typical - self._typical) / BIAS_MEMORY
+        self._misfit += (found.misfit - self._misfit) / BIAS_MEMORY
         return True
 
     def _start_from_first(self) -> None:
@@ -218,6 +226,7 @@ class ScaleTracker:
         noise = self._noise(found)
         self._filters = [_Filter(share, found.value, noise) for share in SHARES]
         self._bias, self._typical = found.bias, found.typical
+        self._misfit = found.misfit
         self._inliers, self._stamp, self._used = found.inliers, stamp, stamp
         rest, self._first = self._first, []
         for when, other in rest:
@@ -233,12 +242,27 @@ class ScaleTracker:
 
     def _noise(self, found: Measurement) -> Floats:
         """Return a measurement's covariance, widened by the scatter seen lately."""
-        widened = 1.0
-        if len(self._distances) >= FIRST - 1:
-            # the median: outliers among the measurements must not widen the good ones
-            usual = CHI2_MEDIAN[found.value.size - 1]
-            widened = max(1.0, float(np.median(self._distances)) / usual)
-        return _floored(found) * widened
+        return _floored(found) * max(1.0, self._scatter(found.value.size))
+
+    def _scatter(self, size: int) -> float:
+        """Return the variance between consecutive measurements over what they claim."""
+        if len(self._distances) < FIRST - 1:
+            return 1.0
+        # the median: outliers among the measurements must not widen the good ones
+        return float(np.median(self._distances)) / CHI2_MEDIAN[size - 1]
+
+    def _jitter(self) -> Floats:
+        """
+        Return the covariance by which a single frame differs from the average of frames.
+
+        A network whose factor changes from frame to frame is off by that in every frame, however
+        well the average is known.
+        """
+        assert self._last is not None or not self._distances
+        if self._last is None:
+            return np.zeros_like(self._bias)
+        scatter = self._scatter(self._last.value.size)
+        return _floored(self._last) * (scatter - 1 if scatter > SIGNIFICANT else 0.0)
 
 
 def _floored(found: Measurement) -> Floats:

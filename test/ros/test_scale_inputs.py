@@ -24,6 +24,7 @@ from depth_node.config import Config
 from depth_node.errors import DataError
 from depth_node.ros import messages
 from depth_node.ros.health import Health
+from depth_node.ros.log import Log
 from depth_node.ros.notices import Notices
 from depth_node.ros.scale_inputs import range_of, ScaleInputs, xyz_of
 from depth_node.ros.transforms import Transforms
@@ -54,9 +55,10 @@ class Listener:
         self.got: list[tuple[float, Any]] = []
         self._node, self._spin = node, spin
         self.inputs = ScaleInputs(
-            node, lambda: config, Transforms(node), Notices(self.health, get_logger('test')),
-            lambda: 'optical', lambda stamp, sample: self.got.append((stamp, sample)),
+            node, config.scale, Transforms(node), Notices(self.health, Log(get_logger('test'))),
+            lambda stamp, sample: self.got.append((stamp, sample)),
         )
+        self.inputs.see_from('optical')
 
     def hears(self, topic: str, message: Any, until: Callable[[], object] | None = None) -> None:
         """Publish until it was taken."""

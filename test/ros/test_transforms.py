@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -33,7 +34,7 @@ def test_matrix_agrees_with_scipy(q: tuple[float, ...], t: tuple[float, ...]) ->
 def test_a_frame_in_itself_needs_no_tf(ros_node: Any) -> None:
     """The identity, also where TF is not installed."""
     transforms = Transforms(ros_node)
-    np.testing.assert_array_equal(transforms.lookup('a', 'a'), np.eye(4))
+    np.testing.assert_array_equal(transforms.lookup('a', 'a', Time()), np.eye(4))
     assert not transforms.hint
 
 
@@ -43,41 +44,97 @@ def test_a_frame_in_itself_needs_no_tf(ros_node: Any) -> None:
 def test_without_tf2_the_remedy_is_named(ros_node: Any) -> None:
     """No exception; a reason."""
     transforms = Transforms(ros_node)
-    assert transforms.lookup('base_link', 'camera') is None
+    assert transforms.lookup('base_link', 'camera', Time()) is None
     assert transforms.hint == ' (TF is not available: tf2_ros is not installed)'
 
 
 class Buffer:
-    """What tf2_ros answers when only one transform has ever been published."""
+    """A fake of tf2_ros.Buffer: transforms between two times, and more as they arrive."""
 
-    def __init__(self, stamp: Time) -> None:
-        self.stamp = stamp
+    def __init__(self, first: float, last: float) -> None:
+        self.first, self.last = first, last
+        self.arriving: list[tuple[float, float]] = []  # (when by the clock, newest stamp then)
 
-    def can_transform(self, target: str, source: str, time: Any) -> bool:
-        return bool(time == self.stamp)
+    def can_transform(self, target: str, source: str, when: Any) -> bool:
+        while self.arriving and time.monotonic() >= self.arriving[0][0]:
+            self.last = self.arriving.pop(0)[1]
+        return self.first <= when.sec + when.nanosec / 1e9 <= self.last
 
-    def lookup_transform(self, target: str, source: str, time: Any) -> TransformStamped:
+    def lookup_transform(self, target: str, source: str, when: Any) -> TransformStamped:
+        """Move 1 m/s along x; of rclpy's Time of zero: the latest."""
+        at = when.sec + when.nanosec / 1e9 if isinstance(when, Time) else self.last
         found = TransformStamped()
-        found.header.stamp = self.stamp
+        found.header.stamp = stamp_of(at)
         found.transform.rotation.w = 1.0
-        found.transform.translation.x = 2.0
+        found.transform.translation.x = at
         return found
 
 
-@pytest.mark.parametrize(('published', 'frame', 'known'), [
-    (0, 1000.0, True),  # static
-    (1000, 1000.0, True), (1000, 1000.4, True), (1000, 999.7, True),
-    (1000, 1000.6, False), (1000, 1060.0, False), (1000, 3.0, False),
+def stamp_of(seconds: float) -> Time:
+    return Time(sec=int(seconds), nanosec=round(seconds % 1 * 1e9))
+
+
+def looking(node: Any, buffer: Buffer) -> Transforms:
+    transforms = Transforms(node)
+    transforms._buffer = transforms._listener = buffer
+    return transforms
+
+
+def test_the_transform_at_the_stamp_and_not_the_latest(ros_node: Any) -> None:
+    """TF has gone on while the network ran."""
+    transforms = looking(ros_node, Buffer(999.0, 1000.25))
+    found = transforms.lookup('odom', 'eye', stamp_of(1000.0))
+    assert found is not None
+    assert found[0, 3] == 1000.0
+    assert not transforms.hint
+
+
+def test_a_transform_that_is_late_is_waited_for(ros_node: Any) -> None:
+    """The frame is newer than TF: 40 ms later TF has caught up."""
+    buffer = Buffer(999.0, 999.97)
+    transforms = looking(ros_node, buffer)
+    buffer.arriving.append((time.monotonic() + 0.04, 1000.01))
+    found = transforms.lookup('odom', 'eye', stamp_of(1000.0), wait=2.0)
+    assert found is not None
+    assert found[0, 3] == 1000.0
+
+
+@pytest.mark.parametrize(('frame', 'longest', 'says'), [
+    (1000.2, 0.5, '0.20 s older'), (1000.6, 0.02, '0.60 s older'), (1060.0, 0.02, '60.00 s'),
+    (3.0, 0.02, 'newer than the frame'),
 ])
-def test_a_transform_that_has_stopped_is_not_believed(
-    ros_node: Any, published: int, frame: float, known: bool
+def test_without_the_transform_of_the_time_there_is_none(
+    ros_node: Any, frame: float, longest: float, says: str
 ) -> None:
-    """A robot would see its obstacles where they were."""
-    transforms = Transforms(ros_node)
-    transforms._buffer = transforms._listener = Buffer(Time(sec=published))
-    stamp = Time(sec=int(frame), nanosec=round(frame % 1 * 1e9))
-    found = transforms.lookup('odom', 'eye', stamp)
-    assert (found is not None) == known
-    assert bool(transforms.hint) != known
-    assert known or 'than the frame' in transforms.hint
-    assert transforms.lookup('odom', 'eye') is not None  # whenever it was
+    """The wait is bounded, and there is none for who has stopped publishing."""
+    transforms = looking(ros_node, Buffer(999.0, 1000.0))
+    begin = time.monotonic()
+    assert transforms.lookup('odom', 'eye', stamp_of(frame)) is None
+    assert time.monotonic() - begin < longest
+    assert says in transforms.hint
+
+
+def test_the_executor_does_not_wait(ros_node: Any) -> None:
+    """Its thread is the one that receives TF."""
+    transforms = looking(ros_node, Buffer(999.0, 1000.0))
+    begin = time.monotonic()
+    assert transforms.lookup('odom', 'eye', stamp_of(1000.1), wait=0.0) is None
+    assert time.monotonic() - begin < 0.02
+
+
+@pytest.mark.parametrize('broken', [{'x': float('inf')}, {'w': 0.0}])
+def test_a_transform_that_is_none_is_refused(ros_node: Any, broken: dict[str, float]) -> None:
+    """tf2 refuses NaN, but neither infinities nor a quaternion of zeros."""
+    buffer = Buffer(999.0, 1000.0)
+    exact = buffer.lookup_transform
+
+    def spoilt(target: str, source: str, when: Any) -> TransformStamped:
+        found = exact(target, source, when)
+        found.transform.translation.x = broken.get('x', 0.0)
+        found.transform.rotation.w = broken.get('w', 1.0)
+        return found
+
+    buffer.lookup_transform = spoilt  # type: ignore[method-assign]
+    transforms = looking(ros_node, buffer)
+    assert transforms.lookup('odom', 'eye', stamp_of(1000.0)) is None
+    assert 'not a transform' in transforms.hint

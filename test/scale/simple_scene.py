@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -54,3 +55,8 @@ def frame(kind: OutputKind, z: NDArray[np.float64] | None = None) -> ScaleFrame:
         values = (z - shift) / scale
     spec = ModelSpec(kind.value, kind)
     return ScaleFrame(0.0, values.astype(np.float32), spec, CAMERA, RAYS)
+
+
+def with_image(frame: ScaleFrame, image: NDArray[np.uint8]) -> ScaleFrame:
+    """Return a frame with a picture."""
+    return dataclasses.replace(frame, image=image)

@@ -108,7 +108,7 @@ def test_ground_from_parameters_and_from_outside():
     )
     told = keeper('ground')
     assert 'ground.camera_height' in told.update(at(0.0)).reason
-    told.set_ground(scene.ground())
+    told.set_floor(scene.ground())
     for index in range(8):
         states = [one.update(at(1 + index / 10)) for one in (parameters, told)]
     for state in states:

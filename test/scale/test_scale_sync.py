@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
 from depth_node.camera.rigid import matrix_of
-from depth_node.scale.sync import blend_poses, StampedBuffer
+from depth_node.scale.sync import blend_poses, ClockWatch, StampedBuffer
 
 STAMPS = st.floats(0, 10, allow_nan=False)
 
@@ -71,3 +71,46 @@ def test_poses_agree_with_scipy(seed, share):
     if (rotations[0].inv() * rotations[1]).magnitude() < 3:
         assert blend[:3, :3] == pytest.approx(expected.as_matrix(), abs=1e-6)
     assert blend[:3, 3] == pytest.approx((1 - share) * poses[0][:3, 3] + share * poses[1][:3, 3])
+
+
+def test_a_sensor_whose_stamp_stands_still_takes_no_memory():
+    buffer = StampedBuffer(2.0, most=50)
+    for index in range(1000):
+        buffer.add(7.0, index)
+    assert len(buffer) == 1
+    assert buffer.nearest(7.0, 0.1) == (7.0, 999)
+
+
+def test_stamps_that_hardly_advance_take_bounded_memory():
+    buffer = StampedBuffer(2.0, most=50)
+    for index in range(1000):
+        buffer.add(7.0 + 1e-9 * index, index)
+    assert len(buffer) == 50
+    assert buffer.nearest(8.0, 2.0)[1] == 999
+
+
+@pytest.mark.parametrize(('advance', 'still'), [(0.0, True), (1e-9, True), (0.0005, False),
+                                                (1 / 30, False), (10.0, False)])
+def test_stamps_that_stand_still_are_noticed(advance, still):
+    """The second but last: a bag at a sixtieth of its speed."""
+    watch = ClockWatch()
+    seen = [watch.stands_still(1e9 + advance * k, 50 + k / 30) for k in range(100)]
+    assert seen[-1] == still
+    assert not any(seen[:30])
+
+
+def test_a_paused_simulation_does_not_stand_still():
+    """No frames for an hour, then the next stamp."""
+    watch = ClockWatch()
+    times = [k / 30 for k in range(60)]
+    seen = [watch.stands_still(t, t) for t in times]
+    seen += [watch.stands_still(2 + t, 3602 + t) for t in times]
+    assert not any(seen)
+
+
+def test_stamps_that_go_on_are_believed_again():
+    watch = ClockWatch()
+    for k in range(100):
+        watch.stands_still(5.0, k / 30)
+    assert watch.stands_still(5.0, 3.4)
+    assert not [watch.stands_still(5 + k / 30, 3.4 + k / 30) for k in range(130)][-1]

@@ -1,0 +1,173 @@
+"""How each source measures the scale on a frame, with what is known besides the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import math
+from typing import cast, Protocol
+
+from depth_node.config.groups import ScaleConfig
+from depth_node.scale.fit import Floats
+from depth_node.scale.ground import FloorPose, from_ground, Region
+from depth_node.scale.measurement import NotObservable, Outcome
+from depth_node.scale.odometry import OdometrySource
+from depth_node.scale.pixels import ScaleFrame
+from depth_node.scale.points import from_points, from_range
+from depth_node.scale.readings import PointsReading, PoseReading, RangeReading, Reading
+from depth_node.scale.sync import blend_poses, StampedBuffer
+
+POSE_GAP = 0.5
+"""Longest time between two poses that is bridged (s)."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """
+    What is known besides a frame.
+
+    :param config: the parameters of the scale.
+    :param readings: of the source's sensor.
+    :param floor: where the floor is, or None.
+    :param floor_note: why that is not known and what to do.
+    """
+
+    config: ScaleConfig
+    readings: StampedBuffer[Reading]
+    floor: FloorPose | None = None
+    floor_note: str = ''
+
+
+@dataclass(frozen=True)
+class Early(NotObservable):
+    """What belongs to the frame may still arrive: ask again with the next frame."""
+
+
+class Estimator(Protocol):
+    """Measures the scale, frame after frame."""
+
+    def measure(self, frame: ScaleFrame, known: Known) -> Outcome | None:
+        """
+        Measure on a frame; frames come in the order of time.
+
+        :param frame: the frame.
+        :param known: what is known besides it.
+        :returns: the measurement, why there is none, or None where there is nothing new.
+        """
+
+    def reset(self) -> None:
+        """Forget earlier frames."""
+
+
+class FloorEstimator:
+    """Measures on the floor ahead."""
+
+    def measure(self, frame: ScaleFrame, known: Known) -> Outcome | None:
+        """Measure on a frame."""
+        if known.floor is None:
+            return NotObservable(known.floor_note)
+        config = known.config
+        region = Region(far=config.ground_far, side=config.ground_side)
+        return from_ground(frame, known.floor, region, estimate_tilt=config.estimate_tilt)
+
+    def reset(self) -> None:
+        """Forget earlier frames: nothing is kept."""
+
+
+class MatchedEstimator:
+    """
+    Measures with the reading that was taken at the time of the frame.
+
+    :param compare: measures a frame with a reading.
+    """
+
+    def __init__(self, compare: Callable[[ScaleFrame, Reading], Outcome]) -> None:
+        self._compare = compare
+        self._used = -math.inf
+
+    def measure(self, frame: ScaleFrame, known: Known) -> Outcome | None:
+        """Measure on a frame."""
+        config, readings = known.config, known.readings
+        match = readings.nearest(frame.stamp, config.time_tolerance)
+        if match is None:
+            return _unmatched(frame.stamp, known)
+        stamp, reading = match
+        if stamp == self._used:
+            return None
+        self._used = stamp
+        return self._compare(frame, reading)
+
+    def reset(self) -> None:
+        """Forget which reading was used."""
+        self._used = -math.inf
+
+
+class OdometryEstimator:
+    """Measures with the motion of the robot."""
+
+    def __init__(self) -> None:
+        self._source = OdometrySource()
+
+    def measure(self, frame: ScaleFrame, known: Known) -> Outcome | None:
+        """Measure on a frame."""
+        pose = known.readings.between(
+            frame.stamp, _blended, POSE_GAP, beyond=known.config.time_tolerance
+        )
+        if pose is None:
+            why = _unmatched(frame.stamp, known)
+            if not isinstance(why, Early):
+                self._source.reset()
+            return why
+        return self._source.update(frame, cast('PoseReading', pose).world_from_optical)
+
+    def reset(self) -> None:
+        """Forget the key frame."""
+        self._source.reset()
+
+
+def compare_points(frame: ScaleFrame, reading: Reading) -> Outcome:
+    """
+    Measure on the points of a sensor.
+
+    :param frame: the frame.
+    :param reading: a PointsReading.
+    :returns: the measurement, or why there is none.
+    """
+    points = cast('PointsReading', reading)
+    return from_points(frame, points.points, points.optical_from_sensor)
+
+
+def compare_range(frame: ScaleFrame, reading: Reading) -> Outcome:
+    """
+    Measure with one range.
+
+    :param frame: the frame.
+    :param reading: a RangeReading.
+    :returns: the measurement, or why there is none.
+    """
+    one = cast('RangeReading', reading)
+    return from_range(frame, one.distance, one.field_of_view, one.optical_from_sensor)
+
+
+def _blended(first: Reading, second: Reading, share: float) -> Reading:
+    def pose(reading: Reading) -> Floats:
+        return cast('PoseReading', reading).world_from_optical
+
+    return PoseReading(blend_poses(pose(first), pose(second), share))
+
+
+def _unmatched(stamp: float, known: Known) -> NotObservable:
+    """Say which message is missing, and whether it may still arrive."""
+    source, tolerance = known.config.source, known.config.time_tolerance
+    newest = known.readings.newest()
+    if newest is None:
+        return NotObservable(f'no {source} message has been received; is it published?')
+    nearest = known.readings.nearest(stamp, math.inf)
+    assert nearest is not None
+    off = nearest[0] - stamp
+    text = (
+        f'no {source} message within {tolerance:g} s of the frame: the nearest is '
+        f'{abs(off):.3g} s {"later" if off > 0 else "earlier"}; do both use the same clock? '
+        '(scale.time_tolerance)'
+    )
+    return Early(text) if newest <= stamp + tolerance else NotObservable(text)

@@ -1,0 +1,94 @@
+"""
+The factor common to a frame, from several frames.
+
+A network is off by a factor in every frame, another one in every scene. A scale that is used on
+other frames than those it was found on has this factor in its uncertainty, however well the
+pixels of a frame agree with each other. Several frames show how much it varies (a random effect;
+DerSimonian and Laird, Controlled Clinical Trials 7, 1986); of one frame nothing can be learned
+about that, and a prior stands in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import dataclasses
+
+import numpy as np
+
+from depth_node.model import OutputKind
+from depth_node.scale.fit import Floats
+from depth_node.scale.measurement import measure, Measurement, NotObservable
+from depth_node.scale.pixels import Pixels, together
+
+FRAME_PRIOR = 0.1
+"""Standard deviation of the factor where frames do not show it, relative."""
+ENOUGH = 3.0
+"""Differences between frames from which they speak for themselves."""
+FEWEST = 10
+"""Pixels of a frame that have to agree for its factor to be known."""
+
+
+def scaled_alike(kind: OutputKind, value: Floats, factor: float) -> Floats:
+    """
+    Return the change of log scale and shift that multiplies all metres by a factor.
+
+    :param kind: of the network.
+    :param value: float64 (k,), log scale, and shift where k is 2.
+    :param factor: logarithm of the factor; small.
+    :returns: float64 (k,).
+    """
+    towards = -factor if kind is OutputKind.RELATIVE_DISPARITY else factor
+    return towards * np.array([1.0, float(value[-1])])[: value.size]
+
+
+def measure_together(
+    kind: OutputKind, parts: Sequence[Pixels], found: Measurement | NotObservable | None = None
+) -> Measurement | NotObservable:
+    """
+    Measure on several frames, for use on other frames.
+
+    :param kind: of the network.
+    :param parts: the pixels of each frame.
+    :param found: what was measured on all of them together, where that is more than a fit.
+    :returns: the measurement, with the factor common to a frame in its bias; or why there is none.
+    """
+    if found is None:
+        outcome = measure(kind, together(parts))
+        found = outcome if isinstance(outcome, NotObservable) else outcome[0]
+    if isinstance(found, NotObservable):
+        return found
+    each = [_factor(kind, found, part) for part in parts]
+    factors = np.array([factor for factor in each if factor is not None])
+    if factors.size == 0:
+        return NotObservable('in no frame do enough pixels agree')
+    prior = max(ENOUGH - (factors.size - 1), 0.0)
+    squares = float(np.sum((factors - factors.mean()) ** 2))
+    freedom = prior + factors.size - 1
+    # Student: so few differences may be small by chance
+    variance = (prior * FRAME_PRIOR**2 + squares) / (freedom - 1)
+    value = found.value.copy()
+    turn = scaled_alike(kind, value, float(factors.mean()))
+    value[0] += turn[0]
+    if value.size > 1:
+        value[1] *= np.exp(turn[0])
+    common = scaled_alike(kind, value, 1.0)
+    spread = variance * (1 + 1 / factors.size)
+    return dataclasses.replace(
+        found, value=value, bias=found.bias + spread * np.outer(common, common)
+    )
+
+
+def _factor(kind: OutputKind, found: Measurement, part: Pixels) -> float | None:
+    """Return the logarithm of true over fitted metres in one frame, of the pixels that agree."""
+    metres = np.exp(found.value[0]) * part.x
+    if found.value.size > 1:
+        metres = metres + found.value[1]
+    known = metres > 0
+    if kind is OutputKind.RELATIVE_DISPARITY:
+        metres = 1 / np.where(known, metres, np.nan)
+    if np.count_nonzero(known) < FEWEST:
+        return None
+    ratio = np.log(part.z[known] / metres[known])
+    middle = float(np.median(ratio))
+    agree = np.abs(ratio - middle) < 3 * 1.4826 * float(np.median(np.abs(ratio - middle))) + 1e-6
+    return float(np.median(ratio[agree]))

@@ -1,0 +1,149 @@
+"""
+The sources of scale: one row each, and nothing else names them.
+
+To add one: its estimator, its row here, its name in ``config.groups.SCALE_SOURCES``, and, where it
+needs a message of a new type, the decoder in ``ros.scale_inputs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import math
+
+from depth_node.config.groups import ScaleConfig
+from depth_node.depth.metres import scale_of
+from depth_node.errors import ConfigError
+from depth_node.model import ModelSpec, OutputKind
+from depth_node.scale.estimators import (
+    compare_points,
+    compare_range,
+    Estimator,
+    FloorEstimator,
+    MatchedEstimator,
+    OdometryEstimator,
+)
+from depth_node.scale.readings import PointsReading, PoseReading, RangeReading
+from depth_node.scale.state import ScaleState
+
+Given = Callable[[ScaleConfig, ModelSpec], ScaleState]
+EVERY_KIND = frozenset(OutputKind)
+NO_SHIFT = frozenset(kind for kind in OutputKind if not kind.has_shift)
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    A source of scale.
+
+    :param name: as ``scale.source`` has it; its topic is ``scale/NAME``.
+    :param needs: what the user has to provide; '' where nothing.
+    :param given: the scale of a source that looks at nothing; None: `estimator` finds it.
+    :param estimator: makes what measures; None where the scale is given.
+    :param message: ROS type of the sensor's message, such as ``sensor_msgs/msg/Range``, or None.
+    :param reading: what that is decoded to.
+    :param kinds: outputs that it can serve.
+    :param camera_info: whether it listens to ``scale/camera_info``, too.
+    :param floor: whether it has to know where the floor is.
+    :param image: whether it looks at the picture.
+    :param tracks: whether a frame that gives no measurement is work all the same.
+    """
+
+    name: str
+    needs: str
+    given: Given | None = None
+    estimator: Callable[[], Estimator] | None = None
+    message: str | None = None
+    reading: type | None = None
+    kinds: frozenset[OutputKind] = EVERY_KIND
+    camera_info: bool = False
+    floor: bool = False
+    image: bool = False
+    tracks: bool = False
+
+    def check(self, spec: ModelSpec) -> None:
+        """
+        Refuse a network that this source cannot serve.
+
+        :param spec: the network.
+        :raises ConfigError: naming the sources that can.
+        """
+        if spec.kind in self.kinds:
+            return
+        others = ', '.join(
+            row.name for row in SOURCES.values()
+            if row.estimator is not None and spec.kind in row.kinds
+        )
+        raise ConfigError(
+            f'scale.source is {self.name}, but {spec.name} gives {spec.kind.value}, and one '
+            f'distance cannot tell scale from shift.',
+            f'Use one of {others}.',
+        )
+
+
+def _points() -> Estimator:
+    return MatchedEstimator(compare_points)
+
+
+def _range() -> Estimator:
+    return MatchedEstimator(compare_range)
+
+
+def _from_model(_config: ScaleConfig, spec: ModelSpec) -> ScaleState:
+    scale = scale_of(spec)
+    if scale is not None:
+        return ScaleState(scale.scale, scale.shift, 0.0, 'model', usable=True)
+    unknowns = 'scale and shift are' if spec.kind.has_shift else 'scale is'
+    return ScaleState(
+        math.nan, 0.0, math.nan, 'model',
+        reason=f'{spec.name} predicts {spec.kind.value}, whose {unknowns} not known: no metres. '
+        'Set scale.source and what it needs (doc/scale.md), or choose a metric model',
+    )
+
+
+def _fixed(config: ScaleConfig, _spec: ModelSpec) -> ScaleState:
+    if config.value > 0:
+        return ScaleState(config.value, config.shift, 0.0, 'fixed', usable=True)
+    return ScaleState(
+        math.nan, 0.0, math.nan, 'fixed',
+        reason='scale.source is fixed and scale.value is not set: no metres. Set scale.value, or '
+        'scale.calibration_file',
+    )
+
+
+_ROWS = (
+    Source('model', '', given=_from_model),
+    Source('fixed', 'scale.value and scale.shift, or scale.calibration_file', given=_fixed),
+    Source(
+        'ground', 'ground.camera_height and ground.camera_pitch_deg, or TF from '
+        'ground.base_frame', estimator=FloorEstimator, floor=True,
+    ),
+    Source(
+        'points', 'PointCloud2 on scale/points', estimator=_points,
+        message='sensor_msgs/msg/PointCloud2', reading=PointsReading,
+    ),
+    Source(
+        'scan', 'LaserScan on scale/scan', estimator=_points,
+        message='sensor_msgs/msg/LaserScan', reading=PointsReading,
+    ),
+    Source(
+        'range', 'Range on scale/range', estimator=_range,
+        message='sensor_msgs/msg/Range', reading=RangeReading, kinds=NO_SHIFT,
+    ),
+    Source(
+        'depth', 'Image on scale/depth and CameraInfo on scale/camera_info', estimator=_points,
+        message='sensor_msgs/msg/Image', reading=PointsReading, camera_info=True,
+    ),
+    Source(
+        'disparity', 'DisparityImage on scale/disparity', estimator=_points,
+        message='stereo_msgs/msg/DisparityImage', reading=PointsReading, camera_info=True,
+    ),
+    Source(
+        'odometry', 'Odometry on scale/odometry', estimator=OdometryEstimator,
+        message='nav_msgs/msg/Odometry', reading=PoseReading, image=True, tracks=True,
+    ),
+)
+SOURCES = {row.name: row for row in _ROWS}
+"""By name, in the order of ``scale.source``."""
+MEASURING = ', '.join(row.name for row in _ROWS if row.estimator is not None)
+"""The sources that find a scale, for messages."""
