@@ -20,6 +20,7 @@ import stat
 import tempfile
 import time
 from typing import BinaryIO
+from urllib.parse import unquote
 
 from depth_node.errors import CancelledError, DataError, DepthNodeError
 from depth_node.process import never
@@ -32,6 +33,31 @@ _LOCK_PAUSE_S = 0.1
 """Seconds between two looks at a lock that another process holds."""
 _YOUNG_S = 60.0
 """What is younger is left alone: its writer may not have locked it yet."""
+
+
+def local_path(text: str) -> Path:
+    """
+    Read a path as people and ROS write it.
+
+    :param text: a path, with ``~`` or without, or a ``file://`` URL like camera_info_url.
+    :returns: the path.
+    :raises DataError: another URL, one of another machine, an unknown user, or no path.
+    """
+    scheme, mark, rest = text.partition('://')
+    if mark and scheme.isalpha():
+        host, slash, tail = rest.partition('/')
+        if scheme.lower() != 'file' or host not in {'', 'localhost'} or not slash:
+            raise DataError(
+                f'{text:.200} is a URL, expected a path.',
+                'Give the path of the file on this machine; file:///path is read, too.',
+            )
+        text = '/' + unquote(tail)
+    if not text or '\0' in text:
+        raise DataError(f'{text!r:.200} is not a path.')
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise DataError(f'{text:.200}: {error}') from error
 
 
 @contextmanager

@@ -16,25 +16,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from depth_node.camera.calibration_file import read_calibration, write_calibration
 from depth_node.camera.distortion import Distortion, lens, POLYNOMIAL_COUNTS
 from depth_node.camera.info import (
     CameraNumbers,
-    intrinsics,
     is_calibrated,
     LARGEST_SIDE,
-    read_calibration,
     UncalibratedError,
     with_translation,
-    write_calibration,
 )
+from depth_node.camera.intrinsics import check_plausible, intrinsics
+from depth_node.camera.rays import rays_of
+from depth_node.camera.rectified import choose
 from depth_node.errors import DataError
 from depth_node.image.size import Size
 
 __all__ = ['Camera', 'CameraNumbers', 'Distortion', 'UncalibratedError', 'is_calibrated']
 
 _LEAST_FOCAL, _LARGEST = 1e-3, 1e9
-_SHORTEST = 0.05
-"""Minimum of focal length over image side: 169 degrees; a full fisheye lens has 0.16."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class Camera:
         """
         seen = intrinsics(distortion_model, d, k, p, rectified)
         full = cls(int(width), int(height), *seen)
-        _check_plausible(full, k)
+        check_plausible(*seen[:4], full.size)
         return _binned(_window(full, roi), binning_x, binning_y)
 
     @classmethod
@@ -149,8 +148,8 @@ class Camera:
         """
         Return the camera of a calibration; see :meth:`from_info`.
 
-        :param numbers: for example from ``camera_info.read_calibration``.
-        :param rectified: whether the image is rectified.
+        :param numbers: for example from ``camera.calibration_file.read_calibration``.
+        :param rectified: whether the image is.
         :returns: the camera.
         :raises DataError: as :meth:`from_info`.
         """
@@ -160,16 +159,19 @@ class Camera:
         )
 
     @classmethod
-    def from_yaml(cls, path: Path | str, *, rectified: bool = False) -> Camera:
+    def from_yaml(cls, path: Path | str, *, rectified: bool | None = None) -> Camera:
         """
-        Read a file written by camera_calibration.
+        Read a calibration file.
 
-        :param path: the YAML file.
-        :param rectified: whether the images are rectified.
+        :param path: YAML of camera_calibration, OpenCV or Kalibr.
+        :param rectified: whether the images are; None: decided by ``camera.rectified.choose``.
         :returns: the camera.
         :raises DataError: the file cannot be read, or is not a calibration.
         """
-        return cls.from_numbers(read_calibration(path), rectified=rectified)
+        numbers = read_calibration(path)
+        if rectified is None:
+            rectified = choose(numbers).rectified
+        return cls.from_numbers(numbers, rectified=rectified)
 
     def to_yaml(self, path: Path | str, name: str = 'camera') -> None:
         """
@@ -275,17 +277,9 @@ class Camera:
         :returns: float32 (H, W, 2), X/Z and Y/Z in the optical frame, NaN where the lens model
             cannot be inverted or the ray is 90 degrees or more off the axis.
         """
-        x = (np.arange(self.width) - self.cx) / self.fx
-        y = (np.arange(self.height) - self.cy) / self.fy
-        out = np.empty((self.height, self.width, 2), np.float32)
-        model = lens(self.distortion, self.coefficients)
-        with np.errstate(over='ignore'):  # of numbers no camera has; they give no ray
-            if model is None:
-                out[..., 0], out[..., 1] = x, y[:, None]
-            else:
-                out[..., 0], out[..., 1] = model.undistort(*np.meshgrid(x, y))
-        out[np.isinf(out)] = np.nan
-        return out
+        x = (np.arange(self.width, dtype=np.float64) - self.cx) / self.fx
+        y = (np.arange(self.height, dtype=np.float64) - self.cy) / self.fy
+        return rays_of(lens(self.distortion, self.coefficients), x, y)
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
         """
@@ -304,23 +298,6 @@ class Camera:
         if model is not None:
             x, y = model.distort(x, y)
         return np.stack([self.fx * x + self.cx, self.fy * y + self.cy], axis=-1)
-
-
-def _check_plausible(camera: Camera, k: Sequence[float]) -> None:
-    """Refuse numbers that are possible but implausible: their metres would be wrong."""
-    if k[6] or k[7]:
-        raise DataError(
-            'The last row of K in CameraInfo is not 0 0 1.', 'Write K row by row.'
-        )
-    for focal, center, side in (
-        (camera.fx, camera.cx, camera.width), (camera.fy, camera.cy, camera.height)
-    ):
-        if focal < _SHORTEST * side or not -side <= center <= 2 * side:
-            raise DataError(
-                f'A focal length of {focal:g} px and a principal point at {center:g} px do not '
-                f'belong to an image of {side} px.',
-                'CameraInfo has both in pixels of the full resolution.',
-            )
 
 
 def _window(camera: Camera, roi: tuple[int, int, int, int] | None) -> Camera:

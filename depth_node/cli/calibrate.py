@@ -21,6 +21,7 @@ from depth_node.cli.options import (
     config_from,
     estimator_from,
     model_from,
+    numbers_from,
 )
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_file, write_json
@@ -198,7 +199,7 @@ def _measured(
 def _samples(args: argparse.Namespace) -> Iterator[Sample]:
     limit = args.frames or None
     if args.layout == 'frames':
-        source = open_source(args.folder, calibration_from(args))
+        source = open_source(args.folder, numbers_from(args), rectified=args.rectified)
         if source.count is None and limit is None:
             raise ConfigError(f'{source.name} has no end: say how many frames with --frames N.')
         count = source.count if limit is None else limit

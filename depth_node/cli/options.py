@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from depth_node.camera import Camera
+from depth_node.camera.calibration_file import read_calibration
+from depth_node.camera.info import CameraNumbers
+from depth_node.camera.rectified import choose
 from depth_node.catalogue.opening import open_model, overrides_from
 from depth_node.cli.progress import build_bar, interruptible
 from depth_node.cli.results import output_file
@@ -90,8 +94,13 @@ def add_camera_options(parser: argparse.ArgumentParser) -> None:
 
     :param parser: of a verb.
     """
-    group = parser.add_argument_group('camera').add_mutually_exclusive_group()
-    group.add_argument('--camera', metavar='YAML', help='calibration by camera_calibration')
+    camera = parser.add_argument_group('camera')
+    add_parameters(camera, {'--rectified': 'input.rectified'})
+    group = camera.add_mutually_exclusive_group()
+    group.add_argument(
+        '--camera', metavar='YAML',
+        help='calibration file of camera_calibration, OpenCV (YAML) or Kalibr (camchain)',
+    )
     group.add_argument(
         '--hfov', metavar='DEG', type=float,
         help='horizontal field of view of an uncalibrated camera (deg)',
@@ -168,15 +177,36 @@ def estimator_from(
     return DepthEstimator(engine, config)
 
 
+def numbers_from(args: argparse.Namespace) -> CameraNumbers | None:
+    """
+    Read the calibration that `--camera` names.
+
+    :param args: with the options of :func:`add_camera_options`.
+    :returns: its numbers, or None; a source of frames decides which of them apply.
+    :raises DataError: the file cannot be read.
+    """
+    if args.camera is None:
+        return None
+    numbers = read_calibration(args.camera)
+    doubt = choose(numbers, rectified=args.rectified).doubt
+    if doubt:
+        print(f'depth-node {args.verb}: {args.camera}: {doubt}', file=sys.stderr)
+    return numbers
+
+
 def calibration_from(args: argparse.Namespace) -> Camera | None:
     """
-    Read the camera that `--camera` names.
+    Read the camera that `--camera` names, for pictures without a topic.
 
     :param args: with the options of :func:`add_camera_options`.
     :returns: the camera, or None.
     :raises DataError: the file cannot be read.
     """
-    return Camera.from_yaml(args.camera) if args.camera else None
+    numbers = numbers_from(args)
+    if numbers is None:
+        return None
+    choice = choose(numbers, rectified=args.rectified)
+    return Camera.from_numbers(numbers, rectified=choice.rectified)
 
 
 def camera_of(args: argparse.Namespace, known: Camera | None, frame: Size) -> Camera | None:

@@ -19,10 +19,10 @@ from depth_node.cli.options import (
     add_filter_options,
     add_json_option,
     add_model_options,
-    calibration_from,
     camera_of,
     config_from,
     estimator_from,
+    numbers_from,
 )
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_folder, write_json
@@ -120,8 +120,11 @@ def run(args: argparse.Namespace) -> None:
     if args.far and args.near >= args.far:
         raise ConfigError(f'--near {args.near:g} m is not below --far {args.far:g} m.')
     config = config_from(args, {'depth.min_range': args.near, 'depth.max_range': args.far})
-    given = calibration_from(args)
-    sources = [open_source(text, given, rate=args.rate, topic=args.topic) for text in args.inputs]
+    given = numbers_from(args)
+    sources = [
+        open_source(text, given, rate=args.rate, topic=args.topic, rectified=args.rectified)
+        for text in args.inputs
+    ]
     for source in sources:
         if source.count is None and not args.frames:
             raise ConfigError(f'{source.name} has no end: say how many frames with --frames N.')

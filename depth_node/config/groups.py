@@ -187,7 +187,8 @@ class InputConfig:
     rectified: str = param(
         'auto',
         'Whether the image is rectified: then P of CameraInfo applies, otherwise K and D. auto: '
-        'true if the topic name contains rect or rectified as a word, or if D is all zero.',
+        'true if one of the last two parts of the topic name says so (image_rect, rect/image; '
+        'not image_raw, image_unrect).',
         choices=('auto', 'true', 'false'),
         live=False,
     )

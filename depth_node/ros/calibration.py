@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-import re
 import threading
 
 from sensor_msgs.msg import CameraInfo
 
 from depth_node.camera import Camera, is_calibrated, UncalibratedError
-from depth_node.camera.info import CameraNumbers, read_calibration
+from depth_node.camera.calibration_file import read_calibration
+from depth_node.camera.info import CameraNumbers
+from depth_node.camera.message import camera_of_message
+from depth_node.camera.rectified import Choice, choose
 from depth_node.config import InputConfig
 from depth_node.image.size import Size
-from depth_node.ros import messages
 
-RECTIFIED = re.compile(r'(^|[/_.])rect(ified)?([/_.]|$)')
-"""Names of rectified topics: image_rect, rect/image, image_rect_color; not /director."""
 KEPT_INFOS = 256
 """Infos remembered by stamp: more than come while a slow network is busy with two frames."""
 INFO_PATIENCE_S = 0.05
@@ -48,11 +46,13 @@ class Calibration:
         self._latest: CameraInfo | None = None
         self._news = threading.Condition()
         self._waited_in_vain: Size | None = None
-        self._cached: tuple[tuple[object, ...], Camera] | None = None
+        self._cached: tuple[tuple[object, ...], Camera, Choice | None] | None = None
         self.topic = 'camera_info'
         """Where CameraInfo is listened to, for people."""
         self.choice = ''
         """Where the camera of the last frame came from, and which of K and P applied."""
+        self.doubt = ''
+        """Why the camera of the last frame may be wrong, for a warning; empty when nothing is."""
 
     @property
     def assumed(self) -> str:
@@ -79,7 +79,7 @@ class Calibration:
 
         :param stamp: of the image: seconds and nanoseconds.
         :param size: of the image.
-        :param topic: the resolved image topic; a part named `rect` means a rectified image.
+        :param topic: the resolved image topic, whose last parts may say whether it is rectified.
         :returns: a camera of the image's size; the same object while nothing changes.
         :raises UncalibratedError: no info yet, or one that holds no calibration.
         :raises DataError: the info contradicts itself or the image.
@@ -102,13 +102,11 @@ class Calibration:
                 'Calibrate the camera (camera_calibration), or set input.calibration_file or '
                 'input.hfov_deg.',
             )
-        rectified, why = self._rectified(info.d, topic)
-        self.choice = f'CameraInfo: {why}'
-        key = (_numbers(info), size, rectified)
+        key = (_numbers(info), size, topic)
         if self._cached is None or self._cached[0] != key:
-            camera = messages.camera_from_msg(info, rectified=rectified).for_image(size)
-            self._cached = (key, camera)
-        return self._cached[1]
+            camera, choice = camera_of_message(info, topic, self._config.rectified)
+            self._cached = (key, camera.for_image(size), choice)
+        return self._told('CameraInfo', self._cached)
 
     def _info(self, stamp: tuple[int, int], size: Size) -> CameraInfo | None:
         with self._news:
@@ -119,33 +117,29 @@ class Calibration:
             return own or self._latest
 
     def _of_file(self, numbers: CameraNumbers, size: Size, topic: str) -> Camera:
-        rectified, why = self._rectified(numbers.d, topic)
-        self.choice = f'input.calibration_file {self._config.calibration_file}: {why}'
-        key = ('file', size, rectified)
+        key = ('file', size, topic)
         if self._cached is None or self._cached[0] != key:
-            camera = Camera.from_numbers(numbers, rectified=rectified)
-            self._cached = (key, camera.for_image(size, resized=True))
-        return self._cached[1]
+            choice = choose(numbers, topic, self._config.rectified)
+            camera = Camera.from_numbers(numbers, rectified=choice.rectified)
+            self._cached = (key, camera.for_image(size, resized=True), choice)
+        return self._told(f'input.calibration_file {self._config.calibration_file}', self._cached)
 
     def _assumed(self, size: Size) -> Camera:
         degrees = self._config.hfov_deg
         self.choice = f'input.hfov_deg: an assumed field of view of {degrees:g} degrees'
+        self.doubt = ''
         key = ('hfov', size)
         if self._cached is None or self._cached[0] != key:
-            self._cached = (key, Camera.from_hfov(size.width, size.height, degrees))
+            self._cached = (key, Camera.from_hfov(size.width, size.height, degrees), None)
         return self._cached[1]
 
-    def _rectified(self, d: Sequence[float], topic: str) -> tuple[bool, str]:
-        """Decide whether P applies, and say why."""
-        if self._config.rectified != 'auto':
-            rectified = self._config.rectified == 'true'
-            why = f'input.rectified is {self._config.rectified}'
-        elif RECTIFIED.search(topic):
-            rectified, why = True, f'{topic} is named rectified'
-        else:
-            rectified = not any(d)
-            why = 'it has no distortion' if rectified else 'it has distortion'
-        return rectified, f'rectified, P applies ({why})' if rectified else f'raw, K and D ({why})'
+    def _told(
+        self, origin: str, found: tuple[tuple[object, ...], Camera, Choice | None]
+    ) -> Camera:
+        """Say where the camera came from."""
+        _, camera, choice = found
+        self.choice, self.doubt = f'{origin}: {choice}', choice.doubt if choice else ''
+        return camera
 
 
 def _numbers(info: CameraInfo) -> tuple[object, ...]:
@@ -153,6 +147,6 @@ def _numbers(info: CameraInfo) -> tuple[object, ...]:
     roi = info.roi
     return (
         info.width, info.height, info.distortion_model, info.k.tobytes(), info.p.tobytes(),
-        tuple(info.d), info.binning_x, info.binning_y,
+        info.r.tobytes(), tuple(info.d), info.binning_x, info.binning_y,
         roi.x_offset, roi.y_offset, roi.width, roi.height,
     )

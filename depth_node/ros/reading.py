@@ -95,6 +95,7 @@ class Reader:
         assumed = self._calibration.assumed
         instead = f'The camera is calibrated by {assumed}, not by CameraInfo.' if assumed else ''
         self._notices.set('assumed', instead)
+        self._notices.set('lens', self._calibration.doubt)
         self._notices.health.calibration = self._calibration.choice
         self._notices.tell('calibration', f'camera: {self._calibration.choice}')
         return camera

@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera, UncalibratedError
+from depth_node.camera.info import CameraNumbers
+from depth_node.camera.message import camera_of_message
+from depth_node.camera.rectified import choose
 from depth_node.errors import DataError, DepthNodeError
 from depth_node.image.compressed import decode_message
 from depth_node.image.encodings import image_view, to_rgb
@@ -29,13 +32,16 @@ class Bag:
     The images of one topic, each with the latest CameraInfo before it.
 
     :param path: the bag: a folder with metadata.yaml, or an .mcap, .db3 or .bag file.
-    :param camera: calibration to use instead of that of the bag, or None.
-    :param topic: image topic; empty: the first with color images.
+    :param camera: calibration to use instead of the bag's, or None; of numbers, K and D or P
+        apply as the topic's name says.
+    :param topic: image topic; empty: the first with a color image.
+    :param rectified: whether P of CameraInfo applies: ``auto``, ``true`` or ``false``.
     """
 
     path: Path
-    camera: Camera | None = None
+    camera: Camera | CameraNumbers | None = None
     topic: str = ''
+    rectified: str = 'auto'
 
     @property
     def name(self) -> str:
@@ -56,12 +62,13 @@ class Bag:
             infos = [
                 c for c in reader.connections if c.topic == topic and c.msgtype == INFO
             ]
-            camera = self.camera or self._first(reader, infos, image.topic)
+            given = self._given(image.topic)
+            camera = given or self._first(reader, infos, image.topic)
             number = 0
             for connection, _, raw in reader.messages([image, *infos]):
                 message = reader.deserialize(raw, connection.msgtype)
                 if connection.msgtype == INFO:
-                    camera = self.camera or camera_of(message, image.topic)
+                    camera = given or self._calibrated(message, image.topic)
                     continue
                 try:
                     rgb = rgb_of(message, connection.msgtype)
@@ -73,11 +80,25 @@ class Bag:
                 yield Frame(when, rgb, fitted(camera, rgb), f'{number:06d}')
                 number += 1
 
+    def _given(self, topic: str) -> Camera | None:
+        """Return the camera that replaces the bag's."""
+        if not isinstance(self.camera, CameraNumbers):
+            return self.camera
+        choice = choose(self.camera, topic, self.rectified)
+        return Camera.from_numbers(self.camera, rectified=choice.rectified)
+
     def _first(self, reader: Any, infos: list[Any], topic: str) -> Camera | None:
         """Return the camera of the first CameraInfo: drivers may send it after the image."""
         for connection, _, raw in reader.messages(infos) if infos else ():
-            return camera_of(reader.deserialize(raw, connection.msgtype), topic)
+            return self._calibrated(reader.deserialize(raw, connection.msgtype), topic)
         return None
+
+    def _calibrated(self, info: Any, topic: str) -> Camera | None:
+        """Return the camera of a CameraInfo, or None when it is not calibrated."""
+        try:
+            return camera_of_message(info, topic, self.rectified)[0]
+        except UncalibratedError:
+            return None
 
     def _connection(self, reader: Any) -> Any:
         images = [c for c in reader.connections if c.msgtype in (RAW, COMPRESSED)]
@@ -93,31 +114,6 @@ class Bag:
         if not colored:
             raise DataError(f'{self.path}: contains no Image or CompressedImage messages.')
         return min(colored, key=lambda c: (c.msgtype != RAW, c.topic))
-
-
-def camera_of(info: Any, image_topic: str) -> Camera | None:
-    """
-    Read a CameraInfo.
-
-    :param info: the message, of ROS 1 or 2.
-    :param image_topic: its images are rectified when the name says so.
-    :returns: the camera; None if it is not calibrated.
-    :raises DataError: the numbers are impossible.
-    """
-    # ROS 1 has capital letters
-    d, k, p = (
-        getattr(info, name if hasattr(info, name) else name.upper()) for name in ('d', 'k', 'p')
-    )
-    roi = info.roi
-    try:
-        return Camera.from_info(
-            int(info.width), int(info.height), info.distortion_model, d, k, p,
-            binning_x=int(info.binning_x), binning_y=int(info.binning_y),
-            roi=(int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height)),
-            rectified='rect' in image_topic,
-        )
-    except UncalibratedError:
-        return None
 
 
 def rgb_of(message: Any, kind: str) -> NDArray[np.uint8]:

@@ -19,7 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.camera.info import CameraNumbers
+from depth_node.camera.rectified import choose
 from depth_node.errors import DataError
+from depth_node.files import local_path, reason
 from depth_node.sources.frame import fitted, Frame, SECOND
 from depth_node.world import World
 
@@ -47,20 +50,32 @@ class FrameSource(Protocol):
 
 
 def open_source(
-    text: str | Path, camera: Camera | None = None, *, rate: float = RATE, topic: str = ''
+    text: str | Path, camera: Camera | CameraNumbers | None = None, *, rate: float = RATE,
+    topic: str = '', rectified: str = 'auto',
 ) -> FrameSource:
     """
     Open the source of frames that a text names.
 
     :param text: a folder of images, an image, a video, a rosbag (folder or file), a camera
         device (``/dev/video0`` or its number), or ``world`` or ``world:SEED``.
-    :param camera: the calibration to use; bags and the world have their own.
+    :param camera: whose calibration applies; bags and the world bring their own. Of numbers,
+        P or K and D apply, as ``camera.rectified.choose`` decides.
     :param rate: frames per second of folders and of the world (Hz).
     :param topic: image topic of a bag; empty: its first.
+    :param rectified: whether the images of a bag are: ``auto``, ``true`` or ``false``.
     :returns: the source.
     :raises DataError: there is no such source, or it cannot be read.
     """
     text = str(text)
+    path = local_path(text)
+    if path.suffix.lower() in BAGS or (path / 'metadata.yaml').is_file():
+        from depth_node.sources.bag import Bag
+
+        _check_exists(path, text)
+        return Bag(path, camera, topic, rectified)
+    if isinstance(camera, CameraNumbers):
+        choice = choose(camera, rectified=rectified)
+        camera = Camera.from_numbers(camera, rectified=choice.rectified)
     if text == 'world' or text.startswith('world:'):
         seed = text.partition(':')[2] or '0'
         if not seed.isdecimal():
@@ -68,18 +83,21 @@ def open_source(
         return WorldSource(World(int(seed)), camera or Camera.from_hfov(320, 240, 75), rate)
     if text.isdecimal() or text.startswith('/dev/video'):
         return Device(int(text.removeprefix('/dev/video') or 0), camera)
-    path = Path(text).expanduser()
-    if not path.exists():
-        raise DataError(f'{text}: no such file or folder.')
-    if path.suffix.lower() in BAGS or (path / 'metadata.yaml').is_file():
-        from depth_node.sources.bag import Bag
-
-        return Bag(path, camera, topic)
+    _check_exists(path, text)
     if path.is_dir():
         return ImageFolder(images_in(path), str(path), camera, rate)
     if path.suffix.lower() in IMAGES:
         return ImageFolder([path], path.name, camera, rate)
     return Video(path, camera)
+
+
+def _check_exists(path: Path, text: str) -> None:
+    try:
+        found = path.exists()
+    except OSError as error:  # a name that is too long
+        raise DataError(f'{text}: {reason(error)}.') from error
+    if not found:
+        raise DataError(f'{text}: no such file or folder.')
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:

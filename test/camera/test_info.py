@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import pytest
 
 from depth_node.camera import Camera, Distortion
-from depth_node.camera.info import read_calibration
+from depth_node.camera.calibration_file import read_calibration
 from depth_node.errors import DataError
 
 # as camera_calibration writes it
@@ -77,3 +77,89 @@ def test_noise_is_refused(tmp_path_factory, noise: bytes) -> None:
     path.write_bytes(noise)
     with pytest.raises(DataError):
         Camera.from_yaml(path)
+
+
+OPENCV = """\
+%YAML:1.0
+---
+image_width: 1224
+image_height: 370
+camera_matrix: !!opencv-matrix
+   rows: 3
+   cols: 3
+   dt: d
+   data: [ 721.54, 0., 609.56, 0., 721.54, 172.85, 0., 0., 1. ]
+distortion_coefficients: !!opencv-matrix
+   rows: 5
+   cols: 1
+   dt: d
+   data: [ -5.0e-02, 2.0e-02, 1e-04, -2E-04, 0. ]
+"""
+KALIBR = """\
+cam0:
+  camera_model: pinhole
+  distortion_coeffs: [-0.05, 0.02, 1e-04, -0.0002]
+  distortion_model: radtan
+  intrinsics: [721.54, 721.54, 609.56, 172.85]
+  resolution: [1224, 370]
+  rostopic: /cam0/image_raw
+"""
+KINETIC = """\
+image_width: 1224
+image_height: 370
+camera_matrix: {rows: 3, cols: 3, data: [721.54 0.0 609.56 0.0 721.54 172.85 0.0 0.0 1.0]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [-0.05 0.02 1e-04 -2e-04 0.0]}
+"""
+
+
+@pytest.mark.parametrize('text', [OPENCV, KALIBR, KINETIC])
+def test_files_of_other_programs(tmp_path: Path, text: str) -> None:
+    path = tmp_path / 'camera.yaml'
+    path.write_text(text)
+    cam = Camera.from_yaml(path)
+    assert (cam.width, cam.height, cam.fx, cam.cy) == (1224, 370, 721.54, 172.85)
+    assert cam.coefficients[:4] == (-0.05, 0.02, 1e-4, -2e-4)
+
+
+@pytest.mark.parametrize(('text', 'expected'), [
+    (KALIBR + KALIBR.replace('cam0', 'cam1'), '2 cameras, expected one'),
+    (KALIBR.replace('pinhole', 'omni'), 'expected pinhole'),
+    (KALIBR.replace('1224, 370', '1224.5, 370'), 'width is 1224.5'),
+    (KALIBR.replace('721.54, 721.54, ', ''), '2 intrinsics'),
+    ('<?xml version="1.0"?><opencv_storage></opencv_storage>', 'XML of OpenCV'),
+])
+def test_other_programs_files_are_named_where_they_cannot_be_read(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    path = tmp_path / 'camera.yaml'
+    path.write_text(text)
+    with pytest.raises(DataError, match=expected):
+        Camera.from_yaml(path)
+
+
+def test_urls_and_home(tmp_path: Path, monkeypatch) -> None:
+    """camera_info_url of a driver is a URL; YAML expands no ~."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    path = tmp_path / 'the camera.yaml'
+    path.write_text(TEXT)
+    url = path.as_uri()
+    assert '%20' in url
+    for name in (url, f'file://localhost{path}', '~/the camera.yaml'):
+        assert Camera.from_yaml(name).fx == 438.783367
+    for name in ('package://robot/camera.yaml', 'http://host/camera.yaml', 'file://host/x'):
+        with pytest.raises(DataError, match='is a URL, expected a path'):
+            Camera.from_yaml(name)
+
+
+@pytest.mark.parametrize('content', [
+    'password = hunter2: [', 'hunter2', 'hunter2: 5', '- hunter2', 'a: *hunter2', '&a !hunter2 b',
+    'hunter2: {a: [', '"hunter2', '\thunter2',
+])
+def test_errors_quote_nothing_of_another_file(tmp_path: Path, content: str) -> None:
+    """The path comes from a parameter, and the error goes to /diagnostics."""
+    path = tmp_path / 'secret'
+    path.write_text(content)
+    with pytest.raises(DataError) as caught:
+        Camera.from_yaml(path)
+    assert 'hunter2' not in str(caught.value)

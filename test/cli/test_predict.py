@@ -1,5 +1,6 @@
 """`depth-node predict`: what it writes, read back with other programs' eyes."""
 
+import dataclasses
 import json
 from pathlib import Path
 import subprocess
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from depth_node.camera import Camera
+from depth_node.camera.calibration_file import write_calibration
 from depth_node.cli.main import main
 
 NETWORK = ['--kind', 'metric_depth', '--mean', '0,0,0', '--std', '1,1,1', '--engine',
@@ -189,3 +191,21 @@ def test_refusals(network, tmp_path, capsys, words, message):
     text = capsys.readouterr().err
     assert message in text
     assert text.count('\n') == 1
+
+
+def test_rectified_pictures_take_p(tmp_path, picture, network):
+    """The cloud of a rectified picture spans what P says, that of a raw one what K says."""
+    path, _ = picture
+    numbers = dataclasses.replace(
+        CAMERA.numbers(), p=(30.0, 0, 30, 0, 0, 30.0, 25, 0, 0, 0, 1, 0)
+    )
+    write_calibration(tmp_path / 'camera.yaml', numbers)
+    spans = []
+    for rectified in ('auto', 'false', 'true'):
+        out = predict(
+            tmp_path, path, '--model', network(), *NETWORK, '--camera', tmp_path / 'camera.yaml',
+            '--write', 'ply', '--rectified', rectified,
+        )
+        vertices = read_ply(out / 'photo.ply')
+        spans.append(float(np.ptp(vertices['x'] / vertices['z'])))
+    assert spans == pytest.approx([63 / 60, 63 / 60, 63 / 30], rel=1e-3)

@@ -20,7 +20,7 @@ import numpy as np
 import yaml
 
 from depth_node.camera import Camera
-from depth_node.camera.info import read_calibration as read_camera
+from depth_node.camera.calibration_file import read_calibration as read_camera
 from depth_node.config import Config
 from depth_node.errors import DepthNodeError
 from depth_node.image.compressed import decode_rgb

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from depth_node.camera import Camera
+from depth_node.camera.info import CameraNumbers
 from depth_node.errors import DataError
 from depth_node.sources.frames import open_source
 
@@ -100,3 +101,32 @@ def test_refusals(tmp_path):
     write(tmp_path / 'short', {'/image': (IMAGE, [(1, short)])})
     with pytest.raises(DataError, match=r'image 0 of /image.*50 bytes'):
         list(open_source(tmp_path / 'short'))
+
+
+def lens(p=(6.0, 0, 3, 0, 0, 6.0, 2, 0, 0, 0, 1, 0)):
+    """Return the fields of a CameraInfo with distortion and a P of another focal length."""
+    fields = info()
+    return fields | {'d': np.array([-0.1, 0, 0, 0, 0]), 'p': np.array(p, float)}
+
+
+@pytest.mark.parametrize(('name', 'rectified', 'focal'), [
+    ('image_raw', 'auto', 10), ('image_unrect', 'auto', 10), ('image_rect', 'auto', 6),
+    ('director/image', 'auto', 10), ('image_raw', 'true', 6), ('image_rect', 'false', 10),
+])
+def test_the_same_rule_as_the_node_for_rectified_images(tmp_path, name, rectified, focal):
+    """"rect" somewhere in the name is not enough; the option wins; a given file obeys, too."""
+    path = tmp_path / 'bag'
+    topic = f'/camera/{name}'
+    write(path, {
+        topic: (IMAGE, [(5, image(RGB))]),
+        topic.rpartition('/')[0] + '/camera_info': (INFO, [(4, lens())]),
+    })
+    [frame] = open_source(path, rectified=rectified)
+    assert frame.camera.fx == focal
+    fields = lens()
+    numbers = CameraNumbers(
+        8, 6, 'plumb_bob', tuple(fields['d']), tuple(fields['k']), tuple(fields['r']),
+        tuple(fields['p']),
+    )
+    [frame] = open_source(path, numbers, rectified=rectified)
+    assert frame.camera.fx == focal
