@@ -82,8 +82,8 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            'depth_node = depth_node.ros.node:main',
-            'camera_publisher = depth_node.ros.camera_publisher:main',
+            'depth_node = depth_node.ros.start:node',
+            'camera_publisher = depth_node.ros.start:camera_publisher',
             'depth-node = depth_node.cli.main:main',
         ],
     },

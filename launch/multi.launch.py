@@ -1,16 +1,17 @@
 """Launch one depth node per camera, each in its own namespace, from a list in a file."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import OpaqueFunction
 
 from depth_node.ros import launching
+from depth_node.ros.cameras import cameras_of, expanded, MULTI
 
 
 def start(context):
     """Return the actions for every camera of the list."""
-    cameras = launching.cameras_of(
-        launching.expanded(context.launch_configurations['cameras_file'])
-    )
+    values = launching.values_of(context, MULTI)
+    pushed = launching.pushed_namespace(context)
+    cameras = cameras_of(expanded(values['cameras_file']), pushed, values['use_sim_time'])
     return [
         action
         for camera in cameras
@@ -19,10 +20,5 @@ def start(context):
 
 
 def generate_launch_description():
-    """Declare the launch argument and the actions."""
-    return LaunchDescription([
-        DeclareLaunchArgument(
-            'cameras_file', description='File with a list `cameras:`; see doc/multi_camera.md.'
-        ),
-        OpaqueFunction(function=start),
-    ])
+    """Declare the launch arguments and the actions."""
+    return LaunchDescription([*launching.declared(MULTI), OpaqueFunction(function=start)])

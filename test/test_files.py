@@ -13,7 +13,7 @@ from depth_node.errors import ConfigError, DataError, ModelError
 from depth_node.files import check_regular, open_regular, read_regular, read_text, read_yaml
 from depth_node.model import network, read_sidecar
 from depth_node.model.hashes import hash_of
-from depth_node.ros import launching
+from depth_node.ros import cameras
 from depth_node.scale.calibration import read_scale
 
 
@@ -110,7 +110,7 @@ def test_models_are_regular_files(fifo, read):
         read(fifo)
 
 
-@pytest.mark.parametrize('read', [read_scale, lambda path: launching.cameras_of(str(path))])
+@pytest.mark.parametrize('read', [read_scale, lambda path: cameras.cameras_of(str(path))])
 def test_calibrations_and_lists_are_regular_files(fifo, read):
     with pytest.raises(ConfigError, match='is a FIFO'):
         read(fifo)

@@ -13,15 +13,17 @@ import time
 
 import pytest
 
+from depth_node.ros import cameras
+
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
 PUBLIC = {
-    'mono.launch.py': {
+    'mono.launch.py': (cameras.MONO, {
         'model', 'engine', 'image_topic', 'camera_info_topic', 'image_transport', 'params_file',
-        'namespace', 'rviz', 'source',
-    },
-    'demo.launch.py': {'rviz'},
-    'multi.launch.py': {'cameras_file'},
+        'namespace', 'use_sim_time', 'rviz', 'source',
+    }),
+    'demo.launch.py': (cameras.DEMO, {'rviz', 'use_sim_time'}),
+    'multi.launch.py': (cameras.MULTI, {'cameras_file', 'use_sim_time'}),
 }
 LAUNCH = """
 import sys
@@ -42,12 +44,6 @@ SIDECAR = {
 }
 
 
-def texts(path: Path) -> set[str]:
-    """Every string of a Python file."""
-    tree = ast.parse(path.read_text(), path.name)
-    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-
-
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
 def test_the_public_arguments_are_there(path):
     functions = {
@@ -55,7 +51,8 @@ def test_the_public_arguments_are_there(path):
         if isinstance(node, ast.FunctionDef)
     }
     assert 'generate_launch_description' in functions
-    assert PUBLIC[path.name] <= texts(path)
+    arguments, public = PUBLIC[path.name]
+    assert public <= set(arguments)
 
 
 def test_every_launch_file_is_known():
@@ -74,12 +71,11 @@ def prefix(tmp_path) -> Path:
     (folder / 'share' / 'depth_node').symlink_to(ROOT)
     scripts = folder / 'lib' / 'depth_node'
     scripts.mkdir(parents=True)
-    modules = {'depth_node': 'node', 'camera_publisher': 'camera_publisher'}
-    for name, module in modules.items():
+    for name, function in {'depth_node': 'node', 'camera_publisher': 'camera_publisher'}.items():
         script = scripts / name
         script.write_text(
             f'#!{sys.executable}\nimport sys\n'
-            f'from depth_node.ros.{module} import main\nsys.exit(main())\n'
+            f'from depth_node.ros.start import {function}\nsys.exit({function}())\n'
         )
         script.chmod(0o755)
     return folder
@@ -125,6 +121,27 @@ class Launched:
             if f'[{name}-' in line and 'started with pid' in line
         ]
         return int(lines[-1].rpartition('[')[2].rstrip(']'))
+
+    def children(self) -> list[int]:
+        """Every process that this launch has started and that is still there."""
+        found = []
+        for folder in Path('/proc').iterdir():
+            if not folder.name.isdecimal() or int(folder.name) == self.popen.pid:
+                continue
+            try:
+                variables = (folder / 'environ').read_bytes()
+                words = (folder / 'cmdline').read_bytes()
+            except OSError:
+                continue
+            if words and str(self.log.parent).encode() in variables:
+                found.append(int(folder.name))
+        return found
+
+    def all_end(self, seconds: float = 10) -> bool:
+        end = time.monotonic() + seconds
+        while self.children() and time.monotonic() < end:
+            time.sleep(0.05)
+        return not self.children()
 
     def stop(self) -> str:
         os.killpg(self.popen.pid, signal.SIGINT)  # as a terminal does at Ctrl-C
@@ -201,3 +218,121 @@ def test_two_cameras(launched, model, tmp_path):
     launch.wait_for('publishing world:0 as /front/image_raw')
     launch.wait_for('publishing world:1 as /rear/image_raw')
     assert launch.stop().count('process has finished cleanly') == 4
+
+
+@pytest.mark.parametrize('after', [0.0, 0.1, 0.3, 0.6, 1.0])
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
+def test_a_launch_that_ends_early_leaves_no_orphans(launched, model, number, after):
+    """Its processes spend their first second in imports and hear nothing of its end."""
+    launch = launched(str(ROOT / 'launch/demo.launch.py'), f'model:={model}')
+    launch.wait_for('started with pid', 1)
+    time.sleep(after)
+    launch.popen.send_signal(number)
+    launch.popen.wait(20)
+    assert launch.all_end(), launch.log.read_text()
+
+
+@pytest.mark.parametrize('after', [0.3, 0.6, 0.9, 1.2])
+def test_ctrl_c_during_the_imports_shows_no_traceback(launched, model, after):
+    """Python itself needs the first tenth of a second, before any line of ours runs."""
+    launch = launched(str(ROOT / 'launch/demo.launch.py'), f'model:={model}')
+    launch.wait_for('started with pid', 2)
+    time.sleep(after)
+    output = launch.stop()
+    assert launch.all_end()
+    assert output.count('process has finished cleanly') == 2, output
+    assert 'Traceback' not in output
+
+
+def test_without_rviz_nothing_is_started(launched, model):
+    """Launch ends where a package is missing, and would leave what it has started by then."""
+    launch = launched(str(ROOT / 'launch/demo.launch.py'), f'model:={model}', 'rviz:=true')
+    assert launch.popen.wait(30) == 1
+    assert 'rviz2' in launch.log.read_text()
+    assert 'started with pid' not in launch.log.read_text()
+    assert launch.all_end()
+
+
+@pytest.mark.parametrize(('argument', 'words'), [
+    ('rviz:=yes', 'yes'), ('engine:=foo', 'foo'), ('image_transport:=theora', 'theora'),
+    ('use_sim_time:=maybe', 'maybe'),
+])
+def test_a_wrong_argument_fails_the_launch(launched, argument, words):
+    launch = launched(str(ROOT / 'launch/mono.launch.py'), argument)
+    assert launch.popen.wait(30) == 1
+    assert words in launch.log.read_text()
+    assert 'started with pid' not in launch.log.read_text()
+
+
+INCLUDES = """
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+def generate_launch_description():
+    return LaunchDescription([
+        IncludeLaunchDescription(
+            PythonLaunchDescriptionSource({path!r}), launch_arguments=list(arguments.items())
+        ) for arguments in {includes!r}
+    ])
+"""
+
+
+def test_a_second_include_reads_its_own_parameter_file(launched, model, network, tmp_path):
+    """Declared defaults stay in force after an include."""
+    other = network('other')
+    other.with_suffix('.json').write_text(json.dumps(SIDECAR))
+    params = tmp_path / 'rear.yaml'
+    params.write_text(f'/**:\n  ros__parameters:\n    model: {{name: {other}}}\n')
+    both = tmp_path / 'both.launch.py'
+    both.write_text(INCLUDES.format(path=str(ROOT / 'launch/mono.launch.py'), includes=[
+        {'namespace': 'front', 'model': str(model)},
+        {'namespace': 'rear', 'model': '', 'params_file': str(params)},
+    ]))
+    launch = launched(str(both))
+    launch.wait_for('listening to', 2)
+    output = launch.log.read_text()
+    assert 'front.depth_node' in output
+    names = {name: subprocess.run(
+        [sys.executable, '-c', ASK, f'/{name}/depth_node'], capture_output=True, text=True,
+        check=True, timeout=60, env={**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'},
+    ).stdout.strip() for name in ('front', 'rear')}
+    assert names == {'front': str(model), 'rear': str(other)}
+
+
+ASK = """
+import sys
+import rclpy
+from rcl_interfaces.srv import GetParameters
+rclpy.init()
+node = rclpy.create_node('asking')
+client = node.create_client(GetParameters, sys.argv[1] + '/get_parameters')
+assert client.wait_for_service(20)
+future = client.call_async(GetParameters.Request(names=['model.name']))
+rclpy.spin_until_future_complete(node, future, timeout_sec=20)
+print(future.result().values[0].string_value)
+"""
+
+PUSHED = """
+from launch import LaunchDescription
+from launch.actions import GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import PushRosNamespace
+
+def generate_launch_description():
+    return LaunchDescription([GroupAction([
+        PushRosNamespace('robot1'),
+        IncludeLaunchDescription(
+            PythonLaunchDescriptionSource({path!r}),
+            launch_arguments=[('model', {model!r}), ('source', 'world')],
+        ),
+    ])])
+"""
+
+
+def test_a_pushed_namespace_moves_inputs_as_well(launched, model, tmp_path):
+    path = tmp_path / 'pushed.launch.py'
+    path.write_text(PUSHED.format(path=str(ROOT / 'launch/mono.launch.py'), model=str(model)))
+    launch = launched(str(path))
+    launch.wait_for('publishing world:0 as /robot1/camera/image_raw')
+    launch.wait_for('listening to /robot1/camera/image_raw and /robot1/camera/camera_info')

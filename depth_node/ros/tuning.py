@@ -15,6 +15,8 @@ import shutil
 import sys
 import tempfile
 
+from depth_node.errors import ConfigError
+
 PACKAGE = 'depth_node'
 PROFILE = 'fastdds_shm.xml'
 UDP_PROFILE = 'fastdds_udp.xml'
@@ -57,6 +59,22 @@ def share_folder() -> Path | None:
     candidates = [Path(prefix) / 'share' / PACKAGE for prefix in (*prefixes, sys.prefix) if prefix]
     candidates.append(Path(__file__).resolve().parents[2])
     return next((path for path in candidates if (path / 'config' / PROFILE).is_file()), None)
+
+
+def share(*parts: str) -> str:
+    """
+    Find an installed file.
+
+    :param parts: below share/depth_node.
+    :returns: its path.
+    :raises ConfigError: the package was installed without its data.
+    """
+    folder = share_folder()
+    if folder is None:
+        raise ConfigError(
+            'share/depth_node is not installed.', 'Build with colcon, or install with pip.'
+        )
+    return str(folder.joinpath(*parts))
 
 
 def transport(environ: Mapping[str, str] | None = None) -> Transport:

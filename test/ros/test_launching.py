@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -9,19 +10,16 @@ import pytest
 import yaml
 
 from depth_node import process
-from depth_node.config import Config
+from depth_node.config import Config, parameters
 from depth_node.errors import ConfigError
-from depth_node.ros import launching, tuning
+from depth_node.ros import cameras, launching, tuning
+from depth_node.world import World
 
-VALUES = {
-    'model': 'depth_anything_v2_metric_indoor_small', 'engine': 'auto',
-    'image_topic': '/camera/image_raw', 'camera_info_topic': '', 'image_transport': 'raw',
-    'params_file': '', 'namespace': '', 'source': 'none',
-}
+VALUES = {name: argument.default for name, argument in cameras.MONO.items()}
 
 
-def camera(**changes):
-    return launching.camera_of({**VALUES, **changes}, frozenset(changes))
+def camera(pushed='', **changes):
+    return cameras.camera_of({**VALUES, **changes}, pushed)
 
 
 def test_a_default_never_overrules_the_parameter_file():
@@ -35,12 +33,65 @@ def test_a_default_never_overrules_the_parameter_file():
     assert set(every) <= set(Config().flat())
 
 
+def test_simulated_time_reaches_node_and_source():
+    found = camera(use_sim_time='True', source='world')
+    assert found.parameters == {'use_sim_time': True}
+    assert launching.source_parameters(found)['use_sim_time'] is True
+    assert camera(use_sim_time='false').parameters == {'use_sim_time': False}
+    with pytest.raises(ConfigError, match="use_sim_time is 'yes', expected true or false"):
+        camera(use_sim_time='yes')
+
+
+@pytest.mark.parametrize('name', ['engine', 'image_transport'])
+def test_the_choices_are_those_of_the_parameter(name):
+    """A word that the node would refuse is refused by launch, which then fails."""
+    parameter = {'engine': 'engine.name', 'image_transport': 'input.transport'}[name]
+    (spec,) = [spec for known, _, spec in parameters() if known == parameter]
+    assert set(cameras.MONO[name].choices) == {'', *spec.choices}
+    assert 'yes' not in cameras.MONO['rviz'].choices
+    with pytest.raises(ConfigError, match='expected true or false'):
+        cameras.switched('rviz', 'yes')
+
+
+@pytest.mark.parametrize(('topic', 'pushed', 'expected'), [
+    ('camera/image_raw', '', '/camera/image_raw'),
+    ('camera/image_raw', 'robot1', '/robot1/camera/image_raw'),
+    ('camera/image_raw', '/a/b/', '/a/b/camera/image_raw'),
+    ('/camera/image_raw', '/a/b', '/camera/image_raw'),
+])
+def test_a_pushed_namespace_moves_relative_topics_only(topic, pushed, expected, tmp_path):
+    found = camera(pushed, image_topic=topic)
+    assert found.image_topic == expected
+    assert dict(launching.remappings(found))['camera_info'] == (
+        expected.replace('image_raw', 'camera_info')
+    )
+    [listed] = cameras.cameras_of(
+        written(tmp_path, {'cameras': [{'namespace': 'x', 'image_topic': topic}]}), pushed
+    )
+    assert listed.image_topic == expected
+    [plain] = cameras.cameras_of(written(tmp_path, {'cameras': [{'namespace': 'x'}]}), 'robot1')
+    assert plain.image_topic == '/robot1/x/image_raw'
+
+
+def test_the_demo_knows_where_its_floor_is():
+    """Without the ground there is no scan."""
+    values = {name: argument.default for name, argument in cameras.DEMO.items()}
+    found = cameras.demo_camera(values)
+    down = found.parameters['ground.camera_pitch_deg']
+    height = found.parameters['ground.camera_height']
+    # of the world itself: where the camera is, and how far the axis of its view points down
+    pose = World().pose(0.0)
+    assert pose[2, 3] == pytest.approx(height)
+    assert math.degrees(math.asin(-pose[2, 2])) == pytest.approx(down, abs=1.0)
+    Config().replaced({k: v for k, v in found.parameters.items() if k != 'use_sim_time'})
+
+
 def test_a_compressed_topic_is_read_as_one(tmp_path):
     path = written(tmp_path, {'cameras': [
         {'namespace': 'rear', 'image_topic': '/rear/image_raw/compressed',
          'parameters': {'points.stride': 4}},
     ]})
-    [rear] = launching.cameras_of(path)
+    [rear] = cameras.cameras_of(path)
     assert rear.image_topic == '/rear/image_raw'
     assert rear.parameters == {'input.transport': 'compressed', 'points.stride': 4}
     found = camera(image_topic='/front/image_raw/compressed')
@@ -92,11 +143,11 @@ def written(tmp_path, content):
 
 def test_list_of_cameras(tmp_path):
     (tmp_path / 'rear.yaml').touch()
-    front, rear = launching.cameras_of(written(tmp_path, {'cameras': [
+    front, rear = cameras.cameras_of(written(tmp_path, {'cameras': [
         {'namespace': '/front/', 'source': 0, 'parameters': {'points.stride': 4}},
         {'namespace': 'rear', 'image_topic': '/rear/rgb', 'params_file': 'rear.yaml'},
     ]}))
-    assert front == launching.Camera(
+    assert front == cameras.Camera(
         'front', '/front/image_raw', parameters={'points.stride': 4}, source='0',
         frame_id='front_optical_frame',
     )
@@ -122,7 +173,7 @@ def test_list_of_cameras(tmp_path):
 ])
 def test_a_wrong_list_is_refused(tmp_path, content, words):
     with pytest.raises(ConfigError) as caught:
-        launching.cameras_of(written(tmp_path, content))
+        cameras.cameras_of(written(tmp_path, content))
     assert words in str(caught.value)
 
 
