@@ -188,7 +188,7 @@ class Pipeline:
                     self._health.drop('no metres')
             finally:
                 # nobody waits for what there is to say about it
-                self._scaling.tell(result.state)
+                self._scaling.tell(config, result, camera)
                 self._notices.set('idle', idle_parameters(self._config(), estimator.spec))
                 self._judge(result, estimator)
 

@@ -9,14 +9,18 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from depth_node.camera import Camera
 from depth_node.config import Config
 from depth_node.errors import ConfigError, DataError, DepthNodeError
+from depth_node.estimator import DepthFrame
 from depth_node.model.hashes import hash_of
+from depth_node.ros.floor_watch import FloorWatch
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.scale_inputs import ScaleInputs
 from depth_node.ros.transforms import Transforms
 from depth_node.scale import FloorPose, keeper_for, Reading, ScaleKeeper, ScaleState, write_scale
+from depth_node.scale.table import SOURCES
 
 
 class Scaling:
@@ -48,6 +52,7 @@ class Scaling:
         self._keeper: ScaleKeeper | None = None
         self._error: ConfigError | None = None
         self._source = ''
+        self._floor_watch = FloorWatch()
         if opening.model is not None:
             self.keeper(config)
         self._services = [
@@ -134,13 +139,21 @@ class Scaling:
             self.listen(config)
         self._inputs.retry()
 
-    def tell(self, state: ScaleState | None) -> None:
+    def tell(self, config: Config, result: DepthFrame, camera: Camera | None) -> None:
         """
-        Note a frame's scale for the diagnostics.
+        Note a frame's scale for the diagnostics, and a floor that contradicts the parameters.
 
-        :param state: as the estimator returned it.
+        :param config: the configuration of the frame.
+        :param result: what the estimator returned.
+        :param camera: of the frame, or None.
         """
+        state = result.state
         self._notices.health.scale = {} if state is None else described(state)
+        # the scale that a height gives agrees with the height
+        follows = SOURCES[config.scale.source].floor
+        if result.depth is not None and camera is not None and not follows:
+            note = self._floor_watch.look(config.ground, result.depth, camera)
+            self._notices.set('camera height', note)
 
     def _take(self, stamp: float, reading: Reading) -> None:
         keeper, inputs = self._keeper, self._inputs

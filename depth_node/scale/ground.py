@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from depth_node.errors import DataError
 from depth_node.model import OutputKind
@@ -30,11 +31,14 @@ from depth_node.scale.measurement import (
     with_bias,
 )
 from depth_node.scale.pixels import Pixels, pixels_at, ScaleFrame
+from depth_node.scale.shape import patches_of
 
 MAX_TILT_CHANGE = math.radians(10)
 """An estimated plane farther than this from the given tilt is a wall, a ramp or a mistake."""
 SAMPLES = 4000
 """Pixels looked at."""
+SEEN = 200
+"""Pixels of a floor from which its height is measured."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,10 @@ class Region:
     side: float = 3.0
 
 
+REGION = Region(far=8.0)
+"""Where the floor is looked at to find the height of the camera."""
+
+
 def from_ground(
     frame: ScaleFrame, ground: FloorPose, region: Region, *, estimate_tilt: bool = False
 ) -> Outcome:
@@ -183,6 +191,37 @@ def ground_pixels(
         )
     pixels = pixels_at(frame, rows * step, columns * step, z[rows, columns])
     return pixels, rays[rows, columns][pixels.kept]
+
+
+def seen_height(
+    depth: NDArray[np.float32], rays: NDArray[np.float32], floor: FloorPose
+) -> float | None:
+    """
+    Measure the height of the camera over the floor that is seen.
+
+    :param depth: float32 (H, W), z-depth (m); what is not finite is not used.
+    :param rays: float32 (H, W, 2), of the same pixels.
+    :param floor: where the floor should be; its height plays no part.
+    :returns: height (m), or None where no plane of about that tilt fills the place.
+    """
+    exact = np.asarray(rays, np.float64)
+    z = floor.depth(exact) / floor.height
+    with np.errstate(invalid='ignore'):
+        inside = (z > 0) & (z < REGION.far) & (np.abs(z * exact[..., 0]) < REGION.side)
+        inside &= np.isfinite(depth)
+    rows, columns = np.nonzero(inside)
+    if rows.size < SEEN:
+        return None
+    height, width = depth.shape
+    directions = np.column_stack([exact[rows, columns], np.ones(rows.size)])
+    points = directions * depth[rows, columns, None].astype(np.float64)
+    plane = fit_plane(points, patches_of(rows, columns, height, width))
+    if plane is None:
+        return None
+    length = float(np.linalg.norm(plane[0]))
+    if math.acos(min(float(plane[0] @ floor.down) / length, 1.0)) > MAX_TILT_CHANGE:
+        return None
+    return 1 / length
 
 
 def measured_on(kind: OutputKind, pixels: Pixels, rays: Floats, ground: FloorPose) -> Outcome:

@@ -96,7 +96,7 @@ def test_conditions_are_those_of_this_frame_also_when_it_cannot_be_sent(
         configure=lambda _: None, measure=lambda *_: next(frames), focal_note='',
         spec=SimpleNamespace(kind=SimpleNamespace(value='', has_shift=True)),
     )
-    scaling: Any = SimpleNamespace(begin=lambda *_: None, tell=lambda _: None)
+    scaling: Any = SimpleNamespace(begin=lambda *_: None, tell=lambda *_: None)
     reader: Any = SimpleNamespace(camera=lambda _: CAMERA)
     opening: Any = None
     pipeline = Pipeline(lambda: CONFIG, opening, reader, scaling, sender, notices)
