@@ -146,11 +146,11 @@ def _trained(
 def _recordings(
     texts: list[str], args: argparse.Namespace, size: Size, say: Say
 ) -> list[Recording]:
-    from depth_node.training.data.prepare import Preparation
+    from depth_node.training.data.prepare import RecordingOptions
     from depth_node.training.data.sources import read_source, Source
 
     cache = output_folder(args.cache or args.out / 'recordings')
-    how = Preparation(size, args.crop, args.least_motion)
+    how = RecordingOptions(size, args.crop, args.least_motion)
     recordings = []
     for text in texts:
         source = Source.parse(text)

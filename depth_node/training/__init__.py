@@ -1,1 +1,1 @@
-"""Training, the only home of torch."""
+"""Training; the only package that imports torch."""

@@ -1,4 +1,4 @@
-"""What each part of the self-supervised loss is worth: the same run without it."""
+"""Ablation of the self-supervised loss: the same run without each of its parts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ COLUMNS = ('abs_rel_median', 'abs_rel', 'loss')
 
 def variants(config: TrainConfig) -> dict[str, TrainConfig]:
     """
-    List the runs of an ablation.
+    Return the runs of an ablation.
 
     :param config: the full loss.
-    :returns: name to configuration: everything, then each part that is on switched off alone.
-    :raises ConfigError: not a self-supervised run.
+    :returns: name to configuration: the full loss, then without each part that is enabled.
+    :raises ConfigError: the run is not self-supervised.
     """
     if config.objective != 'self_supervised':
-        raise ConfigError('An ablation is for self-supervised runs.')
+        raise ConfigError('An ablation needs --objective self_supervised.')
     runs = {FULL: config}
     for name in SWITCHES:
         value = getattr(config, name)
@@ -50,14 +50,14 @@ def ablate(
     Train every variant with the same seed and order, and write `ablation.md`.
 
     :param config: the full loss.
-    :param training: recordings to learn from.
-    :param validation: recordings to judge by, with depth if the table shall say more than the
-        loss; empty: a tenth is held out.
-    :param out: the folder; each variant gets one of its own in it.
-    :param processes: who takes part.
-    :param resume: go on where it was interrupted.
-    :param say: takes one line at a time.
-    :returns: the variants' results.
+    :param training: recordings for training.
+    :param validation: recordings for validation, with depth for metrics other than the loss;
+        empty: a tenth of the training data is held out.
+    :param out: the output folder, with a subfolder for each variant.
+    :param processes: the processes that take part.
+    :param resume: continue after an interruption.
+    :param say: called with one line of text at a time.
+    :returns: the results by variant.
     """
     results: dict[str, Result] = {}
     for name, variant in variants(config).items():
@@ -72,10 +72,10 @@ def ablate(
 
 def table(results: dict[str, Result]) -> str:
     """
-    Write the results as a Markdown table.
+    Return the results as a Markdown table.
 
-    :param results: by name of the variant; the figures are those of the last validation, so
-        that no variant gains from stopping at a lucky moment.
+    :param results: by name of the variant; the table shows the last validation, so that no
+        variant benefits from a lucky earlier one.
     :returns: the table.
     """
     rows = {name: result.progress.validations[-1] for name, result in results.items()}

@@ -1,13 +1,13 @@
 """
-The motion between two frames, solved instead of learned.
+The motion between two frames, solved for instead of learned.
 
 Wang, Buenaposada, Zhu and Lucey, "Learning Depth from Monocular Videos using Direct Methods",
-CVPR 2018: the depth network already says where every pixel is, so the pose is the one that makes
-the warped source look like the target. Gauss-Newton on SE(3), coarse to fine, inverse
-compositional: Baker and Matthews, "Lucas-Kanade 20 Years On", IJCV 2004, section 3.2.
+CVPR 2018: given the predicted depth, the pose is the one at which the warped source matches the
+target. Gauss-Newton on SE(3), coarse to fine, inverse compositional: Baker and Matthews,
+"Lucas-Kanade 20 Years On", IJCV 2004, section 3.2.
 
-No gradient passes through the pose, and none has to: where the pose minimises the error, moving
-it changes nothing to first order, so that the loss at this pose has the depth's whole gradient.
+No gradient passes through the pose, and none is needed: at the minimum of the error a change of
+the pose has no first-order effect, so the loss at this pose has the full gradient of the depth.
 """
 
 from __future__ import annotations
@@ -32,19 +32,20 @@ from depth_node.training.view_synthesis import (
 )
 
 COARSEST = 16
-"""The coarsest picture is the smallest with both sides at least this long (pixels)."""
+"""Minimum side of the coarsest image (pixels)."""
 ROUNDS = (10, 6, 4)
-"""Steps of the solver on the coarsest picture, the next, and all finer ones."""
+"""Steps of the solver on the coarsest image, the next one, and all finer ones."""
 SIDEWAYS = 0.01
 """
-How little a camera is believed to move sideways, as a share of what the picture itself says.
+Weight of the prior that the camera does not move sideways, relative to the image data.
 
-Where the depth is the same everywhere, as at the beginning, a step to the side looks like a turn;
-without this it takes all turns for steps. With the true depth it costs a tenth of a degree.
+While the depth is constant, as at the beginning of training, a sideways motion looks like a
+rotation; without the prior all rotations are taken for sideways motions. With the true depth the
+prior costs a tenth of a degree.
 """
 DAMPING = 1e-3
 FARTHEST = 0.3
-"""Largest step of the solver (rad, and shares of the mean depth)."""
+"""Maximum step of the solver (rad, and shares of the mean depth)."""
 
 
 @torch.no_grad()
@@ -56,15 +57,15 @@ def align(
     length: Tensor | None = None,
 ) -> Tensor:
     """
-    Find the pose at which the source, warped by the depth, looks most like the target.
+    Return the pose at which the source, warped with the depth, best matches the target.
 
     :param target: float (B, 3, H, W), rgb 0 to 1.
     :param source: float (B, 3, H, W), rgb 0 to 1.
     :param depth: float (B, 1, H, W) of the target, positive (m, or up to scale).
     :param intrinsics: float (B, 3, 3) of both (pixels).
-    :param length: how far the camera moved (the depth's unit), float (B,), NaN where unknown;
-        the translation gets it. None: unknown.
-    :returns: float (B, 4, 4), takes points of the target's camera to the source's; no gradient.
+    :param length: known length of the translation (unit of the depth), float (B,), NaN where
+        unknown. None: unknown.
+    :returns: float (B, 4, 4), from the target's camera frame to the source's; no gradient.
     """
     with full_precision(target):
         target, source = (x.float().mean(1, keepdim=True) for x in (target, source))
@@ -90,14 +91,14 @@ def align(
 @dataclass(frozen=True)
 class _Level:
     """
-    What stays the same while the pose is looked for, at one resolution of N pixels.
+    The constant data of the solver at one resolution of N pixels.
 
     :param target: (B, 1, h, w).
     :param source: (B, 1, h, w).
-    :param points: (B, 3, h, w) in the target's camera.
+    :param points: (B, 3, h, w) in the target's camera frame.
     :param intrinsics: (B, 3, 3).
-    :param slopes: (B, N, 6), derivative of the target's brightness by a rotation and a
-        translation of the points.
+    :param slopes: (B, N, 6), derivative of the target's brightness with respect to a rotation
+        and a translation of the points.
     """
 
     target: Tensor
@@ -127,7 +128,7 @@ def _level(
 
 
 def _step(level: _Level, pose: Tensor) -> tuple[Tensor, Tensor]:
-    """Find the motion of the target's points that looks like the source at the present pose."""
+    """Return the Gauss-Newton step at the current pose, and its weight."""
     points = move(level.points, pose)
     pixels = project(points, level.intrinsics)
     seen = visible(points, pixels, *level.source.shape[-2:]).flatten(1).float()
@@ -151,7 +152,7 @@ def _step(level: _Level, pose: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _exposed_as(target: Tensor, read: Tensor, seen: Tensor) -> Tensor:
-    """Give what was read the brightness and contrast of the target: exposures change."""
+    """Match brightness and contrast of the warped source to the target (exposure changes)."""
     count = seen.sum(1, keepdim=True).clamp(min=1)
     middle = (read * seen).sum(1, keepdim=True) / count
     away = (read - middle) * seen
@@ -173,7 +174,7 @@ def _with_length(pose: Tensor, length: Tensor | None) -> Tensor:
 
 
 def _turn(target: Tensor, source: Tensor, intrinsics: Tensor, scale: int) -> Tensor:
-    """Guess the rotation from the shift of the whole picture, tried at a coarse resolution."""
+    """Estimate the rotation from the shift of the whole image at a coarse resolution."""
     target, source = (functional.avg_pool2d(x, 2**scale) for x in (target, source))
     height, width = target.shape[-2:]
     reach = range(-(width // 3), width // 3 + 1)

@@ -1,9 +1,9 @@
 """
-Checkpoints: weights with everything that has to be known about them.
+Checkpoints: weights with their configuration and training state.
 
-One file holds the configuration, the networks and the state of the optimizer. It is written
-beside its place and moved there, so that a power cut leaves the old one; it is read with
-``weights_only``, so that it cannot run code.
+One file contains the configuration, the networks and the state of the optimizer. It is written
+atomically, so a power cut leaves the old file, and read with ``weights_only``, so it cannot run
+code.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ FORMAT = 1
 @dataclass
 class Progress:
     """
-    How far a run has come; saved, so that a resumed run ends as an unbroken one.
+    The progress of a run; saved, so that a resumed run gives the same result.
 
     :param step: optimizer steps done.
-    :param best: the best validation figure so far (lower is better).
+    :param best: the best validation metric so far (lower is better).
     :param best_step: when it was reached.
-    :param worse: validations since then.
+    :param worse: number of validations since then.
     :param seconds: time spent training.
-    :param curve: step and training loss parts, as logged.
-    :param validations: step and validation figures.
+    :param curve: steps and parts of the training loss, as logged.
+    :param validations: steps and validation metrics.
     """
 
     step: int = 0
@@ -52,15 +52,15 @@ class Progress:
 @dataclass(frozen=True)
 class Checkpoint:
     """
-    A file of weights, read.
+    The content of a checkpoint file.
 
-    :param config: of the run that made it.
-    :param focal: vertical focal length at network size the metres belong to (pixels).
-    :param metric: whether the output is in metres; else its scale is unknown.
-    :param progress: how far the run had come.
+    :param config: configuration of its run.
+    :param focal: vertical focal length at network size that the metres refer to (pixels).
+    :param metric: whether the output is in metres; otherwise its scale is unknown.
+    :param progress: progress of the run.
     :param depth: state of the depth network.
     :param pose: state of the pose network, or empty.
-    :param optimizer: state of the optimizer, or empty in a file of weights only.
+    :param optimizer: state of the optimizer, or empty in a file with weights only.
     :param scaler: state of the gradient scaler (fp16), or empty.
     """
 
@@ -75,7 +75,7 @@ class Checkpoint:
 
     def network(self) -> DepthNetwork:
         """
-        Build the depth network with its weights.
+        Return the depth network with its weights.
 
         :returns: the network, in evaluation mode.
         """
@@ -86,7 +86,7 @@ class Checkpoint:
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """
-    Write a checkpoint; the file is replaced whole or not at all.
+    Write a checkpoint atomically.
 
     :param path: the file.
     :param checkpoint: its content.
@@ -111,20 +111,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     Read a checkpoint.
 
-    :param path: what :func:`write_checkpoint` wrote.
+    :param path: a file written by :func:`write_checkpoint`.
     :returns: its content, on the CPU.
-    :raises ModelError: missing, damaged, of a newer format, or not a checkpoint of ours.
-    :raises ConfigError: its configuration does not hold.
+    :raises ModelError: missing, damaged, of a newer format, or not such a checkpoint.
+    :raises ConfigError: its configuration is invalid.
     """
     state = dict(read_state(path))
     if 'format' not in state:
-        raise ModelError(f'{path}: is not a checkpoint made by this package.')
+        raise ModelError(f'{path}: is not a checkpoint of depth-node train.')
     found = state.pop('format')
     if found != FORMAT:
         raise ModelError(
-            f'{path}: has format {found!r}; this version reads {FORMAT}.',
-            'Use it with the depth_node that wrote it, or train again; networks exported from it '
-            'go on working.',
+            f'{path}: has format {found!r}, but this version reads {FORMAT}.',
+            'Use the version of depth_node that wrote it, or train again. Networks exported from '
+            'it still work.',
         )
     names = {f.name for f in dataclasses.fields(Checkpoint)}
     if set(state) != names:
@@ -134,7 +134,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     wrong += [name for name in ('focal', 'metric') if not isinstance(state[name], (int, float))]
     known = {f.name for f in dataclasses.fields(Progress)}
     if wrong or not set(state['progress']) <= known:
-        raise ModelError(f'{path}: its {_some(wrong or ["progress"])} is not what it has to be.')
+        raise ModelError(f'{path}: its {_some(wrong or ["progress"])} has an unexpected type.')
     state['config'] = config_from(state['config'])
     state['progress'] = Progress(**state['progress'])
     return Checkpoint(**state)
@@ -146,11 +146,11 @@ def _some(names: Iterable[str]) -> str:
 
 def fill_depth(network: DepthNetwork, state: Mapping[str, Tensor], path: Path) -> None:
     """
-    Start a depth network from weights, whatever number of coarse outputs they were trained with.
+    Load weights into a depth network, whatever number of coarse outputs they were trained with.
 
-    :param network: to be filled; heads the weights lack stay as they are.
-    :param state: of another depth network of the same architecture.
-    :param path: where the state came from, for errors.
+    :param network: the network; output heads that the weights lack are left unchanged.
+    :param state: state of a depth network of the same architecture.
+    :param path: file of the state, for error messages.
     :raises ModelError: another architecture.
     """
     own = network.state_dict()

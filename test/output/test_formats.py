@@ -98,7 +98,7 @@ def test_another_checkpoint_is_refused(tmp_path: Path, other: object) -> None:
         read_checkpoint(path)
     assert 'train again' in refused.value.remedy
     torch.save({'state_dict': {}}, path)
-    with pytest.raises(ModelError, match='not a checkpoint made by this package'):
+    with pytest.raises(ModelError, match='not a checkpoint of depth-node train'):
         read_checkpoint(path)
 
 

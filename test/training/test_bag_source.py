@@ -8,13 +8,13 @@ from tiny import noise
 
 from depth_node.errors import DataError
 from depth_node.image.size import Size
-from depth_node.training.data.prepare import Preparation
+from depth_node.training.data.prepare import RecordingOptions
 from depth_node.training.data.sources import read_source, Source
 
 pytest.importorskip('rosbags')
 
 SECOND = 10**9
-HOW = Preparation(Size(64, 32), least_motion=0.0)
+HOW = RecordingOptions(Size(64, 32), least_motion=0.0)
 
 
 def write_bag(path: Path) -> None:
@@ -74,5 +74,5 @@ def test_images_calibration_and_odometry(tmp_path: Path) -> None:
 def test_a_topic_that_is_not_there_is_named(tmp_path: Path) -> None:
     write_bag(tmp_path / 'bag')
     source = Source.parse(f'bag:{tmp_path / "bag"},odometry=/wheel')
-    with pytest.raises(DataError, match='it has /odom'):
+    with pytest.raises(DataError, match='It has /odom'):
         read_source(source, tmp_path / 'cache', HOW)

@@ -176,8 +176,8 @@ def test_imagenet_weights_fill_both_encoders(tmp_path: Path) -> None:
     ('changes', 'match'),
     [
         ({'size': '100x64'}, 'multiples of 32'),
-        ({'min_depth': 5.0, 'max_depth': 2.0}, 'not below'),
-        ({'batch': 5, 'accumulate': 2}, 'equal parts'),
+        ({'min_depth': 5.0, 'max_depth': 2.0}, 'expected less than'),
+        ({'batch': 5, 'accumulate': 2}, 'a multiple of accumulate'),
         ({'objective': 'distill'}, 'needs a teacher'),
         ({'learning_rat': 1.0}, 'learning_rate'),
         ({'steps': 0}, 'below the least'),
@@ -192,5 +192,5 @@ def test_contradictions_are_refused(changes: dict[str, object], match: str) -> N
 def test_odometry_without_poses_is_refused(tmp_path: Path) -> None:
     made = recording(tmp_path / 'r')
     made.poses[:] = float('nan')
-    with pytest.raises(DataError, match='knows its way'):
+    with pytest.raises(DataError, match='recording has poses'):
         Samples([made], config(objective='self_supervised', odometry=1.0))

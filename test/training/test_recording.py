@@ -8,7 +8,7 @@ from depth_node.camera import Camera, Distortion
 from depth_node.errors import DataError
 from depth_node.image.size import Size
 from depth_node.training.data.motion import MotionGate
-from depth_node.training.data.prepare import Preparation, prepare
+from depth_node.training.data.prepare import prepare, RecordingOptions
 from depth_node.training.data.recording import Counts, open_recording, Writer
 from depth_node.training.data.shot import Shot
 from depth_node.training.data.view import PinholeView
@@ -89,7 +89,7 @@ def _drive(stamps: list[float], times: list[float]) -> list[Shot]:
 def test_static_frames_are_dropped_and_gaps_cut(tmp_path: Path) -> None:
     # stands for three frames, then a gap of five seconds while it drives on a little
     shots = _drive([0, 0.1, 0.2, 0.3, 0.4, 5.4], [0, 0, 0, 0.3, 0.6, 0.9])
-    how = Preparation(Size(160, 96), least_motion=1.0)
+    how = RecordingOptions(Size(160, 96), least_motion=1.0)
     made = prepare(lambda: shots, tmp_path / 'r', 'drive', how, {})
     assert made.counts.read == 6
     assert made.counts.static == 2
@@ -113,7 +113,7 @@ def test_an_unchanged_source_is_not_read_again(tmp_path: Path) -> None:
         read.append(1)
         return shots
 
-    how = Preparation(Size(64, 32))
+    how = RecordingOptions(Size(64, 32))
     prepare(begin, tmp_path / 'r', 'drive', how, {'changed': 1.0})
     prepare(begin, tmp_path / 'r', 'drive', how, {'changed': 1.0})
     assert len(read) == 1
@@ -122,8 +122,8 @@ def test_an_unchanged_source_is_not_read_again(tmp_path: Path) -> None:
 
 
 def test_a_source_without_frames_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match='no usable frame'):
-        prepare(list, tmp_path / 'r', 'empty', Preparation(Size(64, 32)), {})
+    with pytest.raises(DataError, match='is usable'):
+        prepare(list, tmp_path / 'r', 'empty', RecordingOptions(Size(64, 32)), {})
     assert not (tmp_path / 'r').exists()
 
 

@@ -9,11 +9,11 @@ from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.image.size import Size
 from depth_node.training.data.poses import read_poses, rotation_of, Track
-from depth_node.training.data.prepare import Preparation
+from depth_node.training.data.prepare import RecordingOptions
 from depth_node.training.data.sources import read_source, Source
 
 SIZE = Size(64, 32)
-ALL = Preparation(SIZE, least_motion=0.0)
+ALL = RecordingOptions(SIZE, least_motion=0.0)
 
 
 def pictures(folder: Path, count: int, size: tuple[int, int] = (96, 48)) -> Path:
@@ -30,9 +30,9 @@ def pictures(folder: Path, count: int, size: tuple[int, int] = (96, 48)) -> Path
     [
         ('nothing', 'not a source'),
         ('tape:x', 'not a source'),
-        ('folder:/nowhere/at/all', 'there is no'),
+        ('folder:/nowhere/at/all', 'does not exist'),
         ('world:speed=fast', 'expected a number'),
-        ('world:colour=red', 'no option'),
+        ('world:colour=red', 'unknown option'),
     ],
 )
 def test_what_cannot_be_read_is_refused(text: str, match: str) -> None:
@@ -136,7 +136,7 @@ def test_a_raw_kitti_drive_with_stereo_lidar_and_gps(tmp_path: Path) -> None:
 
 def test_a_kitti_sequence(shared_data: Path, tmp_path: Path) -> None:
     source = Source.parse(f'kitti:{shared_data / "kitti" / "sequence"}')
-    made = read_source(source, tmp_path, Preparation(Size(320, 96)))
+    made = read_source(source, tmp_path, RecordingOptions(Size(320, 96)))
     assert made.counts.read == 51
     assert made.counts.poses == 51
     assert made.counts.segments == 1

@@ -1,6 +1,6 @@
 """
-From recordings of any form to batches.
+From recordings in any format to batches.
 
-A source (:mod:`.sources`) yields shots in order; :mod:`.prepare` brings them to the network's
+A source (:mod:`.sources`) yields frames in order; :mod:`.prepare` resizes them to the network's
 size and stores them as a :class:`~.recording.Recording`; :mod:`.batches` draws from recordings.
 """

@@ -1,4 +1,4 @@
-"""Small changes to samples, so that a network does not learn a recording by heart."""
+"""Augmentation of samples, against overfitting."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class ColorChange:
     @classmethod
     def drawn(cls, config: TrainConfig, rng: np.random.Generator) -> ColorChange:
         """
-        Draw a change within the bounds of the configuration.
+        Return a random change within the bounds of the configuration.
 
         :param config: the bounds.
-        :param rng: where chance comes from.
+        :param rng: the random generator.
         :returns: the change.
         """
         b, c, s, h = rng.uniform(-1.0, 1.0, 4)
@@ -70,10 +70,10 @@ class ColorChange:
 
 def mirrored(plane: NDArray[Any], axis: int) -> NDArray[Any]:
     """
-    Mirror left to right.
+    Return an image mirrored left to right.
 
     :param plane: any image or stack of images.
-    :param axis: the one along the width.
+    :param axis: the axis along the width.
     :returns: a contiguous copy.
     """
     return np.ascontiguousarray(np.flip(plane, axis))
@@ -81,7 +81,7 @@ def mirrored(plane: NDArray[Any], axis: int) -> NDArray[Any]:
 
 def mirrored_camera(camera: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """
-    Mirror a camera left to right: the principal point moves, the focal length does not.
+    Return the intrinsics of a mirrored image: only the principal point changes.
 
     :param camera: fx, fy, cx, cy (pixels); integer coordinates are centres of pixels.
     :param width: of the image (pixels).

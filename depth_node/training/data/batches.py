@@ -1,8 +1,8 @@
 """
 Batches in an order that is a pure function of the seed and the step.
 
-Nothing about the order or the augmentation has to be saved to resume: step 1000 gets the same
-batch whether the run came there in one go or not, and whatever the number of processes.
+Order and augmentation need not be saved to resume: step 1000 gets the same batch whether the run
+was interrupted or not, and for any number of processes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from depth_node.training.data.samples import Sample, Samples
 @dataclass(frozen=True)
 class Batch:
     """
-    Samples stacked; see :class:`Sample`.
+    Stacked samples; see :class:`Sample`.
 
     :param frames: float32 (B, S, 3, H, W), 0 to 1.
     :param inputs: float32 (B, S, 3, H, W), 0 to 1.
@@ -44,7 +44,7 @@ class Batch:
     lesson: Tensor | None
 
     def __len__(self) -> int:
-        """Count the samples."""
+        """Return the number of samples."""
         return len(self.frames)
 
     @property
@@ -56,10 +56,10 @@ class Batch:
 @dataclass(frozen=True)
 class Stack:
     """
-    A batch as it leaves the loader: on the host, pictures as bytes.
+    A batch from the loader, in host memory, with images as bytes.
 
-    :param numbers: which samples, for finding them again.
-    :param tensors: by the field of :class:`Batch`.
+    :param numbers: indices of the samples.
+    :param tensors: tensors by field of :class:`Batch`.
     """
 
     numbers: tuple[int, ...]
@@ -67,9 +67,9 @@ class Stack:
 
     def to(self, device: torch.device) -> Batch:
         """
-        Move to a device, a byte per channel, and make floats there.
+        Copy the bytes to a device and convert them to floats there.
 
-        :param device: where the networks are.
+        :param device: the device of the networks.
         :returns: the batch.
         """
         moved = {k: t.to(device, non_blocking=True) for k, t in self.tensors.items()}
@@ -85,10 +85,10 @@ class Stack:
 
 def stacked(samples: list[Sample], numbers: tuple[int, ...]) -> Stack:
     """
-    Put samples together.
+    Return samples stacked.
 
-    :param samples: of one shape.
-    :param numbers: which they are.
+    :param samples: samples of one shape.
+    :param numbers: their indices.
     :returns: the stack.
     """
     intrinsics = np.zeros((len(samples), 3, 3), np.float32)
@@ -115,11 +115,11 @@ def stacked(samples: list[Sample], numbers: tuple[int, ...]) -> Stack:
 
 class Order:
     """
-    Which samples come at which step: each epoch its own shuffle.
+    The samples of every step, shuffled in every epoch.
 
     :param count: number of samples.
     :param batch: samples per step.
-    :param seed: of the shuffles.
+    :param seed: seed of the shuffles.
     """
 
     def __init__(self, count: int, batch: int, seed: int) -> None:
@@ -128,10 +128,10 @@ class Order:
 
     def at(self, step: int) -> list[tuple[int, int]]:
         """
-        List the samples of a step.
+        Return the samples of a step.
 
         :param step: from 0.
-        :returns: position in the endless row of samples, and the sample at it.
+        :returns: positions in the endless sequence of samples, and the samples there.
         """
         positions = range(step * self._batch, (step + 1) * self._batch)
         return [(p, int(self._shuffle(p // self._count)[p % self._count])) for p in positions]
@@ -147,19 +147,19 @@ class Order:
 
 class Loader:
     """
-    Prepares batches ahead in threads, and measures how long they are waited for.
+    Loads batches ahead in threads, and measures the waiting time.
 
-    Pictures come from mapped memory and all work on them is numpy's and OpenCV's, which let go
-    of the interpreter; so threads do, and nothing is copied between processes.
+    Images are read from mapped memory and processed by NumPy and OpenCV, which release the GIL.
+    Threads are therefore sufficient, and nothing is copied between processes.
 
-    :param samples: what to draw from.
-    :param order: which when.
-    :param seed: of the augmentation.
-    :param parts: how many stacks a step's batch comes in (gradient accumulation).
-    :param rank: of this process; it takes every `world`-th sample.
+    :param samples: the samples.
+    :param order: their order.
+    :param seed: seed of the augmentation.
+    :param parts: number of stacks per step (gradient accumulation).
+    :param rank: rank of this process, which takes every `world`-th sample.
     :param world: number of processes.
-    :param workers: threads.
-    :param pin: whether to lock the memory, for a GPU's copies.
+    :param workers: number of threads.
+    :param pin: whether to use pinned memory, for copies to a GPU.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class Loader:
         self._parts, self._rank, self._world = parts, rank, world
         self._workers, self._pin = workers, pin
         self.waited = 0.0
-        """Seconds the consumer waited for batches, since the beginning."""
+        """Total time that the consumer has waited for batches (s)."""
 
     def from_step(self, step: int) -> Generator[list[Stack], None, None]:
         """
@@ -204,10 +204,10 @@ class Loader:
 
     def make(self, step: int) -> list[Stack]:
         """
-        Make this process's stacks of one step.
+        Return the stacks of one step for this process.
 
         :param step: from 0.
-        :returns: as many as there are parts.
+        :returns: one stack per part.
         """
         mine = self._order.at(step)[self._rank :: self._world]
         share = len(mine) // self._parts

@@ -1,8 +1,8 @@
 """
-KITTI's layouts as a source.
+Sources in KITTI's layouts.
 
 Raw drives (``image_02/data``, ``oxts``, ``calib_cam_to_cam.txt`` one folder up), odometry
-sequences (``image_2``, ``calib.txt``, ``poses/NN.txt`` beside ``sequences``) and plain ones
+sequences (``image_2``, ``calib.txt``, ``poses/NN.txt`` next to ``sequences``) and plain ones
 (``image_l``, ``calib.txt``, ``poses.txt``). Geiger et al., "Vision meets Robotics", 2013.
 """
 
@@ -39,7 +39,7 @@ def kitti_shots(folder: Path) -> Iterator[Shot]:
 
     :param folder: the drive or sequence.
     :returns: its shots, with stereo, poses and projected lidar depth where they are there.
-    :raises DataError: no known image folder, or a calibration that cannot be read.
+    :raises DataError: no known image folder, or an unreadable calibration.
     """
     left, right, number = _image_folders(folder)
     projection, partner = _projections(folder, number)
@@ -82,11 +82,11 @@ def _image_folders(folder: Path) -> tuple[Path, Path, int]:
 def _projections(
     folder: Path, number: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Find the 3x4 projections of the left camera and of its partner."""
+    """Return the 3x4 projections of the left camera and of its partner."""
     places = (folder / 'calib.txt', folder.parent / 'calib_cam_to_cam.txt')
     path = next((p for p in places if p.is_file()), None)
     if path is None:
-        raise DataError(f'{folder}: no calibration.', f'Expected {places[0]} or {places[1]}.')
+        raise DataError(f'{folder}: has no calibration.', f'Expected {places[0]} or {places[1]}.')
     named: dict[str, NDArray[np.float64]] = {}
     for row, line in enumerate(path.read_text(encoding='utf-8').splitlines()):
         label, colon, rest = line.rpartition(':')
@@ -98,12 +98,12 @@ def _projections(
             key = label.strip().removeprefix('P_rect_').removeprefix('P') if colon else str(row)
             named[str(int(key)) if key.isdigit() else key] = np.reshape(values, (3, 4))
     if str(number) not in named:
-        raise DataError(f'{path}: no projection of camera {number} (12 numbers) found.')
+        raise DataError(f'{path}: has no projection of camera {number} (12 numbers).')
     return named[str(number)], named.get(str(number + 1))
 
 
 def _poses(folder: Path, count: int) -> NDArray[np.float64] | None:
-    """Read camera poses (3x4 rows), or those of the car's GPS and IMU (length of way only)."""
+    """Read camera poses (3x4 rows), or those of GPS and IMU (for travelled distances only)."""
     for path in (folder / 'poses.txt', folder.parent.parent / 'poses' / f'{folder.name}.txt'):
         if path.is_file():
             poses = read_poses(path)
@@ -118,7 +118,7 @@ def _poses(folder: Path, count: int) -> NDArray[np.float64] | None:
 
 
 def _from_oxts(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn latitude, longitude (degrees), altitude (m), roll, pitch, yaw (rad) into poses."""
+    """Convert latitude, longitude (degrees), altitude (m), roll, pitch, yaw (rad) to poses."""
     latitude, longitude = np.radians(rows[:, 0]), np.radians(rows[:, 1])
     scale = np.cos(latitude[0]) * _EARTH_RADIUS  # Mercator, true to length where it starts
     poses = np.tile(np.eye(4), (len(rows), 1, 1))
@@ -133,7 +133,7 @@ def _from_oxts(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _about(axis: int, angle: float) -> NDArray[np.float64]:
-    """Rotate about one axis of the frame (rad)."""
+    """Return the rotation about one axis of the frame (rad)."""
     vector = np.zeros(3)
     vector[axis] = angle
     rotation: NDArray[np.float64] = cv2.Rodrigues(vector)[0]

@@ -1,4 +1,4 @@
-"""Whether the camera moved between two frames, and whether they belong together at all."""
+"""Detection of static cameras and of cuts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _TRACKED_WITHOUT_CUT = 0.2
 
 class MotionGate:
     """
-    Compares frames with the last one kept, by tracked corners (Lucas and Kanade, 1981).
+    Compares frames with the last frame kept, using tracked corners (Lucas and Kanade, 1981).
 
-    :param least: median motion of the corners from which a frame is worth keeping (pixels).
+    :param least: minimum median motion of the corners for keeping a frame (pixels).
     """
 
     def __init__(self, least: float) -> None:
@@ -25,10 +25,10 @@ class MotionGate:
 
     def judge(self, frame: NDArray[np.uint8]) -> tuple[bool, bool]:
         """
-        Judge the next frame; one that is not static becomes the one to compare with.
+        Classify the next frame; a frame that is not static becomes the new reference.
 
         :param frame: uint8 (H, W, 3) rgb, all of one size.
-        :returns: whether the camera has not moved, and whether there is a cut before the frame.
+        :returns: whether the camera is static, and whether there is a cut before the frame.
         """
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         static, cut = self._compare(grey)

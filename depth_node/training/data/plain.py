@@ -1,4 +1,4 @@
-"""Sources that only show pictures, or say little more: folders, videos, bags, RGB-D layouts."""
+"""Sources with images and little else: folders, videos, bags, RGB-D layouts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from depth_node.training.data.poses import Track
 from depth_node.training.data.shot import Shot
 
 Lens: TypeAlias = Callable[[NDArray[np.uint8]], Camera]
-"""Gives the camera of a picture whose source does not know it, or raises DataError."""
+"""Returns the camera of an image whose source has none, or raises DataError."""
 
 
 def frame_shots(frames: Iterable[Frame], lens: Lens, every: int = 1) -> Iterator[Shot]:
@@ -28,7 +28,7 @@ def frame_shots(frames: Iterable[Frame], lens: Lens, every: int = 1) -> Iterator
 
     :param frames: a source that ends.
     :param lens: for frames without a camera.
-    :param every: use one frame in so many.
+    :param every: use every n-th frame.
     :returns: the shots.
     """
     for frame in islice(frames, 0, None, every):
@@ -51,13 +51,13 @@ def sample_shots(dataset: Dataset, lens: Lens) -> Iterator[Shot]:
 
 def with_rows(shots: Iterable[Shot], poses: NDArray[np.float64], where: Path) -> Iterator[Shot]:
     """
-    Add poses, one for each shot.
+    Add one pose to each frame.
 
     :param shots: without poses.
     :param poses: float64 (N, 4, 4) (m).
-    :param where: the poses' file, for errors.
+    :param where: file of the poses, for error messages.
     :returns: the shots with poses.
-    :raises DataError: there are not as many poses as shots.
+    :raises DataError: the numbers of poses and frames differ.
     """
     count = 0
     for shot in shots:
@@ -73,7 +73,7 @@ def with_track(shots: Iterable[Shot], track: Track) -> Iterator[Shot]:
     Add the place at each shot's time.
 
     :param shots: with stamps.
-    :param track: where the robot was.
+    :param track: positions of the robot.
     :returns: the shots, with poses where the track covers their time.
     """
     for shot in shots:

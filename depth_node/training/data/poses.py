@@ -1,4 +1,4 @@
-"""Where the camera or the robot was: tables of poses, and odometry in a rosbag."""
+"""Poses of the camera or robot: tables of poses, and odometry in a rosbag."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ ODOMETRY = 'nav_msgs/msg/Odometry'
 
 def read_poses(path: Path) -> NDArray[np.float64]:
     """
-    Read one pose per frame.
+    Read a table with one pose per frame.
 
-    :param path: rows of 12 numbers (3x4, as KITTI), 7 (``x y z qx qy qz qw``) or 8 (the same
-        after a stamp, as TUM); metres, camera to a fixed frame.
+    :param path: rows of 12 numbers (3x4, as in KITTI), 7 (``x y z qx qy qz qw``) or 8 (the same
+        after a stamp, as in TUM); metres, camera to a fixed frame.
     :returns: float64 (N, 4, 4) (m).
-    :raises DataError: unreadable, or rows of another length.
+    :raises DataError: not readable, or rows of another length.
     """
     try:
         rows = np.loadtxt(path, dtype=np.float64, ndmin=2)
     except (OSError, ValueError) as error:
-        raise DataError(f'{path}: not a table of poses ({error}).') from error
+        raise DataError(f'{path}: is not a table of poses ({error}).') from error
     if rows.shape[1] not in (7, 8, 12) or not np.isfinite(rows).all():
         raise DataError(
             f'{path}: rows of {rows.shape[1]} numbers, expected finite ones: 7 (x y z qx qy qz '
@@ -45,7 +45,7 @@ def read_poses(path: Path) -> NDArray[np.float64]:
 
 def rotation_of(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:
     """
-    Turn a quaternion into a rotation matrix.
+    Convert a quaternion to a rotation matrix.
 
     :param x: of the vector part; y and z likewise.
     :param w: the scalar part; the quaternion need not be of unit length.
@@ -62,7 +62,7 @@ def rotation_of(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:
 @dataclass(frozen=True)
 class Track:
     """
-    Places over time; only the length of the way between them is used.
+    Positions over time, used for the distance between them.
 
     :param stamps: float64 (N,), ascending (s).
     :param places: float64 (N, 3) (m).
@@ -73,10 +73,10 @@ class Track:
 
     def at(self, stamp: float) -> NDArray[np.float64] | None:
         """
-        Interpolate.
+        Return the interpolated pose.
 
         :param stamp: time (s).
-        :returns: float64 (4, 4), turned like the fixed frame; None outside the track.
+        :returns: float64 (4, 4), with the orientation of the fixed frame; None outside the track.
         """
         if not len(self.stamps) or not self.stamps[0] <= stamp <= self.stamps[-1]:
             return None
@@ -87,14 +87,14 @@ class Track:
 
 def bag_odometry(path: Path, topic: str) -> Track:
     """
-    Read a robot's odometry.
+    Read the odometry of a robot from a rosbag.
 
-    The way of the robot's base stands for the camera's: where the robot turns on the spot with
-    a camera far from its middle, the two differ.
+    The motion of the robot's base is used for that of the camera. They differ if the robot turns
+    on the spot and the camera is far from its centre.
 
     :param path: the bag.
-    :param topic: of nav_msgs/Odometry.
-    :returns: where the robot was.
+    :param topic: topic of nav_msgs/Odometry.
+    :returns: the positions of the robot.
     :raises DataError: no such topic, or the bag cannot be read.
     """
     from depth_node.sources.bag import opened
@@ -105,7 +105,7 @@ def bag_odometry(path: Path, topic: str) -> Track:
         ]
         if not connections:
             found = ', '.join(sorted(c.topic for c in reader.connections if c.msgtype == ODOMETRY))
-            raise DataError(f'{path}: no odometry on {topic}; it has {found or "none"}.')
+            raise DataError(f'{path}: has no odometry on {topic}. It has {found or "none"}.')
         rows = []
         for connection, _, raw in reader.messages(connections):
             message = reader.deserialize(raw, connection.msgtype)

@@ -1,4 +1,4 @@
-"""Read a source once, in order, and keep what can be learned from."""
+"""Conversion of a source to a recording, which stores the frames that are useful."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _GAP = 1.0
 
 
 @dataclass(frozen=True)
-class Preparation:
+class RecordingOptions:
     """
-    How frames are brought to the network's size and chosen.
+    How frames are resized and selected.
 
     :param size: of the network (pixels).
-    :param crop: keep the aspect and lose the longer sides, instead of stretching.
+    :param crop: whether to keep the aspect ratio and crop the longer side instead of stretching.
     :param least_motion: median motion of tracked corners (pixels at `size`) below which the
         camera counts as static and the frame is dropped; 0 keeps every frame.
     """
@@ -45,22 +45,22 @@ def prepare(
     shots: Callable[[], Iterable[Shot]],
     path: Path,
     name: str,
-    how: Preparation,
+    how: RecordingOptions,
     source: Mapping[str, Any],
     *,
     watch: Callable[[Iterator[Shot]], Iterator[Shot]] = iter,
 ) -> Recording:
     """
-    Make a recording of a source, or open the one made before from the same source.
+    Return the recording of a source, which is made on first use and cached.
 
-    :param shots: begins to read the source.
+    :param shots: starts reading the source.
     :param path: the recording's folder.
-    :param name: for people.
-    :param how: size and choice of frames.
-    :param source: what identifies the source, so that it is read again when it changes.
+    :param name: display name.
+    :param how: size and selection of frames.
+    :param source: identity of the source; the source is read again when it changes.
     :param watch: wraps the reading, for a progress bar.
     :returns: the recording.
-    :raises DataError: the source has no usable frame, or changes size on the way.
+    :raises DataError: the source has no usable frame, or its size changes.
     """
     identity = {**source, 'crop': how.crop, 'least_motion': how.least_motion}
     facts = read_facts(path)
@@ -69,14 +69,14 @@ def prepare(
     with Writer(path, name, how.size, identity) as writer:
         counts, baseline = _read(watch(iter(shots())), writer, how)
         if not counts['kept']:
-            raise DataError(f'{name}: no usable frame among {counts["read"]} read.')
+            raise DataError(f'{name}: none of {counts["read"]} frames is usable.')
         return writer.finish(Counts(**counts), baseline)
 
 
 def _read(
-    shots: Iterator[Shot], writer: Writer, how: Preparation
+    shots: Iterator[Shot], writer: Writer, how: RecordingOptions
 ) -> tuple[dict[str, int], float]:
-    """Store what is worth it, and count."""
+    """Store the useful frames, and count."""
     counts = dict.fromkeys(('read', 'kept', 'static', 'segments', 'depth', 'poses', 'stereo'), 0)
     gate = MotionGate(how.least_motion)
     view: PinholeView | None = None

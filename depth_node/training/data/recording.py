@@ -1,9 +1,9 @@
 """
-Frames at the network's size on disk, ready to be drawn from in any order.
+Frames at the network's size on disk, for random access.
 
-Reading a video, decoding a PNG or undistorting takes longer than a training step's share of it;
-so every source is read once, in order, and kept as plain arrays that are mapped into memory.
-A recording is a folder: ``recording.json`` and one binary file per kind of image.
+Reading a video, decoding a PNG or undistorting takes longer than the training step itself.
+Therefore every source is read once, in order, and stored as plain arrays that are mapped into
+memory. A recording is a folder with ``recording.json`` and one binary file per kind of image.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _PLANES = {'frames': np.uint8, 'stereo': np.uint8, 'depth': np.float16}
 @dataclass(frozen=True)
 class Counts:
     """
-    What became of the frames of a source.
+    Statistics of the frames of a source.
 
-    :param read: frames the source had.
+    :param read: frames in the source.
     :param kept: frames stored.
-    :param static: dropped because the camera had not moved since the last one kept.
-    :param segments: stretches without a cut; neighbors never cross a cut.
+    :param static: frames dropped because the camera had not moved since the last one kept.
+    :param segments: sequences without a cut; neighbors never cross a cut.
     :param depth: stored frames with depth.
     :param poses: stored frames with a pose.
     :param stereo: stored frames with a stereo partner.
@@ -55,7 +55,7 @@ class Counts:
     stereo: int = 0
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return a summary in one line."""
         parts = [f'{self.read} read', f'{self.kept} kept', f'{self.static} static dropped']
         parts.append(f'{self.segments} segment{"s" * (self.segments != 1)}')
         for name in ('depth', 'poses', 'stereo'):
@@ -70,7 +70,7 @@ class Recording:
     One source at the network's size.
 
     :param path: the folder.
-    :param name: for people.
+    :param name: display name.
     :param size: of every frame (pixels).
     :param frames: uint8 (N, H, W, 3) rgb, pinhole.
     :param depth: float16 (N, H, W) z-depth (m), NaN where none, or None.
@@ -79,9 +79,9 @@ class Recording:
     :param poses: float64 (N, 4, 4) camera to a fixed frame (m), NaN where unknown.
     :param segments: int64 (N,), equal for frames without a cut between them.
     :param baseline: distance of the stereo partner along +x (m), 0 without one.
-    :param counts: what became of the source's frames.
-    :param lesson: float32 (N, H, W), what a teacher says (m, or its own unit), NaN where it says
-        nothing, or None.
+    :param counts: statistics of the source's frames.
+    :param lesson: float32 (N, H, W), prediction of a teacher (m, or its own unit), NaN where it
+        has none, or None.
     """
 
     path: Path
@@ -98,14 +98,14 @@ class Recording:
     lesson: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
-        """Count the frames."""
+        """Return the number of frames."""
         return len(self.segments)
 
     def part(self, first: int, last: int) -> Recording:
         """
-        Take a stretch.
+        Return a part of the recording.
 
-        :param first: first frame of it.
+        :param first: its first frame.
         :param last: frame after its last one.
         :returns: a recording of these frames; nothing is copied.
         """
@@ -123,9 +123,9 @@ class Recording:
 
     def with_neighbors(self, count: int) -> NDArray[np.int64]:
         """
-        Find the frames that have neighbors on both sides.
+        Return the frames that have neighbors on both sides.
 
-        :param count: neighbors needed on each side.
+        :param count: required neighbors on each side.
         :returns: indices, ascending.
         """
         segments = self.segments
@@ -137,12 +137,12 @@ class Recording:
 
 class Writer:
     """
-    Stores a recording; the folder appears complete or not at all.
+    Writes a recording atomically.
 
-    :param path: the folder to make; one that is there is replaced.
-    :param name: for people.
+    :param path: the folder; an existing one is replaced.
+    :param name: display name.
     :param size: of every frame (pixels).
-    :param source: what the recording is made from, to recognise it by later.
+    :param source: identity of the source.
     """
 
     def __init__(self, path: Path, name: str, size: Size, source: Mapping[str, Any]) -> None:
@@ -157,7 +157,7 @@ class Writer:
         self._segments: list[int] = []
 
     def __enter__(self) -> Writer:
-        """Make a folder to write to, beside the one it becomes."""
+        """Create a temporary folder next to the final one."""
         shutil.rmtree(self._part, ignore_errors=True)
         try:
             self._part.mkdir(parents=True)
@@ -175,7 +175,7 @@ class Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the files; throw everything away unless :meth:`finish` was called."""
+        """Close the files; delete everything unless :meth:`finish` was called."""
         for file in self._files.values():
             with contextlib.suppress(OSError):  # a full disk, which was told already
                 file.close()
@@ -214,7 +214,7 @@ class Writer:
                 return
             plane = np.full(shape, np.nan if name == 'depth' else 0, kind)
         if plane.shape != shape:
-            raise DataError(f'{name}: shape {plane.shape}, expected {shape}.')
+            raise DataError(f'{name} has shape {plane.shape}, expected {shape}.')
         try:
             if name not in self._files:
                 self._files[name] = (self._part / f'{name}.bin').open('wb')
@@ -228,9 +228,9 @@ class Writer:
 
     def finish(self, counts: Counts, baseline: float = 0.0) -> Recording:
         """
-        Put the folder in place.
+        Complete the recording and move it to its final folder.
 
-        :param counts: what became of the source's frames.
+        :param counts: statistics of the source's frames.
         :param baseline: distance of the stereo partner along +x (m).
         :returns: the recording, opened.
         :raises DataError: the disk is full.
@@ -259,12 +259,14 @@ def open_recording(path: Path) -> Recording:
     Open a stored recording.
 
     :param path: its folder.
-    :returns: the recording, its images mapped into memory.
+    :returns: the recording, with its images mapped into memory.
     :raises DataError: not a recording, of another format, or incomplete.
     """
     facts = read_facts(path)
     if facts is None:
-        raise DataError(f'{path}: not a recording of format {FORMAT}.')
+        raise DataError(
+            f'{path}: is not a recording of format {FORMAT}.', 'Delete it to make it again.'
+        )
     size = Size(*facts['size'])
     count = len(facts['segments'])
     poses = np.full((count, 4, 4), np.nan)
@@ -292,10 +294,10 @@ def open_recording(path: Path) -> Recording:
 
 def read_facts(path: Path) -> dict[str, Any] | None:
     """
-    Read what a recording says about itself.
+    Return the description of a recording.
 
     :param path: its folder.
-    :returns: the content of ``recording.json``, or None where there is no recording we can read.
+    :returns: the content of ``recording.json``, or None if there is no readable recording.
     """
     try:
         facts = json.loads((path / 'recording.json').read_text(encoding='utf-8'))

@@ -1,4 +1,4 @@
-"""Samples from recordings: which there are, and one made ready."""
+"""Training samples from recordings."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from depth_node.training.data.recording import Recording
 @dataclass(frozen=True)
 class Sample:
     """
-    A target frame, its sources, and what is known about them.
+    A target frame, its source frames, and their measurements.
 
     :param frames: uint8 (S, H, W, 3): the target, then frames before and after it (-1, +1, -2,
         +2, ...), then the stereo partner.
-    :param inputs: as `frames`, with changed colors: what networks see.
+    :param inputs: as `frames`, with augmented colors: the network input.
     :param camera: float64 (4,): fx, fy, cx, cy (pixels).
-    :param lengths: float64 (sources in time,): metres from the target to each, NaN unknown.
-    :param baseline: metres to the stereo partner along +x, negative when mirrored; 0 without.
+    :param lengths: float64 (sources in time,): distance to the target (m), NaN if unknown.
+    :param baseline: distance of the stereo partner along +x (m), negative if mirrored; 0: none.
     :param depth: float32 (H, W) z-depth (m), NaN where none, or None.
-    :param lesson: float32 (H, W), what the teacher said, in its own unit, or None.
+    :param lesson: float32 (H, W), prediction of the teacher, in its own unit, or None.
     """
 
     frames: NDArray[np.uint8]
@@ -40,11 +40,11 @@ class Sample:
 
 class Samples:
     """
-    All the samples of some recordings.
+    All samples of some recordings.
 
-    :param recordings: of one size.
-    :param config: what a sample has to have.
-    :raises DataError: no recording has what the objective or the odometry needs.
+    :param recordings: recordings of one size.
+    :param config: determines what a sample needs.
+    :raises DataError: no recording has what the objective or the odometry loss needs.
     """
 
     def __init__(self, recordings: Sequence[Recording], config: TrainConfig) -> None:
@@ -62,17 +62,17 @@ class Samples:
         ]
         if not pairs:
             raise DataError(
-                'No frame in the recordings can be learned from.', _NEEDS[config.objective]
+                'The recordings have no usable sample.', _NEEDS[config.objective]
             )
         self.index = np.array(pairs, np.int64)
         if config.odometry and not any(np.isfinite(r.poses).any() for r in recordings):
             raise DataError(
-                'Odometry has a weight, but no recording knows its way.',
-                'Give poses=FILE or odometry=TOPIC with the source, or --odometry 0.',
+                'odometry has a weight, but no recording has poses.',
+                'Add poses=FILE or odometry=TOPIC to the source, or set --odometry 0.',
             )
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return the number of samples."""
         return len(self.index)
 
     @property
@@ -84,7 +84,7 @@ class Samples:
 
     def focal(self) -> float:
         """
-        Find the mean vertical focal length.
+        Return the mean vertical focal length.
 
         :returns: over all samples (pixels at network size).
         """
@@ -92,10 +92,10 @@ class Samples:
 
     def load(self, number: int, rng: np.random.Generator | None = None) -> Sample:
         """
-        Make one sample.
+        Return one sample.
 
-        :param number: which, 0 to len - 1.
-        :param rng: where the chances of augmentation come from; None: no augmentation.
+        :param number: its index, 0 to len - 1.
+        :param rng: random generator for augmentation; None: no augmentation.
         :returns: the sample.
         """
         which, frame = self.index[number]
@@ -130,9 +130,9 @@ class Samples:
 
 
 _NEEDS = {
-    'self_supervised': 'Self-supervision needs moving frames with neighbors.',
+    'self_supervised': 'Self-supervision needs a moving camera and consecutive frames.',
     'supervised': 'Supervision needs measured depth (an RGB-D or KITTI layout, the world).',
-    'distill': 'Distillation needs a teacher that was asked about the frames.',
+    'distill': 'Distillation needs the predictions of a teacher.',
 }
 
 

@@ -1,5 +1,5 @@
 """
-Sources as users write them: ``LAYOUT:WHERE,option=value,...``.
+Sources in the notation of the command line: ``LAYOUT:WHERE,option=value,...``.
 
 ``kitti:drive_0001``, ``rgbd:desk,camera=kinect.yaml``, ``video:drive.mp4,hfov=70``,
 ``bag:drive.mcap,topic=/camera/image_raw``, ``folder:frames``, ``world:seed=3,seconds=60``,
@@ -26,10 +26,10 @@ from depth_node.sources.frames import open_source
 from depth_node.training.data.kitti import kitti_shots
 from depth_node.training.data.plain import frame_shots, sample_shots, with_rows, with_track
 from depth_node.training.data.poses import bag_odometry, read_poses
-from depth_node.training.data.prepare import Preparation, prepare
+from depth_node.training.data.prepare import prepare, RecordingOptions
 from depth_node.training.data.recording import Recording
 from depth_node.training.data.shot import Shot
-from depth_node.training.data.synthetic import Drive, Scenes
+from depth_node.training.data.synthetic import Scenes, SyntheticDrive
 
 
 class _Dataclass(Protocol):
@@ -44,10 +44,10 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     'folder': (*_LENS, 'every', 'poses'),
     'video': (*_LENS, 'every'),
     'bag': (*_LENS, 'every', 'topic', 'odometry'),
-    'world': tuple(f.name for f in dataclasses.fields(Drive)),
+    'world': tuple(f.name for f in dataclasses.fields(SyntheticDrive)),
     'scenes': tuple(f.name for f in dataclasses.fields(Scenes)),
 }
-"""The layouts, and the options each takes."""
+"""The layouts and their options."""
 
 _NO_FILES = ('world', 'scenes')
 
@@ -55,11 +55,11 @@ _NO_FILES = ('world', 'scenes')
 @dataclass(frozen=True)
 class Source:
     """
-    Where frames come from.
+    A source of training frames.
 
     :param layout: one of :data:`OPTIONS`.
     :param where: the folder or file; empty for rendered ones.
-    :param options: as written.
+    :param options: option name to value.
     """
 
     layout: str
@@ -69,17 +69,17 @@ class Source:
     @classmethod
     def parse(cls, text: str) -> Source:
         """
-        Read a source as users write it.
+        Parse a source.
 
-        :param text: see the module.
+        :param text: in the notation of the module's documentation.
         :returns: the source.
-        :raises DataError: no such layout, option, folder or file.
+        :raises DataError: there is no such layout, option, folder or file.
         """
         layout, colon, rest = text.partition(':')
         if not colon or layout not in OPTIONS:
             raise DataError(
                 f'{text!r} is not a source.',
-                f'Write LAYOUT:WHERE, LAYOUT one of {", ".join(OPTIONS)}.',
+                f'Write LAYOUT:WHERE with one of the layouts {", ".join(OPTIONS)}.',
             )
         words = [word for word in rest.split(',') if word]
         where = '' if layout in _NO_FILES or not words else words.pop(0)
@@ -88,30 +88,30 @@ class Source:
             key, equals, value = word.partition('=')
             if not equals or key not in OPTIONS[layout]:
                 known = ', '.join(OPTIONS[layout]) or 'none'
-                raise DataError(f'{text!r}: no option {word!r}.', f'{layout} has: {known}.')
+                raise DataError(f'{text!r}: unknown option {word!r}.', f'{layout} has: {known}.')
             options[key] = value
         if layout not in _NO_FILES and not Path(where).exists():
-            raise DataError(f'{text!r}: there is no {where or "path in it"}.')
+            raise DataError(f'{text!r}: {where or "the path"} does not exist.')
         return cls(layout, where, options)
 
     def __str__(self) -> str:
-        """Write it as users do."""
+        """Return the notation of the command line."""
         words = [self.where] if self.where else []
         return f'{self.layout}:' + ','.join(words + [f'{k}={v}' for k, v in self.options.items()])
 
     @property
     def name(self) -> str:
-        """A short name for a folder, different for every different source."""
+        """A short, unique folder name for the source."""
         mark = hashlib.sha256(str(self).encode()).hexdigest()[:8]
         return '-'.join(part for part in (self.layout, Path(self.where).stem, mark) if part)
 
     def shots(self, size: Size) -> Iterator[Shot]:
         """
-        Begin to read.
+        Read the frames.
 
-        :param size: what rendered sources are rendered at (pixels).
+        :param size: size of rendered sources (pixels).
         :returns: the shots.
-        :raises DataError: it cannot be read.
+        :raises DataError: the source cannot be read.
         """
         path = Path(self.where)
         match self.layout:
@@ -121,7 +121,7 @@ class Source:
                 units = self._number('units', float, 1000.0)
                 return sample_shots(rgbd(path, depth_scale=units), self._lens)
             case 'world':
-                return self._filled(Drive()).shots(size)
+                return self._filled(SyntheticDrive()).shots(size)
             case 'scenes':
                 return self._filled(Scenes()).shots(size)
             case _:
@@ -140,7 +140,7 @@ class Source:
         return shots
 
     def _lens(self, rgb: NDArray[np.uint8]) -> Camera:
-        """Give the camera of a picture whose source does not know it."""
+        """Return the camera of an image whose source has none."""
         if 'hfov' in self.options:
             return Camera.from_hfov(
                 rgb.shape[1], rgb.shape[0], self._number('hfov', float, 0.0)
@@ -149,8 +149,8 @@ class Source:
         file = Path(self.options['camera']) if 'camera' in self.options else beside
         if not file.is_file():
             raise DataError(
-                f'{self}: no calibration.',
-                'Add camera=FILE.yaml (of camera_calibration) or hfov=DEGREES, or put a '
+                f'{self}: has no calibration.',
+                'Add camera=FILE.yaml (from camera_calibration) or hfov=DEGREES, or put a '
                 'camera.yaml into the folder.',
             )
         return Camera.from_yaml(file).for_image(
@@ -178,18 +178,18 @@ class Source:
 def read_source(
     source: Source,
     cache: Path,
-    how: Preparation,
+    how: RecordingOptions,
     watch: Callable[[Iterator[Shot]], Iterator[Shot]] = iter,
 ) -> Recording:
     """
-    Read a source into a recording, or open the one read before.
+    Return the recording of a source, which is made on first use and cached.
 
     :param source: what to read.
-    :param cache: the folder recordings are kept in.
-    :param how: size and choice of frames.
+    :param cache: the folder for recordings.
+    :param how: size and selection of frames.
     :param watch: wraps the reading, for a progress bar.
     :returns: the recording.
-    :raises DataError: nothing usable in it.
+    :raises DataError: the source has no usable frame.
     """
     if source.layout == 'scenes':  # unrelated views: nothing to compare
         how = dataclasses.replace(how, least_motion=0.0)

@@ -1,4 +1,4 @@
-"""The synthetic world as a source: drives to watch, and scattered views with their depth."""
+"""The synthetic world as a source: drives, and random views with depth."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from depth_node.world import shifted, World
 
 
 @dataclass(frozen=True)
-class Drive:
+class SyntheticDrive:
     """
     A drive through one room.
 
     :param seed: of the room.
-    :param seconds: how long.
-    :param start: time at which it begins (s).
+    :param seconds: duration (s).
+    :param start: start time (s).
     :param fps: frames per second.
     :param hfov: horizontal field of view (degrees).
     :param height: of the camera (m).
-    :param tilt: how far the camera looks down (degrees).
+    :param tilt: angle by which the camera looks down (degrees).
     :param speed: of the camera (m/s).
-    :param noise: deviation of the sensor's noise (8-bit steps).
+    :param noise: standard deviation of the sensor noise (8-bit steps).
     :param stereo: distance of a second camera to the right (m); 0: none.
     """
 
@@ -67,17 +67,17 @@ class Drive:
 @dataclass(frozen=True)
 class Scenes:
     """
-    Views from anywhere in many rooms, each with a camera of its own.
+    Random views of many rooms, each with its own camera.
 
-    :param seed: of the first room; the others follow.
-    :param rooms: how many.
-    :param views: in each room.
+    :param seed: seed of the first room; the others follow.
+    :param rooms: number of rooms.
+    :param views: number of views in each room.
     :param hfov_min: smallest horizontal field of view (degrees).
     :param hfov_max: largest (degrees).
     :param height_min: lowest camera (m).
     :param height_max: highest camera (m).
-    :param noise: largest deviation of the sensor's noise (8-bit steps).
-    :param light: largest relative change of the light, either way.
+    :param noise: largest standard deviation of the sensor noise (8-bit steps).
+    :param light: largest relative change of the light, up or down.
     """
 
     seed: int = 1000
@@ -98,7 +98,7 @@ class Scenes:
         :returns: shots with depth.
         """
         if self.hfov_min > self.hfov_max or self.height_min > self.height_max:
-            raise DataError('world: a least value is above its largest.')
+            raise DataError('scenes: a minimum is larger than its maximum.')
         for room in range(self.seed, self.seed + self.rooms):
             world = World(room)
             rng = np.random.default_rng([room, 7])
@@ -116,6 +116,6 @@ class Scenes:
 
 
 def _finite(depth: np.typing.NDArray[np.float32]) -> np.typing.NDArray[np.float32]:
-    """Sky has no depth to learn from."""
+    """Return depth with NaN for sky."""
     depth[np.isinf(depth)] = np.nan
     return depth

@@ -1,4 +1,4 @@
-"""Frames of any lens and size to the pinhole view the network trains on."""
+"""Conversion of frames of any lens and size to the pinhole view used for training."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from depth_node.image.size import Size
 
 class PinholeView:
     """
-    The part of a camera's picture that is trained on, without distortion, at one size.
+    The undistorted part of a camera image that is used for training, at one size.
 
-    View synthesis projects with K alone, so that lens distortion has to go first. Where the
-    straightened view looks past the picture, it is black, and depth is missing.
+    View synthesis projects with K alone, so lens distortion must be removed first. Where the
+    undistorted view exceeds the image, it is black and has no depth.
 
     :param camera: the camera; frames have its size.
     :param size: of the view (pixels).
-    :param crop: keep the aspect and lose the longer sides, instead of stretching.
+    :param crop: whether to keep the aspect ratio and crop the longer side instead of stretching.
     """
 
     def __init__(self, camera: Camera, size: Size, *, crop: bool = False) -> None:
         if not (camera.fx > 0 and camera.fy > 0):
-            raise DataError('The camera has no focal length.', 'Training needs a calibration.')
+            raise DataError('The camera has no focal length.', 'Calibrate it.')
         self.source = camera
         x, y, width, height = _centered(camera.size, size) if crop else (0, 0, *camera.size)
         self._part = (slice(y, y + height), slice(x, x + width))
@@ -42,7 +42,7 @@ class PinholeView:
 
     def color(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """
-        Bring a picture to the view.
+        Convert an image to the view.
 
         :param image: uint8 (H, W, 3) rgb, of the camera's size.
         :returns: uint8 (h, w, 3), of the view's size.
@@ -58,7 +58,7 @@ class PinholeView:
 
     def depth(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
         """
-        Bring a depth image to the view: the nearest measurement of each pixel, none invented.
+        Convert a depth image to the view: the nearest measurement per pixel, not interpolated.
 
         :param depth: float32 (H, W) z-depth (m), NaN where none; of the camera's size.
         :returns: float32 (h, w) (m), NaN where none.
@@ -80,14 +80,14 @@ class PinholeView:
     def _cut(self, plane: NDArray[Any]) -> NDArray[Any]:
         if plane.shape[:2] != (self.source.height, self.source.width):
             raise DataError(
-                f'An image of {plane.shape[1]}x{plane.shape[0]} came with a calibration for '
+                f'The image is {plane.shape[1]}x{plane.shape[0]}, but its calibration is for '
                 f'{self.source.size}.'
             )
         return plane[self._part]
 
 
 def _centered(have: Size, want: Size) -> tuple[int, int, int, int]:
-    """Cut the largest middle part of `have` with the aspect of `want`: x, y, width, height."""
+    """Return the largest central window of `have` with the aspect ratio of `want`."""
     width = min(have.width, round(have.height * want.width / want.height))
     height = min(have.height, round(have.width * want.height / want.width))
     return (have.width - width) // 2, (have.height - height) // 2, width, height
