@@ -8,6 +8,7 @@ from enum import Enum
 import os
 from pathlib import Path
 import signal
+import sys
 
 _MALLOC_CHOICES = ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES')
 _MMAP_THRESHOLD = 32 * 2**20
@@ -24,6 +25,29 @@ def never() -> bool:
     :returns: False.
     """
     return False
+
+
+def python() -> list[str]:
+    """
+    Name the interpreter for a process of ours that runs ``-m`` or ``-c``.
+
+    Both put the working folder in front of everything that can be imported: a file there that has
+    the name of a module would be executed. ``-P`` leaves it out; Python 3.10 does not know it, so
+    that such a process also has to be started in :func:`own_folder`.
+
+    :returns: the first words of a command.
+    """
+    return [sys.executable, '-P'] if sys.version_info >= (3, 11) else [sys.executable]
+
+
+def own_folder() -> Path:
+    """
+    Name a working folder for processes of ours: the one this package was imported from.
+
+    :returns: an absolute folder in which no stranger leaves a module.
+    """
+    folder = Path(__file__).resolve().parents[1]
+    return folder if folder.is_dir() else Path('/')  # a package in a ZIP file
 
 
 def malloc_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:

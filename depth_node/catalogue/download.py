@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 import ssl
 import sys
+import threading
 import time
 from typing import Any
 import urllib.error
@@ -20,6 +21,13 @@ from depth_node.errors import ModelError
 ATTEMPTS = 5
 TIMEOUT = 30.0
 """Seconds without a byte after which an attempt is given up."""
+LEAST_RATE = 4096
+"""
+Bytes per second, over twice the timeout, below which an attempt is given up.
+
+A server that sends a byte now and then would hold the lock of the model, and everybody who waits
+for it, for weeks.
+"""
 LARGEST = 8 << 30
 """Bytes no model has; a server that sends more is not believed."""
 _CHUNK = 1 << 18
@@ -67,14 +75,60 @@ def _attempt(url: str, part: Path, size: int | None, timeout: float) -> str | No
         request.add_header('Range', f'bytes={have}-')
     opener = urllib.request.build_opener(_SafeRedirects)
     try:
-        with opener.open(request, timeout=timeout) as response:
-            return _receive(response, part, have, size, url)
+        with _answer(opener, request, timeout) as response:
+            return _receive(response, part, have, size, url, _Pace(2 * timeout))
     except urllib.error.HTTPError as error:
         return _refused(url, part, error)
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, OSError) and not _is_network(error):
             raise
         return str(getattr(error, 'reason', error)) or type(error).__name__
+
+
+class _Pace:
+    """Notices a server that sends, but so slowly that it would take for ever."""
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self._since = time.monotonic()
+        self._bytes = 0
+
+    def slow(self, received: int) -> bool:
+        """Count bytes; return whether those of the window that ends now were too few."""
+        self._bytes += received
+        elapsed = time.monotonic() - self._since
+        if elapsed < self._window:
+            return False
+        few = self._bytes < LEAST_RATE * elapsed
+        self._since, self._bytes = time.monotonic(), 0
+        return few
+
+
+def _answer(
+    opener: urllib.request.OpenerDirector, request: urllib.request.Request, timeout: float
+) -> Any:
+    """
+    Wait for the head of the answer, for twice the timeout with all redirects.
+
+    The timeout of the socket counts from byte to byte, so that a head that dribbles never ends;
+    therefore the asking is left to a thread, which is left behind where it does not come back.
+    """
+    found: list[Any] = []
+
+    def ask() -> None:
+        try:
+            found.append(opener.open(request, timeout=timeout))
+        except BaseException as error:  # noqa: BLE001  raised again by the one who waits
+            found.append(error)
+
+    thread = threading.Thread(target=ask, name='download', daemon=True)
+    thread.start()
+    thread.join(2 * timeout)
+    if not found:
+        raise TimeoutError(f'no answer within {2 * timeout:g} s')
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    return found[0]
 
 
 def _refused(url: str, part: Path, error: urllib.error.HTTPError) -> str:
@@ -88,7 +142,9 @@ def _refused(url: str, part: Path, error: urllib.error.HTTPError) -> str:
     raise ModelError(f'{url}: the server says {error.code} {error.reason}.', remedy) from error
 
 
-def _receive(response: Any, part: Path, have: int, size: int | None, url: str) -> str | None:
+def _receive(  # noqa: PLR0917
+    response: Any, part: Path, have: int, size: int | None, url: str, pace: _Pace
+) -> str | None:
     resumed = response.status == 206
     if resumed and not (response.headers.get('Content-Range') or '').startswith(f'bytes {have}-'):
         part.unlink()
@@ -110,6 +166,8 @@ def _receive(response: Any, part: Path, have: int, size: int | None, url: str) -
                 break
             file.write(chunk)
             bar(len(chunk))
+            if pace.slow(len(chunk)):
+                return f'slower than {LEAST_RATE} bytes a second'
             if file.tell() > (total or LARGEST):
                 part.unlink()
                 raise ModelError(

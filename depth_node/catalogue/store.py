@@ -11,13 +11,12 @@ import math
 import os
 from pathlib import Path
 import subprocess
-import sys
 import tempfile
 
 from depth_node.catalogue.entry import Entry, Form
 from depth_node.errors import CancelledError, DataError, ModelError
 from depth_node.image.size import Size
-from depth_node.process import LAUNCH_VARIABLE
+from depth_node.process import LAUNCH_VARIABLE, own_folder, python
 
 log = logging.getLogger(__name__)
 
@@ -211,8 +210,8 @@ def _export(entry: Entry, request: Request, path: Path) -> None:
         )
     log.info('%s: exporting at %s; this happens once', entry.name, size)
     words = [
-        sys.executable, '-m', 'depth_node', 'fetch', entry.name, '--input-size', str(size),
-        '--cache-dir', str(path.parent.parent),
+        *python(), '-m', 'depth_node', 'fetch', entry.name, '--input-size', str(size),
+        '--cache-dir', os.path.abspath(path.parent.parent),  # noqa: PTH100 - links stay links
     ]
     words += ['--offline'] if request.offline else []
     status, errors = _run(words, request.cancelled)
@@ -230,6 +229,7 @@ def _run(words: list[str], cancelled: Callable[[], bool]) -> tuple[int, str]:
         # our own command, no shell
         process = subprocess.Popen(  # noqa: S603
             words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            cwd=own_folder(),
             env={**os.environ, WANTED: '1', LAUNCH_VARIABLE: str(os.getpid())},
         )
         try:

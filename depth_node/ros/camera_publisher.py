@@ -8,6 +8,11 @@ made for topics somebody listens to.
 
 from __future__ import annotations
 
+if __name__ == '__main__':
+    from depth_node.ros import start
+
+    raise SystemExit(start.camera_publisher())
+
 from collections.abc import Callable, Iterator, Sequence
 import dataclasses
 import itertools
@@ -349,7 +354,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :returns: the exit code: 0; 2 when the source or a parameter cannot be used; 70 for a fault.
     """
     return runtime.run(CameraPublisher, arguments, until=lambda node: node.code, name=NAME)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -7,6 +7,11 @@ newest frame through the estimator and publishes what somebody listens to.
 
 from __future__ import annotations
 
+if __name__ == '__main__':
+    from depth_node.ros import start
+
+    raise SystemExit(start.node())
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -276,7 +281,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :returns: the exit code.
     """
     return runtime.run(DepthNode, arguments)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

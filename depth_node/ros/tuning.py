@@ -26,7 +26,7 @@ NEW_NAME_SINCE = 8
 """The first version of rclpy that comes with a Fast DDS of the second name."""
 # a user who sets one of these has chosen already
 _CHOICES = (*PROFILE_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
-_SHARED_MEMORY = Path('/dev/shm')  # noqa: S108 - where Fast DDS has its segments, not a file of ours
+SHARED_MEMORY = Path('/dev/shm')  # noqa: S108 - where Fast DDS has its segments, not a file of ours
 _SEGMENTS_BYTES = 3 * 2**26
 """Room for the segments of a camera and of the node, and one more."""
 _LEAST_BYTES = 2**24
@@ -94,11 +94,11 @@ def transport(environ: Mapping[str, str] | None = None) -> Transport:
         return Transport({}, f'{chosen} is set already')
     if folder is None:
         return Transport({}, f'{PROFILE} is not installed')
-    if not _SHARED_MEMORY.is_dir():
-        return Transport({}, f'{_SHARED_MEMORY} does not exist')
-    free = shutil.disk_usage(_SHARED_MEMORY).free
+    if not SHARED_MEMORY.is_dir():
+        return Transport({}, f'{SHARED_MEMORY} does not exist')
+    free = shutil.disk_usage(SHARED_MEMORY).free
     room = (
-        f'{_SHARED_MEMORY} has {free / 2**20:.0f} MiB free, the profile needs '
+        f'{SHARED_MEMORY} has {free / 2**20:.0f} MiB free, the profile needs '
         f'{_SEGMENTS_BYTES / 2**20:.0f} (in a container: --ipc=host or --shm-size=1g)'
     )
     if free < _LEAST_BYTES:
@@ -144,9 +144,9 @@ def drop_segments() -> list[str]:
         except OSError:  # the descriptor of this very listing
             continue
         name = target.name.removesuffix('_el')
-        if target.parent == _SHARED_MEMORY and target.name.startswith(('fastrtps_', 'fastdds_')):
+        if target.parent == SHARED_MEMORY and target.name.startswith(('fastrtps_', 'fastdds_')):
             for file in (name, f'{name}_el', f'sem.{name}_mutex'):
-                (_SHARED_MEMORY / file).unlink(missing_ok=True)
+                (SHARED_MEMORY / file).unlink(missing_ok=True)
             dropped.append(name)
     return dropped
 

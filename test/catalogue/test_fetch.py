@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -94,6 +95,34 @@ def test_a_slow_server_is_waited_for(site: Site, tmp_path: Path) -> None:
     part = tmp_path / 'x.part'
     download(f'{site.url}/model.bin', part, timeout=0.3, attempts=1)
     assert part.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(('head', 'words'), [
+    (b'HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n', 'slower than 4096 bytes a second'),
+    (b'HTTP/1.1 200 OK\r\nX: ', 'no answer within 1 s'),
+])
+def test_a_server_that_dribbles_is_given_up(tmp_path: Path, head: bytes, words: str) -> None:
+    """
+    A byte now and then would hold the lock of the model for weeks.
+
+    The timeout of a socket counts from byte to byte.
+    """
+    ended = threading.Event()
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        def serve_slowly() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(head)
+                while not ended.wait(0.1):
+                    connection.sendall(b'a')
+
+        threading.Thread(target=serve_slowly, daemon=True).start()
+        url = f'http://127.0.0.1:{listener.getsockname()[1]}/x'
+        begun = time.monotonic()
+        with pytest.raises(ModelError, match=words):
+            download(url, tmp_path / 'x.part', timeout=0.5, attempts=1)
+        assert time.monotonic() - begun < 3
+        ended.set()
 
 
 def test_a_busy_server_is_asked_again(site: Site, tmp_path: Path) -> None:

@@ -8,18 +8,20 @@ import hashlib
 import importlib.util
 import json
 from pathlib import Path
+import sys
 
 from bad_server import serve, Site
 from dummy_networks import write_network
 import pytest
 
-from depth_node import catalogue
+from depth_node import catalogue, process
 from depth_node.catalogue import Entry, Form, store, WebFile
 from depth_node.catalogue.opening import open_model
 from depth_node.catalogue.store import export_path, export_size, Request
 from depth_node.errors import CancelledError, ModelError
 from depth_node.image.size import Size
 from depth_node.model import ModelSpec, OutputKind
+from depth_node.process import python
 
 FREE = ModelSpec(
     'tiny', OutputKind.RELATIVE_DEPTH, nominal_size=Size(518, 518), multiple=14,
@@ -164,7 +166,7 @@ def test_an_export_runs_in_a_process_of_its_own(
         assert model.spec.input_size == Size(350, 266)
         assert model.spec.name == 'weights'
     assert len(called) == 1
-    assert called[0][1:8] == [
+    assert called[0][len(python()):][:7] == [
         '-m', 'depth_node', 'fetch', 'weights', '--input-size', '350x266', '--cache-dir'
     ]
 
@@ -174,6 +176,23 @@ def test_a_failed_export_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
     with pytest.raises(ModelError, match="the export failed: 'weights' is neither a model"):
         open_model('weights', cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize('version', [sys.version_info, (3, 10)])
+def test_an_export_runs_nothing_of_the_working_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: tuple[int, ...]
+) -> None:
+    """`python -m` puts the working folder in front of the standard library."""
+    monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
+    monkeypatch.setattr(process.sys, 'version_info', version)
+    folder = tmp_path / 'downloads'
+    folder.mkdir()
+    for name in ('argparse', 'json', 'numpy', 'depth_node', 'sitecustomize'):
+        (folder / f'{name}.py').write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(folder)
+    with pytest.raises(ModelError, match="the export failed: 'weights' is neither a model"):
+        open_model('weights', cache_dir=Path('cache'))
+    assert not (tmp_path / 'ran').exists()
 
 
 def test_an_export_can_be_cancelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

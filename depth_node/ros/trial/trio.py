@@ -13,13 +13,13 @@ import os
 from pathlib import Path
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from typing import Any
 
 from depth_node.errors import DataError
 from depth_node.image.size import Size
+from depth_node.process import python
 from depth_node.ros import tuning
 
 HFOV_DEG = 75.0
@@ -90,7 +90,7 @@ class Processes:
         environment = self._environment if profile else _without_profile(self._environment)
         with (self._logs / f'{name}.log').open('wb') as log:
             process = subprocess.Popen(  # noqa: S603  our own modules
-                [sys.executable, '-m', module, *words],
+                [*python(), '-m', module, *words],
                 env=environment, stdout=log, stderr=subprocess.STDOUT,
             )
         self._all[name] = process
