@@ -21,6 +21,7 @@ import yaml
 
 from depth_node.camera import Camera
 from depth_node.camera.calibration_file import read_calibration as read_camera
+from depth_node.catalogue.checkpoints import read_checkpoint, StoredTensor
 from depth_node.config import Config
 from depth_node.errors import DepthNodeError
 from depth_node.image.compressed import decode_rgb
@@ -174,6 +175,18 @@ def _onnx_seeds() -> list[bytes]:
         ]
 
 
+def _checkpoint(path: Path) -> None:
+    for value in read_checkpoint(path).values():
+        if isinstance(value, StoredTensor) and value.size <= 1 << 20:
+            value.array().sum()
+
+
+def _checkpoint_seeds() -> list[bytes]:
+    from fuzz_checkpoints import checkpoints
+
+    return checkpoints()
+
+
 def _compressed_seeds() -> list[bytes]:
     picture = np.random.default_rng(0).integers(0, 255, (12, 16, 3), np.uint8)
     return [cv2.imencode(ending, picture)[1].tobytes() for ending in ('.jpg', '.png')]
@@ -194,6 +207,7 @@ TARGETS = {
     'camera_file': Target(_of_file('.yaml', read_camera), _camera_seeds),
     'scale_file': Target(_of_file('.yaml', read_scale), _scale_seeds),
     'onnx': Target(_of_file('.onnx', network.inspect), _onnx_seeds),
+    'checkpoint': Target(_of_file('.pth', _checkpoint), _checkpoint_seeds),
     'compressed': Target(decode_rgb, _compressed_seeds),
     'bag': Target(_of_file('.mcap', _frames), _bag_seeds),
 }

@@ -1,0 +1,224 @@
+"""Tensors of a checkpoint that stay in their file until they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.errors import ModelError
+
+BFLOAT16 = 'bfloat16'
+"""The one type NumPy does not have: the upper half of a float32."""
+ITEM_SIZES = {
+    'float64': 8, 'float32': 4, 'float16': 2, BFLOAT16: 2, 'int64': 8, 'int32': 4, 'int16': 2,
+    'int8': 1, 'uint8': 1, 'bool': 1,
+}
+_LARGEST = 1 << 40
+"""Elements no tensor has."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """
+    Bytes a tensor lies in.
+
+    :param data: uint8 (n,), often a view on a mapped file.
+    :param path: the file, where the bytes lie in it as they are, else None.
+    :param offset: of the first byte in that file.
+    """
+
+    data: NDArray[np.uint8]
+    path: Path | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """
+    One tensor, by where it lies.
+
+    :param region: the bytes of its storage.
+    :param dtype: a key of :data:`ITEM_SIZES`; little-endian.
+    :param shape: its axes.
+    :param strides: elements from one index to the next, per axis.
+    :param start: elements of the storage before its first.
+    """
+
+    region: Region
+    dtype: str
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    start: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a tensor that reaches beyond its storage."""
+        sizes = (*self.shape, *self.strides, self.start)
+        if len(self.shape) != len(self.strides) or not all(0 <= n < _LARGEST for n in sizes):
+            raise ModelError(f'a tensor has impossible sizes ({self.shape}, {self.strides}).')
+        last = self.start + sum(
+            (n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)
+        )
+        if 0 not in self.shape and (last + 1) * ITEM_SIZES[self.dtype] > self.region.data.size:
+            raise ModelError('a tensor reaches beyond the end of its storage.')
+
+    @classmethod
+    def whole(cls, region: Region, dtype: str, shape: tuple[int, ...]) -> StoredTensor:
+        """
+        Describe a tensor whose elements follow each other.
+
+        :param region: the bytes.
+        :param dtype: a key of :data:`ITEM_SIZES`.
+        :param shape: its axes.
+        :returns: the tensor.
+        """
+        return cls(region, dtype, shape, contiguous(shape))
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> StoredTensor:
+        """
+        Describe an array in memory.
+
+        :param array: of a type in :data:`ITEM_SIZES`.
+        :returns: the tensor.
+        """
+        flat = np.ascontiguousarray(array)
+        return cls.whole(Region(flat.reshape(-1).view(np.uint8)), str(array.dtype), array.shape)
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether its elements follow each other in the storage."""
+        return self.strides == contiguous(self.shape)
+
+    @property
+    def first_byte(self) -> int:
+        """Offset of its first element in the region (bytes)."""
+        return self.start * ITEM_SIZES[self.dtype]
+
+    @property
+    def size(self) -> int:
+        """Number of bytes of its elements."""
+        return math.prod(self.shape) * ITEM_SIZES[self.dtype]
+
+    def array(self) -> NDArray[Any]:
+        """
+        Return the values.
+
+        :returns: a read-only view where the bytes can be used as they are, else a copy; bfloat16
+            becomes float32.
+        """
+        item = ITEM_SIZES[self.dtype]
+        kind = np.dtype('<u2' if self.dtype == BFLOAT16 else self.dtype).newbyteorder('<')
+        if 0 in self.shape:
+            return np.zeros(self.shape, np.float32 if self.dtype == BFLOAT16 else kind)
+        data = self.region.data[self.first_byte:]
+        values = np.lib.stride_tricks.as_strided(
+            data[:data.size // item * item].view(kind), self.shape,
+            [item * step for step in self.strides], writeable=False,
+        )
+        if self.dtype == BFLOAT16:
+            wide: NDArray[Any] = values.astype(np.uint32) << 16
+            return wide.view(np.float32)
+        return values
+
+    def rows(self, first: int, count: int) -> StoredTensor:
+        """
+        Take some of the first axis, without copying.
+
+        :param first: index of the first.
+        :param count: how many.
+        :returns: that part.
+        """
+        return replace(
+            self, shape=(count, *self.shape[1:]), start=self.start + first * self.strides[0]
+        )
+
+
+def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """
+    Return the strides of elements that follow each other.
+
+    :param shape: the axes.
+    :returns: elements per step of each axis.
+    """
+    strides = []
+    step = 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n
+    return tuple(reversed(strides))
+
+
+class Weights(Mapping[str, StoredTensor]):
+    """
+    The tensors of a network by name, each to be taken exactly once.
+
+    :param tensors: by name.
+    :param source: the file they came from, for errors.
+    """
+
+    def __init__(self, tensors: Mapping[str, StoredTensor], source: str) -> None:
+        self._tensors = dict(tensors)
+        self._taken: set[str] = set()
+        self.source = source
+
+    def __getitem__(self, name: str) -> StoredTensor:
+        """Look a tensor up without taking it."""
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Walk over the names."""
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        """Count the tensors."""
+        return len(self._tensors)
+
+    def take(self, name: str, *shape: int) -> StoredTensor:
+        """
+        Take a tensor of floating-point numbers.
+
+        :param name: its name.
+        :param shape: the axes it must have.
+        :returns: the tensor.
+        :raises ModelError: missing, of another shape, or not of floating-point numbers.
+        """
+        if name not in self._tensors:
+            raise self._other(f'{name} is missing')
+        tensor = self._tensors[name]
+        if tensor.shape != shape:
+            raise self._other(f'{name} is {list(tensor.shape)}, expected {list(shape)}')
+        if 'float' not in tensor.dtype:
+            raise self._other(f'{name} is {tensor.dtype}, expected floating-point numbers')
+        self._taken.add(name)
+        return tensor
+
+    def ignore(self, *names: str) -> None:
+        """
+        Count tensors as taken that the network has and does not need.
+
+        :param names: their names, there or not.
+        """
+        self._taken.update(names)
+
+    def finish(self) -> None:
+        """
+        Check that nothing is left.
+
+        :raises ModelError: there are tensors that belong to no part of the network.
+        """
+        left = [name for name in self._tensors if name not in self._taken]
+        if left:
+            more = f' and {len(left) - 3} more' if len(left) > 3 else ''
+            raise self._other(f'{", ".join(left[:3])}{more} not known')
+
+    def _other(self, what: str) -> ModelError:
+        return ModelError(
+            f'{self.source}: holds the weights of another network: {what:.300}.',
+            'Give the name of the model these weights belong to (`depth-node models`).',
+        )

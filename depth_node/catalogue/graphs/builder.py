@@ -1,0 +1,294 @@
+"""Writing an ONNX graph node by node, with weights left in the checkpoint where that works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.catalogue.checkpoints.tensor import StoredTensor, Weights
+from depth_node.image.size import Size
+
+OPSET = 17
+"""The lowest in which LayerNormalization is one operator."""
+IR_VERSION = 8
+"""Of the same age; later ones are refused by older engines."""
+_ALIGNMENT = 4
+"""Bytes; at other places in a file no engine can use the numbers as they are."""
+_INLINE = 1024
+"""Bytes; smaller weights are not worth a look into another file."""
+_WHOLE_FILE = 1 << 30
+"""Bytes of weights up to which a graph is one file; protobuf ends at twice that."""
+
+
+class Builder:
+    """
+    A graph with one image input that grows by one node at a time.
+
+    :param checkpoint: the file in whose bytes weights may stay, in the folder where the graph
+        will be; None: every weight is copied into the graph.
+    """
+
+    def __init__(self, checkpoint: Path | None = None) -> None:
+        self._checkpoint = checkpoint
+        self._nodes: list[Any] = []
+        self._initializers: dict[str, Any] = {}
+        self._names: dict[str, int] = {}
+
+    def op(
+        self, kind: str, *inputs: str, name: str = '', outputs: int = 1, **attributes: Any
+    ) -> str:
+        """
+        Add a node.
+
+        :param kind: the operator.
+        :param inputs: names of tensors; empty for an optional one that is left out.
+        :param name: of the node, made unique; empty: that of the operator.
+        :param outputs: how many there are; those after the first are called like it, with
+            ``:1``, ``:2`` and so on behind.
+        :param attributes: of the operator.
+        :returns: the name of its first output.
+        """
+        from onnx import helper
+
+        name = self._name(name or kind)
+        names = [name, *(f'{name}:{number}' for number in range(1, outputs))]
+        self._nodes.append(helper.make_node(kind, inputs, names, name, **attributes))
+        return name
+
+    def constant(self, values: NDArray[Any], name: str) -> str:
+        """
+        Add an array.
+
+        :param values: of a type ONNX has.
+        :param name: what it is called, if that is free.
+        :returns: its name.
+        """
+        from onnx import numpy_helper
+
+        name = self._name(name)
+        self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
+        return name
+
+    def shape(self, *axes: int) -> str:
+        """
+        Add a shape, once.
+
+        :param axes: the numbers.
+        :returns: its name.
+        """
+        from onnx import numpy_helper
+
+        name = 'shape_' + '_'.join(str(n).replace('-', 'm') for n in axes)
+        if name not in self._initializers:
+            values = np.array(axes, np.int64)
+            self._initializers[name] = numpy_helper.from_array(values, name)
+        return name
+
+    def number(self, value: float) -> str:
+        """
+        Add a scalar, once.
+
+        :param value: the number.
+        :returns: its name.
+        """
+        from onnx import numpy_helper
+
+        name = f'number_{value!r}'
+        if name not in self._initializers:
+            self._initializers[name] = numpy_helper.from_array(np.array(value, np.float32), name)
+        return name
+
+    def weight(self, tensor: StoredTensor, name: str) -> str:
+        """
+        Add a weight, as float32 to those who use it.
+
+        What lies in the checkpoint as an engine can use it stays there: the graph says where.
+        Half precision is widened by a Cast, which engines compute once, when they load it.
+
+        :param tensor: the weight.
+        :param name: what it is called.
+        :returns: the name of the float32 tensor.
+        """
+        name = self._name(name)
+        if tensor.dtype not in ('float32', 'float16'):
+            self._add(StoredTensor.of(tensor.array().astype(np.float32)), name)
+            return name
+        if tensor.dtype == 'float32':
+            self._add(tensor, name)
+            return name
+        from onnx import helper, TensorProto
+
+        self._add(tensor, f'{name}.half')
+        self._nodes.append(
+            helper.make_node('Cast', [f'{name}.half'], [name], name, to=TensorProto.FLOAT)
+        )
+        return name
+
+    def write(self, path: Path, size: Size, output: str) -> None:
+        """
+        Check the graph and write it.
+
+        :param path: the ONNX file, in the folder of the checkpoint.
+        :param size: of its input (pixels).
+        :param output: name of the tensor (1, h, w) or (1, 1, h, w) that is its depth.
+        """
+        import onnx
+        from onnx import helper, TensorProto
+
+        nodes = [*self._nodes, helper.make_node('Identity', [output], ['depth'], 'depth')]
+        graph = helper.make_graph(
+            nodes,
+            path.stem,
+            [_value('image', [1, 3, size.height, size.width])],
+            [_value('depth', [1, size.height, size.width])],
+            list(self._initializers.values()),
+        )
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid('', OPSET)], producer_name='depth_node'
+        )
+        model.ir_version = IR_VERSION
+        inside = sum(
+            len(tensor.raw_data) for tensor in graph.initializer
+            if tensor.data_location != TensorProto.EXTERNAL
+        )
+        if inside <= _WHOLE_FILE:
+            onnx.save(model, path)
+            return
+        onnx.save(
+            model, path, save_as_external_data=True, location=f'{path.name}.weights',
+            size_threshold=_INLINE,
+        )
+
+    def _add(self, tensor: StoredTensor, name: str) -> None:
+        from onnx import numpy_helper, TensorProto
+
+        region = tensor.region
+        place = region.offset + tensor.first_byte
+        stays = (
+            self._checkpoint is not None and region.path == self._checkpoint
+            and tensor.is_contiguous and place % _ALIGNMENT == 0 and tensor.size >= _INLINE
+        )
+        if not stays:
+            self._initializers[name] = numpy_helper.from_array(
+                np.ascontiguousarray(tensor.array()), name
+            )
+            return
+        kind = TensorProto.FLOAT16 if tensor.dtype == 'float16' else TensorProto.FLOAT
+        proto = TensorProto(
+            name=name, data_type=kind, dims=tensor.shape, data_location=TensorProto.EXTERNAL
+        )
+        assert self._checkpoint is not None
+        for key, value in (
+            ('location', self._checkpoint.name), ('offset', place), ('length', tensor.size)
+        ):
+            proto.external_data.add(key=key, value=str(value))
+        self._initializers[name] = proto
+
+    def _name(self, name: str) -> str:
+        number = self._names[name] = self._names.get(name, 0) + 1
+        return name if number == 1 else f'{name}_{number}'
+
+
+@dataclass(frozen=True)
+class Section:
+    """
+    A part of a network: a builder, and the weights whose names begin alike.
+
+    Nodes are named after the weights, so that profiles of an engine read like the network.
+
+    :param builder: of the graph.
+    :param weights: of the checkpoint.
+    :param prefix: what the names of its weights begin with; empty, or with a dot at its end.
+    """
+
+    builder: Builder
+    weights: Weights
+    prefix: str = ''
+
+    def at(self, name: str) -> Section:
+        """
+        Go into a part of this part.
+
+        :param name: of it, without a dot at its end.
+        :returns: that part.
+        """
+        return Section(self.builder, self.weights, f'{self.prefix}{name}.')
+
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """
+        Add a node; see :meth:`Builder.op`.
+
+        :param kind: the operator.
+        :param inputs: names of tensors.
+        :param attributes: of the operator, and `outputs`.
+        :returns: the name of its first output.
+        """
+        return self.builder.op(kind, *inputs, name=f'{self.prefix}{kind}', **attributes)
+
+    def shape(self, *axes: int) -> str:
+        """
+        Add a shape; see :meth:`Builder.shape`.
+
+        :param axes: the numbers.
+        :returns: its name.
+        """
+        return self.builder.shape(*axes)
+
+    def number(self, value: float) -> str:
+        """
+        Add a scalar; see :meth:`Builder.number`.
+
+        :param value: the number.
+        :returns: its name.
+        """
+        return self.builder.number(value)
+
+    def constant(self, values: NDArray[Any], name: str) -> str:
+        """
+        Add an array; see :meth:`Builder.constant`.
+
+        :param values: of a type ONNX has.
+        :param name: of it in this part.
+        :returns: its name.
+        """
+        return self.builder.constant(values, self.prefix + name)
+
+    def take(self, name: str, *shape: int) -> StoredTensor:
+        """
+        Take a weight without adding it; see :meth:`Weights.take`.
+
+        :param name: of it in this part.
+        :param shape: the axes it must have.
+        :returns: the weight.
+        :raises ModelError: missing, or of another shape.
+        """
+        return self.weights.take(self.prefix + name, *shape)
+
+    def weight(self, name: str, *shape: int) -> str:
+        """
+        Take a weight and add it to the graph.
+
+        :param name: of it in this part.
+        :param shape: the axes it must have.
+        :returns: the name of the float32 tensor.
+        :raises ModelError: missing, or of another shape.
+        """
+        return self.builder.weight(self.take(name, *shape), self.prefix + name)
+
+    def ignore(self, *names: str) -> None:
+        """
+        Leave out weights that the network has and does not need.
+
+        :param names: of them in this part, there or not.
+        """
+        self.weights.ignore(*(self.prefix + name for name in names))
+
+
+def _value(name: str, shape: list[int]) -> Any:
+    from onnx import helper, TensorProto
+
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
