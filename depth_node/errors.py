@@ -40,6 +40,10 @@ class EngineError(DepthNodeError):
     """An engine cannot be opened, built, or has failed while running."""
 
 
+class DeviceLostError(EngineError):
+    """The GPU no longer serves this process: only another process can go on."""
+
+
 class CancelledError(EngineError):
     """Opening or building an engine was stopped by whoever asked for it."""
 

@@ -83,6 +83,19 @@ def keep_large_blocks() -> bool:
     )
 
 
+def give_back() -> bool:
+    """
+    Return freed memory to the system, which malloc would keep for later.
+
+    Reading and compiling a network needs several times its weights for a moment: with 100 MB of
+    them 180 MB less stay in the process.
+
+    :returns: whether there was any; False without glibc.
+    """
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    return bool(trim is not None and trim(0))
+
+
 class Launch(Enum):
     """Whether the launch file that started this process is still there."""
 

@@ -2,17 +2,34 @@
 """
 ``cuda.bindings.runtime`` without a GPU: host memory, and every rule checked.
 
-It tests our logic, not CUDA. Copies outside an allocation, in the wrong direction, on an unknown
-stream or from a thread that has not chosen its device fail, as do frees of what is not
-allocated. While a stream captures, work is recorded and not done.
+It tests our logic, not CUDA. The rules are those of CUDA's documentation:
+
+* Work on a stream is done when the stream or one of its events is synchronized, and not before;
+  an error of the work surfaces there. An illegal address is sticky: from then on every call of
+  the process returns it.
+* While a stream captures, work is recorded and not done. Allocating, freeing and synchronizing
+  in the capturing thread are errors then and invalidate the capture.
+* A graph bakes in the addresses, and with TensorRT the context and its shapes. Replaying it after
+  one of them is gone or changed is an illegal address.
+* Graph and executable graph are different types; enums have to be enums, as Cython wants them.
+* Every thread has a current device of its own, and streams and memory belong to a device. A
+  thread that has not chosen one is refused, which is stricter than CUDA's default of device 0.
+
+What CUDA leaves undefined is written into ``faults``, which has to be empty at the end of a test:
+freeing memory that pending work uses, destroying a context with pending work.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 import ctypes
+from dataclasses import dataclass, field
 import enum
+import functools
 import threading
 from types import SimpleNamespace
+from typing import Any
 
 
 class cudaError_t(enum.IntEnum):
@@ -20,8 +37,13 @@ class cudaError_t(enum.IntEnum):
     cudaErrorInvalidValue = 1
     cudaErrorMemoryAllocation = 2
     cudaErrorInsufficientDriver = 35
+    cudaErrorInvalidDevice = 101
     cudaErrorInvalidResourceHandle = 400
+    cudaErrorIllegalAddress = 700
+    cudaErrorLaunchFailure = 719
     cudaErrorStreamCaptureUnsupported = 900
+    cudaErrorStreamCaptureInvalidated = 901
+    cudaErrorStreamCaptureWrongThread = 908
 
 
 class cudaMemcpyKind(enum.IntEnum):
@@ -37,6 +59,77 @@ class cudaStreamCaptureMode(enum.IntEnum):
 
 OK = cudaError_t.cudaSuccess
 BAD = cudaError_t.cudaErrorInvalidValue
+ILLEGAL = cudaError_t.cudaErrorIllegalAddress
+STICKY = {ILLEGAL, cudaError_t.cudaErrorLaunchFailure}
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    One thing to do on a stream.
+
+    :param run: does it; returns an error or success.
+    :param uses: the allocations it reads or writes.
+    :param context: what it runs in, with a number ``pending``; None for a copy.
+    """
+
+    run: Callable[[], int]
+    uses: tuple[Any, ...] = ()
+    context: Any = None
+
+
+class Stream:
+    def __init__(self, device, flags):
+        self.device, self.flags = device, flags
+        self.pending: deque[Work] = deque()
+
+
+@dataclass
+class Capture:
+    thread: int
+    work: list[Work] = field(default_factory=list)
+    valid: bool = True
+
+
+class cudaGraph_t:
+    def __init__(self, work):
+        self.work = work
+
+
+class cudaGraphExec_t:
+    def __init__(self, work):
+        self.work, self.uploaded = work, False
+
+
+def call(results=0, *, unsafe=False, always=False):
+    """
+    Make a function of the runtime: injected and sticky errors, and what captures forbid.
+
+    :param results: how many values it returns besides the error.
+    :param unsafe: whether it invalidates a capture of this thread.
+    :param always: whether it works on a machine without a GPU and after a sticky error.
+    """
+    def decorated(function):
+        @functools.wraps(function)
+        def checked(self, *arguments):
+            name = function.__name__
+            self.calls.append(name)
+            error = None
+            if not always:
+                error = self.sticky or self.injected(name)
+                if error in STICKY:
+                    self.sticky = error
+            if error is None and unsafe:
+                error = self.forbidden()
+            if error is not None:
+                self.last = error
+                return (error, *[None] * results)
+            outcome = function(self, *arguments)
+            if outcome[0] != OK and not always:
+                self.last = outcome[0]
+            return outcome
+        return checked
+    return decorated
 
 
 class FakeCuda:
@@ -44,98 +137,289 @@ class FakeCuda:
     One machine.
 
     :param gpus: how many it has.
-    :param memory: bytes of the GPU.
+    :param memory: bytes of each GPU.
+    :param name: of the GPUs.
+    :param driver: what the driver answers.
+    :param sms: multiprocessors of a GPU.
+    :param integrated: whether it shares its memory with the processor, as a Jetson's does.
+    :param versions: of driver and runtime, as CUDA writes them: 12060 for 12.6.
+    :param capability: compute capability.
     """
 
     cudaError_t = cudaError_t
     cudaMemcpyKind = cudaMemcpyKind
     cudaStreamCaptureMode = cudaStreamCaptureMode
     cudaStreamNonBlocking = 1
+    cudaHostAllocMapped = 2
+    cudaHostAllocDefault = 0
+    cudaEventBlockingSync = 1
+    cudaEventDisableTiming = 2
 
-    def __init__(self, gpus=1, memory=1 << 30, name='Fake GPU', driver=OK):
+    def __init__(
+        self, gpus=1, memory=8 << 30, name='Fake GPU', driver=OK, *, sms=16, integrated=False,
+        versions=(12060, 12060), capability=(8, 7),
+    ):
         self.gpus, self.memory, self.name, self.driver = gpus, memory, name, driver
-        self.host, self.device, self.streams, self.graphs = {}, {}, {}, {}
-        self.threads = set()
-        self.recording = {}
-        self.fail = {}
+        self.sms, self.integrated, self.versions = sms, integrated, versions
+        self.capability = capability
+        self.host, self.device, self.streams, self.graphs, self.events = {}, {}, {}, {}, {}
+        self.home: dict[int, int] = {}
+        """Device of each allocation, by address."""
+        self.current: dict[int, int] = {}
+        """Device of each thread."""
+        self.captures: dict[int, Capture] = {}
+        self.fail: dict[str, Any] = {}
+        """Errors to return by function; a list is used up, one entry a call."""
+        self.faults: list[str] = []
+        self.calls: list[str] = []
+        self.sticky = None
+        self.last = OK
         self.launches = 0
         self.handle = 100
 
-    def enqueue(self, stream, work):
-        """Do the work, or record it while the stream captures."""
-        stream = int(stream)
-        if stream not in self.streams:
-            return cudaError_t.cudaErrorInvalidResourceHandle
-        if threading.get_ident() not in self.threads:
-            return BAD
-        if stream in self.recording:
-            self.recording[stream].append(work)
-            return OK
-        return work()
-
-    def span(self, table, address, count):
-        """Return the memory at an address when `count` bytes of it are allocated."""
-        for start, memory in table.items():
-            if start <= address and address + count <= start + len(memory):
-                return (ctypes.c_uint8 * count).from_address(address)
-        return None
+    # -- for tests and for the fake TensorRT --
 
     def leaks(self):
-        return len(self.host) + len(self.device) + len(self.streams) + len(self.graphs)
+        """Count what has not been given back."""
+        return sum(map(len, (self.host, self.device, self.streams, self.graphs, self.events)))
+
+    def injected(self, name):
+        """Return the error a test wants from a function now, or None."""
+        found = self.fail.get(name)
+        if name == 'cudaStreamEndCapture' and found:
+            self.captures.clear()  # whatever it returns, the stream captures no more
+        if isinstance(found, list):
+            error = found.pop(0) if found else None
+            return None if error == OK else error
+        return found
+
+    def forbidden(self):
+        """Return the error of a call that this thread must not make while it captures."""
+        mine = [c for c in self.captures.values() if c.thread == threading.get_ident()]
+        for capture in mine:
+            capture.valid = False
+        return cudaError_t.cudaErrorStreamCaptureUnsupported if mine else None
+
+    def capturing(self, stream):
+        """Whether a stream records."""
+        return int(stream) in self.captures
+
+    def invalidate(self, stream):
+        """Spoil a capture, as work that cannot be captured does."""
+        self.captures[int(stream)].valid = False
+
+    def span(self, table, address, count):
+        """
+        Find memory.
+
+        :returns: the allocation and a view of `count` bytes at the address; None when they do
+            not lie within one allocation.
+        """
+        for start, memory in table.items():
+            if start <= address and address + count <= start + len(memory):
+                return memory, (ctypes.c_uint8 * count).from_address(address)
+        return None
+
+    def visible(self, address, count):
+        """Find memory that the GPU can read: its own, and mapped memory of the host."""
+        mapped = {at: memory for at, memory in self.host.items() if getattr(memory, 'mapped', 0)}
+        return self.span({**self.device, **mapped}, address, count)
+
+    def lives(self, memory):
+        """Whether an allocation has not been freed."""
+        address = ctypes.addressof(memory)
+        return any(table.get(address) is memory for table in (self.host, self.device))
+
+    def enqueue(self, stream, work):
+        """Put work on a stream, or record it while the stream captures."""
+        handle = int(stream)
+        thread = threading.get_ident()
+        if self.sticky:
+            return self.sticky
+        if handle not in self.streams:
+            return cudaError_t.cudaErrorInvalidResourceHandle
+        if self.current.get(thread) != self.streams[handle].device:
+            return cudaError_t.cudaErrorInvalidResourceHandle
+        capture = self.captures.get(handle)
+        if capture is not None:
+            if not capture.valid:
+                return cudaError_t.cudaErrorStreamCaptureInvalidated
+            capture.work.append(work)
+            return OK
+        self._append(handle, work)
+        return OK
+
+    def _append(self, handle, work):
+        if work.context is not None and work.context() is not None:
+            work.context().pending += 1
+        self.streams[handle].pending.append(work)
+
+    def _drain(self, handle, count=None):
+        """Do pending work, the first `count` or all of it."""
+        pending = self.streams[handle].pending
+        for _ in range(len(pending) if count is None else min(count, len(pending))):
+            work = pending.popleft()
+            if work.context is not None and work.context() is not None:
+                work.context().pending -= 1
+            error = self.sticky or OK
+            if not error:
+                error = work.run() if all(map(self.lives, work.uses)) else ILLEGAL
+            if error in STICKY:
+                self.sticky = error
+            if error:
+                pending.clear()
+                return error
+        return OK
+
+    def _in_use(self, memory):
+        return any(
+            used is memory
+            for stream in self.streams.values() for work in stream.pending for used in work.uses
+        )
+
+    def _allocate(self, table, count):
+        device = self.current.get(threading.get_ident())
+        if device is None:
+            return (BAD, None)
+        memory = (ctypes.c_uint8 * count)()
+        address = ctypes.addressof(memory)
+        table[address] = memory
+        self.home[address] = device
+        return (OK, address)
+
+    def _free(self, table, address):
+        memory = table.pop(int(address), None)
+        if memory is None:
+            return (BAD,)
+        if not self.sticky and self._in_use(memory):
+            self.faults.append('memory freed that pending work uses')
+        return (OK,)
 
     # -- the functions, as the bindings have them: a tuple that starts with the error --
 
+    @call(1, always=True)
     def cudaGetDeviceCount(self):
         return (self.driver, self.gpus if self.driver == OK else None)
 
-    def cudaGetDeviceProperties(self, device):
-        return (OK, SimpleNamespace(name=self.name.encode() + b'\x00\x00', major=8, minor=7))
+    @call(1, always=True)
+    def cudaDriverGetVersion(self):
+        return (OK, self.versions[0])
 
+    @call(1, always=True)
+    def cudaRuntimeGetVersion(self):
+        return (OK, self.versions[1])
+
+    @call(1, always=True)
     def cudaGetErrorString(self, error):
         return (OK, cudaError_t(error).name.encode())
 
+    @call(always=True)
     def cudaGetLastError(self):
-        return (OK,)
+        # a sticky error cannot be cleared
+        error, self.last = self.last, self.sticky or OK
+        return (error,)
 
+    @call(1)
+    def cudaGetDeviceProperties(self, device):
+        return (OK, SimpleNamespace(
+            name=self.name.encode() + b'\x00\x00', major=self.capability[0],
+            minor=self.capability[1], multiProcessorCount=self.sms,
+            totalGlobalMem=self.memory, integrated=int(self.integrated),
+            canMapHostMemory=1,
+        ))
+
+    @call(2)
+    def cudaMemGetInfo(self):
+        device = self.current.get(threading.get_ident(), 0)
+        used = sum(len(m) for at, m in self.device.items() if self.home[at] == device)
+        return (OK, self.memory - used, self.memory)
+
+    @call()
     def cudaSetDevice(self, device):
         if device >= self.gpus:
-            return (BAD,)
-        self.threads.add(threading.get_ident())
+            return (cudaError_t.cudaErrorInvalidDevice,)
+        self.current[threading.get_ident()] = device
         return (OK,)
 
+    @call(1)
     def cudaStreamCreateWithFlags(self, flags):
         self.handle += 1
-        self.streams[self.handle] = flags
+        self.streams[self.handle] = Stream(self.current[threading.get_ident()], flags)
         return (OK, self.handle)
 
+    @call()
     def cudaStreamDestroy(self, stream):
-        return (OK if self.streams.pop(int(stream), None) is not None else BAD,)
+        found = self.streams.pop(int(stream), None)
+        if found is not None and found.pending:
+            self.faults.append('stream destroyed with pending work')
+        return (OK if found is not None else BAD,)
 
+    @call(unsafe=True)
     def cudaStreamSynchronize(self, stream):
-        if 'cudaStreamSynchronize' in self.fail:
-            return (self.fail['cudaStreamSynchronize'],)
-        return (OK if int(stream) in self.streams and int(stream) not in self.recording else BAD,)
+        if int(stream) not in self.streams or self.capturing(stream):
+            return (BAD,)
+        return (self._drain(int(stream)),)
 
+    @call(1)
+    def cudaEventCreateWithFlags(self, flags):
+        self.handle += 1
+        self.events[self.handle] = None
+        return (OK, self.handle)
+
+    @call()
+    def cudaEventRecord(self, event, stream):
+        if int(event) not in self.events or int(stream) not in self.streams:
+            return (cudaError_t.cudaErrorInvalidResourceHandle,)
+        if self.capturing(stream):
+            return (BAD,)
+        self.events[int(event)] = (int(stream), len(self.streams[int(stream)].pending))
+        return (OK,)
+
+    @call(unsafe=True)
+    def cudaEventSynchronize(self, event):
+        if int(event) not in self.events:
+            return (cudaError_t.cudaErrorInvalidResourceHandle,)
+        recorded = self.events[int(event)]
+        return (OK,) if recorded is None else (self._drain(*recorded),)
+
+    @call()
+    def cudaEventDestroy(self, event):
+        return (OK if self.events.pop(int(event), 0) != 0 else BAD,)
+
+    @call(1, unsafe=True)
     def cudaMalloc(self, count):
-        if sum(map(len, self.device.values())) + count > self.memory:
+        device = self.current.get(threading.get_ident())
+        used = sum(len(m) for at, m in self.device.items() if self.home[at] == device)
+        if used + count > self.memory:
             return (cudaError_t.cudaErrorMemoryAllocation, None)
         return self._allocate(self.device, count)
 
-    def cudaMallocHost(self, count):
-        return self._allocate(self.host, count)
+    @call(1, unsafe=True)
+    def cudaHostAlloc(self, count, flags):
+        error, address = self._allocate(self.host, count)
+        if error == OK:
+            self.host[address].mapped = bool(flags & self.cudaHostAllocMapped)
+        return (error, address)
 
-    def _allocate(self, table, count):
-        memory = (ctypes.c_uint8 * count)()
-        table[ctypes.addressof(memory)] = memory
-        return (OK, ctypes.addressof(memory))
+    @call(1)
+    def cudaHostGetDevicePointer(self, address, flags):
+        memory = self.host.get(int(address))
+        if memory is None or not memory.mapped or flags:
+            return (BAD, None)
+        return (OK, int(address))
 
+    @call(unsafe=True)
     def cudaFree(self, address):
-        return (OK if self.device.pop(address, None) is not None else BAD,)
+        return self._free(self.device, address)
 
+    @call(unsafe=True)
     def cudaFreeHost(self, address):
-        return (OK if self.host.pop(address, None) is not None else BAD,)
+        return self._free(self.host, address)
 
+    @call()
     def cudaMemcpyAsync(self, to, source, count, kind, stream):
+        if not isinstance(kind, cudaMemcpyKind):
+            raise TypeError(f'kind is {type(kind)}, expected cudaMemcpyKind')
         up = kind == cudaMemcpyKind.cudaMemcpyHostToDevice
         target = self.span(self.device if up else self.host, to, count)
         origin = self.span(self.host if up else self.device, source, count)
@@ -143,41 +427,70 @@ class FakeCuda:
             return (BAD,)
 
         def copy():
-            ctypes.memmove(target, origin, count)
+            ctypes.memmove(target[1], origin[1], count)
             return OK
 
-        return (self.enqueue(stream, copy),)
+        return (self.enqueue(stream, Work(copy, (target[0], origin[0]))),)
 
+    @call()
     def cudaStreamBeginCapture(self, stream, mode):
-        if int(stream) not in self.streams:
+        if not isinstance(mode, cudaStreamCaptureMode):
+            raise TypeError(f'mode is {type(mode)}, expected cudaStreamCaptureMode')
+        if int(stream) not in self.streams or self.capturing(stream):
             return (BAD,)
-        self.recording[int(stream)] = []
+        self.captures[int(stream)] = Capture(threading.get_ident())
         return (OK,)
 
+    @call(1)
     def cudaStreamEndCapture(self, stream):
-        work = self.recording.pop(int(stream), None)
-        if 'cudaStreamEndCapture' in self.fail:
-            return (self.fail['cudaStreamEndCapture'], None)
-        return self._graph(work)
+        capture = self.captures.get(int(stream))
+        if capture is None:
+            return (BAD, None)
+        if capture.thread != threading.get_ident():
+            return (cudaError_t.cudaErrorStreamCaptureWrongThread, None)
+        del self.captures[int(stream)]
+        if not capture.valid:
+            return (cudaError_t.cudaErrorStreamCaptureInvalidated, None)
+        return (OK, self._kept(cudaGraph_t(capture.work)))
 
+    @call(1)
     def cudaGraphInstantiate(self, graph, flags):
-        return self._graph(self.graphs[int(graph)])
+        self._check(graph, cudaGraph_t)
+        return (OK, self._kept(cudaGraphExec_t(graph.work)))
 
-    def _graph(self, work):
-        self.handle += 1
-        self.graphs[self.handle] = work
-        return (OK, self.handle)
+    @call()
+    def cudaGraphUpload(self, graph, stream):
+        self._check(graph, cudaGraphExec_t)
+        graph.uploaded = True
+        return (OK,)
 
+    @call()
     def cudaGraphDestroy(self, graph):
-        return (OK if self.graphs.pop(int(graph), None) is not None else BAD,)
+        self._check(graph, cudaGraph_t)
+        return (OK if self.graphs.pop(id(graph), None) is not None else BAD,)
 
+    @call()
     def cudaGraphExecDestroy(self, graph):
-        return (OK if self.graphs.pop(int(graph), None) is not None else BAD,)
+        self._check(graph, cudaGraphExec_t)
+        return (OK if self.graphs.pop(id(graph), None) is not None else BAD,)
 
+    @call()
     def cudaGraphLaunch(self, graph, stream):
+        self._check(graph, cudaGraphExec_t)
+        if id(graph) not in self.graphs:
+            return (cudaError_t.cudaErrorInvalidResourceHandle,)
         self.launches += 1
-        for work in self.graphs[int(graph)]:
+        for work in graph.work:
             error = self.enqueue(stream, work)
             if error != OK:
                 return (error,)
         return (OK,)
+
+    def _kept(self, graph):
+        self.graphs[id(graph)] = graph
+        return graph
+
+    @staticmethod
+    def _check(graph, kind):
+        if type(graph) is not kind:
+            raise TypeError(f'{type(graph).__name__} given, expected {kind.__name__}')

@@ -4,19 +4,36 @@
 It tests our logic, not TensorRT: the real parser and builder are tried in
 ``test_tensorrt_builder.py``. ``test_tensorrt_facts.py`` holds every name and signature here
 against every supported version.
+
+As the real one it calls the progress monitor and the logger from several threads with
+overlapping phases, prints what they raise and takes it as a cancellation, returns None where
+the real one returns null, and raises TypeError and RuntimeError where pybind11 does.
 """
 
 from __future__ import annotations
 
 import enum
+import json
+import os
+import signal
+import sys
+import threading
 from types import SimpleNamespace
+import weakref
 import zlib
 
+from fake_cuda import Work
 import numpy as np
 import onnx
 import onnxruntime
 
 MAGIC = b'FAKEPLAN'
+THREADS = 3
+"""Threads of a build, each with phases of its own."""
+OTHER_DEVICE = (
+    'Using an engine plan file across different models of devices is not recommended and is '
+    'likely to affect performance or even cause errors.'
+)
 
 
 class NetworkDefinitionCreationFlag(enum.IntEnum):
@@ -25,10 +42,21 @@ class NetworkDefinitionCreationFlag(enum.IntEnum):
 
 class MemoryPoolType(enum.IntEnum):
     WORKSPACE = 0
+    TACTIC_DRAM = 4
 
 
 class BuilderFlag(enum.IntEnum):
     TF32 = 5
+
+
+class ProfilingVerbosity(enum.IntEnum):
+    LAYER_NAMES_ONLY = 0
+    DETAILED = 2
+
+
+class LayerInformationFormat(enum.IntEnum):
+    ONELINE = 0
+    JSON = 1
 
 
 class TensorIOMode(enum.IntEnum):
@@ -55,6 +83,10 @@ class IErrorRecorder:
     pass
 
 
+class IProfiler:
+    pass
+
+
 class IHostMemory:
     def __init__(self, content):
         self.content = content
@@ -73,25 +105,48 @@ class FakeTensorRt:
 
     :param cuda: the machine it runs on.
     :param version: which TensorRT it pretends to be.
-    :param spoil: changes the outputs of a graph: ``spoil(model, {name: array})``.
-    :param memory_mb: builds that are given more workspace fail.
+    :param spoil: changes the outputs of a graph, whenever it runs: ``spoil(model, results)``.
+    :param memory_mb: builds whose workspace and tactics may take more fail, see `shape`.
+    :param shape: of running out of memory: `requested`, `implementation` or `killed`.
+    :param null: what comes out as null: `runtime`, `context`.
+    :param raises: functions that raise RuntimeError, as pybind11 does: `infer_shapes` and more.
     """
 
     NetworkDefinitionCreationFlag = NetworkDefinitionCreationFlag
     MemoryPoolType = MemoryPoolType
     BuilderFlag = BuilderFlag
+    ProfilingVerbosity = ProfilingVerbosity
+    LayerInformationFormat = LayerInformationFormat
     TensorIOMode = TensorIOMode
     DataType = DataType
     ILogger = ILogger
     IProgressMonitor = IProgressMonitor
     IErrorRecorder = IErrorRecorder
+    IProfiler = IProfiler
 
-    def __init__(self, cuda, version='10.3.0', spoil=None, memory_mb=1 << 20):
+    def __init__(
+        self, cuda, version='10.3.0', spoil=None, memory_mb=1 << 20, shape='requested',
+        null=(), raises=(),
+    ):
         self.__version__ = version
-        self.cuda, self.spoil, self.memory_mb = cuda, spoil, memory_mb
-        self.builds = []
+        self.cuda, self.spoil, self.memory_mb, self.shape = cuda, spoil, memory_mb, shape
+        self.null, self.raises = null, raises
+        self.builds, self.plugins = [], []
         for part in (Builder, OnnxParser, Runtime):
             setattr(self, part.__name__, type(part.__name__, (part,), {'module': self}))
+
+    def init_libnvinfer_plugins(self, logger, namespace):
+        self.plugins.append(namespace)
+        return True
+
+    @property
+    def device(self):
+        """What a plan and timings are bound to; TensorRT only warns of a plan of another."""
+        return f'{self.cuda.name}/{self.cuda.sms}'.encode().ljust(32)
+
+    def fails(self, name):
+        if name in self.raises:
+            raise RuntimeError(f'{name}: internal error')
 
 
 class Builder:
@@ -103,51 +158,97 @@ class Builder:
         self.logger = logger
 
     def create_network(self, flags=0):
+        self.module.fails('create_network')
         return SimpleNamespace(flags=flags, model=None)
 
     def create_builder_config(self):
-        return IBuilderConfig()
+        return IBuilderConfig(self.module, self.logger)
 
     def create_optimization_profile(self):
-        return IOptimizationProfile()
+        return IOptimizationProfile(self.module)
 
     def build_serialized_network(self, network, config):
         module = self.module
-        workspace = config.pools[MemoryPoolType.WORKSPACE] >> 20
-        module.builds.append(
-            SimpleNamespace(workspace=workspace, config=config, flags=network.flags)
-        )
+        pools = {pool: size >> 20 for pool, size in config.pools.items()}
+        workspace = pools[MemoryPoolType.WORKSPACE]
+        tactics = pools.get(MemoryPoolType.TACTIC_DRAM, 1 << 20)
+        module.builds.append(SimpleNamespace(
+            workspace=workspace, tactics=tactics, config=config, flags=network.flags
+        ))
         if not config.profiles:
             self.logger.log(ILogger.ERROR, 'Network has dynamic inputs, but no profile')
             return None
+        if config.timing is not None:
+            config.timing.content = (config.timing.content or module.timing_tag()) + b'+'
         if workspace > module.memory_mb:
-            text = f'Error Code 2: OutOfMemory (Requested size was {workspace << 20} bytes.)'
-            self.logger.log(ILogger.ERROR, text)
+            self._out_of_memory(workspace << 20)
             return None
-        monitor = config.progress_monitor
-        monitor.phase_start('Building engine', None, 2)
-        for step in range(2):
-            monitor.phase_start('Timing', 'Building engine', 4)
-            for inner in range(4):
-                if not monitor.step_complete('Timing', inner):
-                    return None
-            monitor.phase_finish('Timing')
-            if not monitor.step_complete('Building engine', step):
-                return None
-        monitor.phase_finish('Building engine')
+        if not self._phases(config.progress_monitor):
+            return None
         profile = np.array(config.profiles[0].shapes['frame'], np.int64).tobytes()
-        body = module.__version__.encode().ljust(16) + profile + network.model
+        body = module.__version__.encode().ljust(16) + module.device + profile + network.model
         return IHostMemory(MAGIC + zlib.crc32(body).to_bytes(4, 'little') + body)
+
+    def _out_of_memory(self, requested):
+        log = self.logger.log
+        match self.module.shape:
+            case 'requested':
+                log(ILogger.ERROR, 'Error Code 2: OutOfMemory '
+                    f'(Requested size was {requested} bytes.)')
+            case 'implementation':
+                log(ILogger.WARNING, 'UNSUPPORTED_STATE: Skipping tactic 0 due to insufficient '
+                    f'memory on requested size of {requested} detected for tactic 0x1.')
+                log(ILogger.ERROR, '[optimizer.cpp::computeCosts::4057] Error Code 10: Internal '
+                    'Error (Could not find any implementation for node {ForeignNode[a...b]}.)')
+            case 'killed':
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def _phases(self, monitor):
+        """Report progress from several threads; any of them may cancel the build."""
+        going_on = []
+
+        def guarded(function, *arguments):
+            try:
+                return function(*arguments)
+            except Exception as error:  # pybind11 prints it, and TensorRT cancels
+                print('the monitor raised', repr(error), file=sys.stderr)
+                return False
+
+        def work(number):
+            answers = []
+            for step in range(4):
+                phase = f'Timing {number}.{step}'
+                answers.append(guarded(monitor.phase_start, phase, 'Building engine', 4))
+                answers.extend(guarded(monitor.step_complete, phase, inner) for inner in range(4))
+                answers.append(guarded(monitor.phase_finish, phase))
+                self.logger.log(ILogger.INFO, phase)
+            going_on.append(False not in answers)
+
+        guarded(monitor.phase_start, 'Building engine', None, 2)
+        for step in range(2):
+            threads = [threading.Thread(target=work, args=(n,)) for n in range(THREADS)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            going_on.append(guarded(monitor.step_complete, 'Building engine', step) is True)
+            if not all(going_on):
+                return False
+        return guarded(monitor.phase_finish, 'Building engine') is not False
 
 
 class IBuilderConfig:
-    def __init__(self):
+    def __init__(self, module, logger):
+        self.module, self.logger = module, logger
         self.pools, self.profiles, self.flags = {}, [], {BuilderFlag.TF32}
         self.builder_optimization_level = 3
+        self.profiling_verbosity = ProfilingVerbosity.LAYER_NAMES_ONLY
         self.progress_monitor = None
         self.timing = None
 
     def set_memory_pool_limit(self, pool, pool_size):
+        if not isinstance(pool, MemoryPoolType):
+            raise TypeError('incompatible function arguments')
         self.pools[pool] = pool_size
 
     def clear_flag(self, flag):
@@ -161,9 +262,17 @@ class IBuilderConfig:
         return len(self.profiles) - 1
 
     def create_timing_cache(self, serialized_timing_cache):
-        return ITimingCache(bytes(serialized_timing_cache))
+        content = bytes(serialized_timing_cache)
+        if content and not content.startswith(b'TIMING'):
+            self.logger.log(ILogger.WARNING, 'The timing cache cannot be read')
+            content = b''
+        return ITimingCache(content)
 
     def set_timing_cache(self, cache, ignore_mismatch):
+        if cache.content and not cache.content.startswith(self.module.timing_tag()):
+            self.logger.log(ILogger.WARNING, 'The timing cache is of another device')
+            if not ignore_mismatch:
+                return False
         self.timing = cache
         return True
 
@@ -171,19 +280,24 @@ class IBuilderConfig:
         return self.timing
 
 
+FakeTensorRt.timing_tag = lambda self: b'TIMING ' + self.device.strip() + b' '
+
+
 class ITimingCache:
     def __init__(self, content):
-        self.content = content if content.startswith(b'TIMING') else b''
+        self.content = content
 
     def serialize(self):
-        return IHostMemory((self.content or b'TIMING') + b'+')
+        return IHostMemory(self.content)
 
 
 class IOptimizationProfile:
-    def __init__(self):
+    def __init__(self, module):
+        self.module = module
         self.shapes = {}
 
     def set_shape(self, input, min, opt, max):  # noqa: A002
+        self.module.fails('set_shape')
         self.shapes[input] = (min, opt, max)
 
 
@@ -224,6 +338,8 @@ class OnnxParser:
 
 class Runtime:
     def __init__(self, logger):
+        if 'runtime' in self.module.null:
+            raise TypeError('pybind11::init(): factory function returned nullptr')
         self.logger, self.error_recorder = logger, None
 
     def deserialize_cuda_engine(self, serialized_engine):
@@ -232,8 +348,10 @@ class Runtime:
         if not good or plan[12:28].strip() != self.module.__version__.encode():
             self.logger.log(ILogger.ERROR, 'Serialization assertion failed. Version tag mismatch')
             return None
-        shapes = np.frombuffer(plan[28:28 + 72], np.int64).reshape(3, 3)
-        return ICudaEngine(self, shapes, plan[28 + 72:])
+        if plan[28:60] != self.module.device:
+            self.logger.log(ILogger.WARNING, OTHER_DEVICE)
+        shapes = np.frombuffer(plan[60:60 + 72], np.int64).reshape(3, 3)
+        return ICudaEngine(self, shapes, plan[60 + 72:])
 
 
 class ICudaEngine:
@@ -261,57 +379,100 @@ class ICudaEngine:
     def get_tensor_profile_shape(self, name, profile_index):
         return [tuple(int(n) for n in shape) for shape in self.shapes]
 
+    def create_engine_inspector(self):
+        return EngineInspector(self)
+
     def create_execution_context(self):
+        if 'context' in self.runtime.module.null:
+            return None
         return IExecutionContext(self)
+
+
+class EngineInspector:
+    def __init__(self, engine):
+        self.engine = engine
+
+    def get_engine_information(self, format):  # noqa: A002
+        assert format is LayerInformationFormat.JSON
+        nodes = self.engine.model.graph.node
+        return json.dumps({'Layers': [{'Name': n.name, 'LayerType': n.op_type} for n in nodes]})
 
 
 class IExecutionContext:
     def __init__(self, engine):
         self.engine, self.shape, self.addresses = engine, None, {}
+        self.profiler = None
+        self.pending = 0
+        self.settled = False
+        """Whether it ran once plainly since shapes or addresses changed; captures need that."""
+
+    def __del__(self):
+        if self.pending:
+            self.engine.runtime.module.cuda.faults.append('context destroyed with pending work')
 
     def set_input_shape(self, name, shape):
         low, _, high = self.engine.shapes
         if not all(a <= b <= c for a, b, c in zip(low, shape, high, strict=True)):
             return False
+        self.settled = self.settled and self.shape == tuple(shape)
         self.shape = tuple(shape)
         return True
 
     def infer_shapes(self):
+        self.engine.runtime.module.fails('infer_shapes')
         return [] if self.shape else ['frame']
 
     def get_tensor_shape(self, name):
         return self.shape if name == 'frame' else self.shape[:2]
 
     def set_tensor_address(self, name, memory):
+        self.settled = self.settled and self.addresses.get(name) == memory
         self.addresses[name] = memory
         return memory > 0
 
     def execute_async_v3(self, stream_handle):
         module = self.engine.runtime.module
+        module.fails('execute_async_v3')
         if self.shape is None or set(self.addresses) != {end.name for end in self.engine.ends}:
             return False
         cuda, shape, addresses = module.cuda, self.shape, dict(self.addresses)
+        if cuda.capturing(stream_handle):
+            if not self.settled or self.profiler is not None:
+                # the first run after a change may allocate, and a profiler synchronizes
+                cuda.invalidate(stream_handle)
+                return False
+        else:
+            self.settled = True
         pixels = shape[0] * shape[1]
         spans = {
-            name: cuda.span(cuda.device, address, pixels * (3 if name == 'frame' else 4))
+            name: cuda.visible(address, pixels * (3 if name == 'frame' else 4))
             for name, address in addresses.items()
         }
         if any(span is None for span in spans.values()):
             recorder = self.engine.runtime.error_recorder
             recorder.report_error(1, 'illegal memory access')
             return False
+        engine, me = self.engine, weakref.ref(self)
 
         def work():
-            frame = np.ctypeslib.as_array(spans['frame']).reshape(shape)
+            context = me()
+            if context is None or (context.shape, context.addresses) != (shape, addresses):
+                return cuda.cudaError_t.cudaErrorIllegalAddress
+            frame = np.ctypeslib.as_array(spans['frame'][1]).reshape(shape)
             names = [name for name in spans if name != 'frame']
-            results = dict(zip(
-                names, self.engine.session.run(names, {'frame': frame}), strict=True
-            ))
+            results = dict(zip(names, engine.session.run(names, {'frame': frame}), strict=True))
             if module.spoil is not None:
-                module.spoil(self.engine.model, results)
+                module.spoil(engine.model, results)
             for name in names:
-                target = np.ctypeslib.as_array(spans[name]).view(np.float32)
+                target = np.ctypeslib.as_array(spans[name][1]).view(np.float32)
                 target[:] = results[name].ravel()
             return 0
 
-        return cuda.enqueue(stream_handle, work) == 0
+        uses = tuple(memory for memory, _ in spans.values())
+        if cuda.enqueue(stream_handle, Work(work, uses, me)) != 0:
+            return False
+        if self.profiler is not None:
+            cuda.cudaStreamSynchronize(stream_handle)
+            for node in engine.model.graph.node:
+                self.profiler.report_layer_time(node.name, 0.01)
+        return True

@@ -114,7 +114,7 @@ class Engine(Writer):
         from fake_machine import few_frames, Machine
 
         patch = pytest.MonkeyPatch()
-        patch.setattr('depth_node.engine.tensorrt.opening.sample_frames', few_frames)
+        patch.setattr('depth_node.engine.tensorrt.job.sample_frames', few_frames)
         path = self.folder / 'tiny.onnx'
         return Machine(patch, self.folder, path if path.exists() else write_network(path))
 

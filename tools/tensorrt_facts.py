@@ -32,34 +32,39 @@ NAMES = {
     ),
     'BuilderFlag': ('TF32',),
     'DataType': ('FLOAT', 'HALF', 'UINT8'),
+    'EngineInspector': ('get_engine_information',),
     'IBuilderConfig': (
         'add_optimization_profile', 'builder_optimization_level', 'clear_flag',
-        'create_timing_cache', 'get_timing_cache', 'progress_monitor', 'set_memory_pool_limit',
-        'set_timing_cache',
+        'create_timing_cache', 'get_timing_cache', 'profiling_verbosity', 'progress_monitor',
+        'set_memory_pool_limit', 'set_timing_cache',
     ),
     'ICudaEngine': (
-        'create_execution_context', 'get_tensor_dtype', 'get_tensor_mode', 'get_tensor_name',
-        'get_tensor_profile_shape', 'num_io_tensors',
+        'create_engine_inspector', 'create_execution_context', 'get_tensor_dtype',
+        'get_tensor_mode', 'get_tensor_name', 'get_tensor_profile_shape', 'num_io_tensors',
     ),
     'IErrorRecorder': (
         '__init__', 'clear', 'get_error_code', 'get_error_desc', 'has_overflowed', 'num_errors',
         'report_error',
     ),
     'IExecutionContext': (
-        'execute_async_v3', 'get_tensor_shape', 'infer_shapes', 'set_input_shape',
+        'execute_async_v3', 'get_tensor_shape', 'infer_shapes', 'profiler', 'set_input_shape',
         'set_tensor_address',
     ),
     'IHostMemory': ('nbytes',),
     'ILogger': ('__init__', 'ERROR', 'INFO', 'INTERNAL_ERROR', 'WARNING', 'log'),
     'IOptimizationProfile': ('set_shape',),
+    'IProfiler': ('__init__', 'report_layer_time'),
     'IProgressMonitor': ('__init__', 'phase_finish', 'phase_start', 'step_complete'),
     'ITimingCache': ('serialize',),
-    'MemoryPoolType': ('WORKSPACE',),
+    'LayerInformationFormat': ('JSON',),
+    'MemoryPoolType': ('TACTIC_DRAM', 'WORKSPACE'),
     'NetworkDefinitionCreationFlag': ('STRONGLY_TYPED',),
     'OnnxParser': ('__init__', 'get_error', 'num_errors', 'parse'),
     'ParserError': ('desc', 'node_name', 'node_operator'),
+    'ProfilingVerbosity': ('DETAILED',),
     'Runtime': ('__init__', 'deserialize_cuda_engine', 'error_recorder'),
     'TensorIOMode': ('INPUT', 'OUTPUT'),
+    'init_libnvinfer_plugins': (),
 }
 
 
@@ -74,6 +79,8 @@ def describe(trt: Any) -> dict[str, dict[str, object]]:
     facts: dict[str, dict[str, object]] = {}
     for kind, members in NAMES.items():
         owner = getattr(trt, kind, None)
+        if owner is None:
+            continue
         facts[kind] = {
             name: _described(getattr(owner, name), name)
             for name in members

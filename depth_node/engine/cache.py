@@ -1,9 +1,10 @@
 """
-Compiled engines between runs: a plan and what is known about it, in two files.
+Compiled engines between runs: a plan and what is known about it, in a few files.
 
 ``NAME-KEY.plan`` is the engine, ``NAME-KEY.json`` says what it was built from and for, and how
-well it agreed with the network. KEY is a hash of everything that makes a plan usable, so any
-change builds another one. A plan that does not match its description is set aside.
+well it agreed with the network; others are :data:`COMPANIONS`. KEY is a hash of everything that
+makes a plan usable, so any change builds another one. A plan that does not match its description
+is set aside.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ import os
 from pathlib import Path
 import re
 import tempfile
+from types import MappingProxyType
 from typing import Any
 
 from depth_node.engine.base import Log
 from depth_node.errors import CancelledError, DataError, EngineError
 from depth_node.files import locked, PART, remove_abandoned, replacing
 
-FORMAT = 1
+FORMAT = 2
+SAMPLE, LAYERS, PROFILE = '.npz', '.layers.json', '.profile.json'
+COMPANIONS = (SAMPLE, LAYERS, PROFILE)
+"""Endings of what may lie with a plan: a frame with its answer, its layers, their times."""
 _ASIDE = '.bad'
 
 
@@ -83,6 +88,7 @@ class Key:
     :param capability: compute capability of that GPU, like 8.7.
     :param precision: what was asked for; what came of it stands in the metadata.
     :param settings: of the builder.
+    :param hardware: what else tells apart GPUs of one name and capability.
     """
 
     graph: str
@@ -91,6 +97,7 @@ class Key:
     capability: str
     precision: str
     settings: Mapping[str, Any]
+    hardware: str = ''
 
     @property
     def digest(self) -> str:
@@ -165,7 +172,29 @@ class EngineCache:
             return None
         return plan, metadata
 
-    def store(self, name: str, key: Key, plan: bytes, facts: Mapping[str, Any]) -> Path:
+    def companion(
+        self, name: str, key: Key, ending: str, metadata: Mapping[str, Any]
+    ) -> bytes | None:
+        """
+        Read what was stored with a plan.
+
+        :param name: as it was stored.
+        :param key: as it was stored.
+        :param ending: of :data:`COMPANIONS`.
+        :param metadata: of the plan.
+        :returns: the content; None when there is none that is whole.
+        """
+        try:
+            content = self.path(name, key).with_suffix(ending).read_bytes()
+            wanted = metadata['companions'][ending]
+        except (OSError, TypeError, KeyError):
+            return None
+        return content if hashlib.sha256(content).hexdigest() == wanted else None
+
+    def store(
+        self, name: str, key: Key, plan: bytes, facts: Mapping[str, Any],
+        companions: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> Path:
         """
         Keep an engine; readers see a whole one or none.
 
@@ -173,6 +202,7 @@ class EngineCache:
         :param key: what decides.
         :param plan: the engine.
         :param facts: what else to write down.
+        :param companions: what lies with it, by ending.
         :returns: the path of the plan.
         :raises EngineError: the folder is read-only or full; nothing half written stays.
         """
@@ -183,12 +213,18 @@ class EngineCache:
             'key': dataclasses.asdict(key),
             'plan_sha256': hashlib.sha256(plan).hexdigest(),
             'plan_bytes': len(plan),
+            'companions': {
+                ending: hashlib.sha256(content).hexdigest()
+                for ending, content in companions.items()
+            },
             **facts,
         }
         writable(self.folder)
         text = json.dumps(metadata, indent=2, default=str) + '\n'
         # a plan without a description is as good as none, so the description comes last
         write_whole(path, plan)
+        for ending, content in companions.items():
+            write_whole(path.with_suffix(ending), content)
         write_whole(_beside(path), text.encode())
         return path
 
@@ -229,7 +265,7 @@ class EngineCache:
         :param key: as it was stored.
         """
         path = self.path(name, key)
-        for file in (path, _beside(path)):
+        for file in (path, _beside(path), *(path.with_suffix(end) for end in COMPANIONS)):
             # read-only, or gone already: the next build overwrites it, or does without a cache
             with contextlib.suppress(OSError):
                 file.replace(file.with_name(file.name + _ASIDE))
@@ -266,10 +302,10 @@ class EngineCache:
             key = entry.metadata['key']
             if (runtime and key.get('runtime') != runtime) or (gpu and key.get('gpu') != gpu):
                 doomed.add(entry.path)
-        doomed |= {
-            path for path in self.folder.glob('*.json')
-            if path.with_suffix('.plan') in doomed or not path.with_suffix('.plan').exists()
-        }
+        for path in (*self.folder.glob('*.json'), *self.folder.glob('*.npz')):
+            plan = _plan_of(path)
+            if plan in doomed or not plan.exists():
+                doomed.add(path)
         for path in doomed:
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -302,6 +338,12 @@ def _is_ours(metadata: Any) -> bool:
         and isinstance(metadata.get('key'), dict)
         and isinstance(metadata.get('plan_bytes'), int)
     )
+
+
+def _plan_of(path: Path) -> Path:
+    """Name the plan that a file with a description, or a companion, lies with."""
+    ending = next(end for end in (*COMPANIONS, '.json') if path.name.endswith(end))
+    return path.with_name(path.name.removesuffix(ending) + '.plan')
 
 
 def _beside(path: Path) -> Path:

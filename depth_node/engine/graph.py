@@ -96,6 +96,20 @@ def merged(model: Any, info: NetworkInfo, spec: ModelSpec, size: Size) -> Any:
     return whole
 
 
+def operators(graph: bytes) -> set[str]:
+    """
+    Name the operators of a graph.
+
+    :param graph: serialized.
+    :returns: types of its nodes, functions included.
+    """
+    import onnx
+
+    model = onnx.load_from_string(graph)
+    functions = [node for function in model.functions for node in function.node]
+    return {node.op_type for node in (*model.graph.node, *functions)}
+
+
 def _prepare(parts: Parts, spec: ModelSpec, size: Size, target: str) -> None:
     """Add what stands before the network; `target` is the network's input."""
     from onnx import TensorProto

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-import ctypes
 import logging
 
 import numpy as np
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 from depth_node.config import EngineConfig
 from depth_node.engine.base import Engine, Log, no_progress, Progress, Request
 from depth_node.engine.table import Row, rows
-from depth_node.errors import CancelledError, DepthNodeError, EngineError
+from depth_node.errors import CancelledError, DepthNodeError, DeviceLostError, EngineError
 from depth_node.image.size import Size
 from depth_node.model import Model
-from depth_node.process import never
+from depth_node.process import give_back, never
 
 _LOGGER = logging.getLogger(__name__)
 Refused = Callable[[str, str], None]
@@ -53,6 +52,7 @@ def open_engine(
         ready; None while unknown.
     :param on_refused: called with each engine that was not taken, and why.
     :returns: the engine; the caller closes it.
+    :raises DeviceLostError: the GPU serves this process no more.
     :raises EngineError: no engine works, or the one named does not; says why.
     :raises ModelError: the file is not a network this package can run.
     :raises CancelledError: `cancelled` said so.
@@ -77,25 +77,12 @@ def open_engine(
     raise EngineError('No engine works. ' + ' '.join(reasons) if len(reasons) > 1 else reasons[0])
 
 
-def give_back() -> bool:
-    """
-    Return freed memory to the system, which malloc would keep for later.
-
-    Reading and compiling a network needs several times its weights for a moment: with 100 MB of
-    them 180 MB less stay in the process.
-
-    :returns: whether there was any; False without glibc.
-    """
-    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
-    return bool(trim is not None and trim(0))
-
-
 def _opened(row: Row, request: Request) -> Engine | str:
     """Open one engine; return it, or why it cannot be had."""
     try:
         row.check(request.config.precision)
         return row.open(request)
-    except CancelledError:
+    except (CancelledError, DeviceLostError):
         raise
     except EngineError as error:
         return str(error)

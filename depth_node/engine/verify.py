@@ -8,7 +8,7 @@ with the network in fp32 under ONNX Runtime.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import contextlib
 import dataclasses
 from dataclasses import dataclass
@@ -25,6 +25,8 @@ MEDIAN_BOUND = 0.01
 """Largest median of the relative error of any frame."""
 TAIL_BOUND = 0.05
 """Largest 99th percentile of the relative error of any frame."""
+SPREAD_BOUND = 0.005
+"""Largest 99th percentile of the relative difference between two answers to one frame."""
 FLOOR = 0.02
 """Errors are relative to the value, or to this share of the frame's largest when that is more."""
 
@@ -38,12 +40,17 @@ class Verdict:
     :param median: worst median of the relative error over the frames and outputs.
     :param p99: worst 99th percentile of it.
     :param reason: why it is not good enough; empty when it is.
+    :param rounds: how often each frame was looked at.
+    :param spread: worst 99th percentile of the relative difference between two answers to the
+        same frame.
     """
 
     frames: int
     median: float
     p99: float
     reason: str = ''
+    rounds: int = 1
+    spread: float = 0.0
 
     @property
     def good(self) -> bool:
@@ -120,6 +127,23 @@ def accepted(engine: Engine, reference: Engine) -> Engine:
     return engine
 
 
+def answers(reference: Engine, frames: Iterable[NDArray[np.uint8]]) -> list[Prediction]:
+    """
+    Run frames through the engine that is believed, so that it can be closed.
+
+    :param reference: the one believed.
+    :param frames: uint8 (H, W, 3) rgb each, sizes may differ.
+    :returns: a prediction for each.
+    :raises EngineError: it failed.
+    """
+    found = []
+    for frame in frames:
+        out = reference.buffers(*frame.shape[:2])
+        reference.infer(frame, out)
+        found.append(out)
+    return found
+
+
 def compare(
     engine: Engine,
     reference: Engine,
@@ -129,41 +153,115 @@ def compare(
     tail_bound: float = TAIL_BOUND,
 ) -> Verdict:
     """
-    Run frames through two engines.
+    Run frames through two engines, once.
 
     :param engine: the one in question.
     :param reference: the one believed.
     :param frames: uint8 (H, W, 3) rgb each, sizes may differ.
     :param median_bound: largest median of the relative error of any frame.
     :param tail_bound: largest 99th percentile of it.
-    :returns: the verdict; NaN and Inf where the reference has none are a failure.
+    :returns: the verdict, as of :func:`check`.
     :raises EngineError: one of them failed.
     """
-    medians, tails, reason, count = [0.0], [0.0], '', 0
-    for frame in frames:
-        count += 1
-        ours, wanted = engine.buffers(*frame.shape[:2]), reference.buffers(*frame.shape[:2])
-        engine.infer(frame, ours)
-        reference.infer(frame, wanted)
+    frames = list(frames)
+    return check(
+        engine, frames, answers(reference, frames), median_bound=median_bound,
+        tail_bound=tail_bound,
+    )
+
+
+def check(
+    engine: Engine,
+    frames: Sequence[NDArray[np.uint8]],
+    expected: Sequence[Prediction],
+    *,
+    rounds: int = 1,
+    median_bound: float = MEDIAN_BOUND,
+    tail_bound: float = TAIL_BOUND,
+    step: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Verdict:
+    """
+    Run frames through an engine, in turns, and hold the answers against those expected.
+
+    Engines have been wrong in a way that varies from frame to frame, so that the frames are
+    interleaved, and an engine that does not answer the same frame in the same way each time is
+    not good.
+
+    :param engine: the one in question.
+    :param frames: uint8 (H, W, 3) rgb each, sizes may differ.
+    :param expected: what the network says of each.
+    :param rounds: how often each frame is looked at.
+    :param median_bound: largest median of the relative error of any frame.
+    :param tail_bound: largest 99th percentile of it.
+    :param step: called before each inference with how many are done and how many there are.
+    :returns: the verdict; NaN and Inf where the reference has none are a failure.
+    :raises EngineError: it failed.
+    """
+    findings = _Findings(len(frames), rounds)
+    first: list[Prediction] = []
+    for turn in range(rounds):
+        for number, (frame, wanted) in enumerate(zip(frames, expected, strict=True)):
+            step(turn * len(frames) + number, rounds * len(frames))
+            ours = engine.buffers(*frame.shape[:2])
+            engine.infer(frame, ours)
+            findings.compare(number + 1, ours, wanted)
+            if turn == 0:
+                first.append(_copy(ours) if rounds > 1 else ours)
+            else:
+                findings.repeat(number + 1, ours, first[number])
+    return findings.verdict(median_bound, tail_bound)
+
+
+class _Findings:
+    """What was seen while an engine was checked."""
+
+    def __init__(self, frames: int, rounds: int) -> None:
+        self.frames, self.rounds = frames, rounds
+        self.medians, self.tails, self.spreads = [0.0], [0.0], [0.0]
+        self.reason = ''
+
+    def compare(self, number: int, ours: Prediction, wanted: Prediction) -> None:
+        """Hold an answer against what is expected."""
         for name, found, expected in _outputs(ours, wanted):
             known = np.isfinite(expected)
             bad = np.count_nonzero(np.isfinite(found) != known)
             if bad:
                 share = bad / found.size
-                reason = reason or f'{share:.1%} of {name} is not a number in frame {count}'
+                self.reason = self.reason or (
+                    f'{share:.1%} of {name} is not a number in frame {number}'
+                )
                 continue
             if not known.any():
                 continue
             error = relative_error(found[known], expected[known])
-            medians.append(float(np.median(error)))
-            tails.append(float(np.percentile(error, 99)))
-    median, tail = max(medians), max(tails)
-    if not reason and (median > median_bound or tail > tail_bound):
-        reason = (
-            f'relative error {median:.2%} (median), {tail:.2%} (99th percentile); allowed are '
-            f'{median_bound:.0%} and {tail_bound:.0%}'
-        )
-    return Verdict(count, median, tail, reason)
+            self.medians.append(float(np.median(error)))
+            self.tails.append(float(np.percentile(error, 99)))
+
+    def repeat(self, number: int, ours: Prediction, first: Prediction) -> None:
+        """Hold an answer against the first one to the same frame."""
+        for name, found, expected in _outputs(ours, first):
+            known = np.isfinite(expected)
+            if np.array_equal(found, expected, equal_nan=True) or not known.any():
+                continue
+            error = relative_error(np.nan_to_num(found[known]), expected[known])
+            spread = float(np.percentile(error, 99))
+            self.spreads.append(spread)
+            if spread > SPREAD_BOUND:
+                self.reason = self.reason or (
+                    f'{name} of frame {number} differs by {spread:.2%} (99th percentile) from '
+                    'one run to the next'
+                )
+
+    def verdict(self, median_bound: float, tail_bound: float) -> Verdict:
+        """Judge."""
+        median, tail = max(self.medians), max(self.tails)
+        reason = self.reason
+        if not reason and (median > median_bound or tail > tail_bound):
+            reason = (
+                f'relative error {median:.2%} (median), {tail:.2%} (99th percentile); allowed '
+                f'are {median_bound:.0%} and {tail_bound:.0%}'
+            )
+        return Verdict(self.frames, median, tail, reason, self.rounds, max(self.spreads))
 
 
 def relative_error(
@@ -210,3 +308,12 @@ def _outputs(
         if found is not None and expected is not None:
             pairs.append((name, found, expected))
     return pairs
+
+
+def _copy(prediction: Prediction) -> Prediction:
+    """Copy a prediction into ordinary memory, whatever its buffers are in."""
+    others = (
+        None if plane is None else plane.copy()
+        for plane in (prediction.confidence, prediction.sky)
+    )
+    return Prediction(prediction.values.copy(), *others)

@@ -200,8 +200,7 @@ def test_memory_that_malloc_keeps_is_given_back():
     code = '''
 import re, sys
 from pathlib import Path
-from depth_node.engine.opening import give_back
-from depth_node.process import keep_large_blocks
+from depth_node.process import give_back, keep_large_blocks
 assert keep_large_blocks()
 def resident():
     return int(re.search(r'VmRSS:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) // 1024

@@ -16,8 +16,10 @@ import pytest
 
 from depth_node.engine import graph
 from depth_node.engine.precision import converted, Precision
-from depth_node.engine.tensorrt.builder import build, Settings
+from depth_node.engine.tensorrt.builder import build as build_within
+from depth_node.engine.tensorrt.builder import Settings
 from depth_node.engine.tensorrt.library import Library, logger_of
+from depth_node.engine.tensorrt.limits import Limits
 from depth_node.engine.verify import relative_error
 from depth_node.errors import CancelledError, EngineError
 from depth_node.image.size import Size
@@ -30,6 +32,10 @@ VIT = ModelSpec(
     'vit', OutputKind.RELATIVE_DISPARITY, multiple=14, interpolation=Interpolation.CUBIC,
     mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
 )
+
+
+def build(library, graph, settings, **options):
+    return build_within(library, graph, settings, Limits(1024, 4096), **options)
 
 
 @pytest.fixture(scope='module')

@@ -28,6 +28,8 @@ OBJECTS = {
     '_engine': 'ICudaEngine',
     'engine': 'ICudaEngine',
     '_context': 'IExecutionContext',
+    'context': 'IExecutionContext',
+    'inspector': 'EngineInspector',
 }
 WHERE = ('builder.py', 'runtime.py')
 
@@ -90,10 +92,15 @@ def test_signatures_are_the_same_in_every_version(version):
 @pytest.mark.parametrize('kind', [kind for kind in OLDEST if not kind.startswith('I')
                                   or kind in vars(fake_tensorrt)])
 def test_the_pretended_module_has_the_real_names_and_arguments(kind):
+    module = fake_tensorrt.FakeTensorRt(FakeCuda())
+    if kind == 'init_libnvinfer_plugins':  # a function of the module
+        assert callable(module.init_libnvinfer_plugins)
+        return
     pretended = vars(fake_tensorrt).get(kind)
     assert pretended is not None
-    module = fake_tensorrt.FakeTensorRt(FakeCuda())
-    assert hasattr(module, kind) or kind.startswith('I') or kind == 'ParserError'
+    assert hasattr(module, kind) or kind.startswith('I') or kind in (
+        'ParserError', 'EngineInspector',
+    )
     facts = OLDEST[kind]
     for name, member in vars(pretended).items():
         if name.startswith('_') and name != '__init__':
@@ -107,17 +114,19 @@ def test_the_pretended_module_has_the_real_names_and_arguments(kind):
         assert arguments == [a.rstrip('=') for a in facts[name]][:len(arguments)], name
 
 
-@pytest.mark.parametrize('kind', ['IProgressMonitor', 'IErrorRecorder', 'ILogger'])
+@pytest.mark.parametrize('kind', ['IProgressMonitor', 'IErrorRecorder', 'ILogger', 'IProfiler'])
 def test_our_callbacks_take_what_tensorrt_gives(kind):
     """What C++ calls: every method is there, with as many arguments."""
-    from depth_node.engine.tensorrt.builder import _monitor
     from depth_node.engine.tensorrt.library import error_recorder, logger_of
+    from depth_node.engine.tensorrt.profile import profiler_of
+    from depth_node.engine.tensorrt.progress import monitor_of
 
     module = fake_tensorrt.FakeTensorRt(FakeCuda())
     ours = {
-        'IProgressMonitor': lambda: _monitor(module, lambda *_: None, lambda: False),
+        'IProgressMonitor': lambda: monitor_of(module, lambda *_: None, lambda: False),
         'IErrorRecorder': lambda: error_recorder(module),
         'ILogger': lambda: logger_of(module),
+        'IProfiler': lambda: profiler_of(module),
     }[kind]()
     for facts in FACTS.values():
         for name, arguments in facts[kind].items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from fake_cuda import FakeCuda
-from fake_machine import few_frames, frame, Machine
+from fake_machine import frame
 import numpy as np
 import onnx
 from onnx import TensorProto
@@ -13,13 +13,6 @@ import pytest
 
 from depth_node.engine import verify
 from depth_node.errors import EngineError
-
-
-@pytest.fixture
-def machine(monkeypatch, tmp_path, network):
-    # frames of the world are tested elsewhere; noise is quicker
-    monkeypatch.setattr('depth_node.engine.tensorrt.opening.sample_frames', few_frames)
-    return Machine(monkeypatch, tmp_path / 'cache', network(extras=('confidence', 'sky')))
 
 
 def has_halves(model):

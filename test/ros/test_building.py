@@ -28,7 +28,7 @@ class Logger:
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path, network):
-    monkeypatch.setattr('depth_node.engine.tensorrt.opening.sample_frames', few_frames)
+    monkeypatch.setattr('depth_node.engine.tensorrt.job.sample_frames', few_frames)
     machine = Machine(monkeypatch, tmp_path / 'cache', network())
     machine.model.path.with_suffix('.json').write_text(machine.model.spec.to_json())
     return machine

@@ -3,45 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import contextlib
 import ctypes
 from dataclasses import dataclass
-import threading
 from typing import Any
+import weakref
 
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.errors import EngineError
+from depth_node.engine.tensorrt.gpu import check_machine, Gpu, read_gpu
+from depth_node.errors import DeviceLostError, EngineError
+
+
+@dataclass(frozen=True)
+class Memory:
+    """
+    Some memory, of the host or of the GPU.
+
+    :param address: where the processor sees it; 0 for memory of the GPU.
+    :param device: where the GPU sees it; 0 for memory of the host that it does not see.
+    :param size: bytes.
+    :param host: uint8 view of memory of the host; empty for memory of the GPU.
+    """
+
+    address: int
+    device: int
+    size: int
+    host: NDArray[np.uint8]
 
 
 class Cuda:
     """
-    One GPU and one stream of our own.
+    One GPU, one stream and one event of our own.
+
+    May be used from any thread, but never from two at once.
 
     :param runtime: the module ``cuda.bindings.runtime``.
     :param device: which GPU.
-    :raises EngineError: no GPU, or a driver that is too old.
+    :raises EngineError: no such GPU, or a driver that is too old.
     """
 
     def __init__(self, runtime: Any, device: int = 0) -> None:
         self._runtime = runtime
         self._device = device
-        self._thread = -1
+        # page-locked outputs: those in use by address, and those whose arrays are gone
+        self._arrays: dict[int, int] = {}
+        self._dropped: list[int] = []
+        self._stream: Any = None
+        self._event: Any = None
         # asked before anything else: without a GPU other libraries end the process
-        error, count = runtime.cudaGetDeviceCount()
-        if error != runtime.cudaError_t.cudaSuccess or not count:
-            why = self._text(error) if error != runtime.cudaError_t.cudaSuccess else 'none found'
-            raise EngineError(
-                f'There is no usable NVIDIA GPU ({why}).',
-                'Install a driver that fits the CUDA version of cuda-python.',
-            )
-        properties = self.call('cudaGetDeviceProperties', device)
-        name = properties.name
-        self.gpu = name.decode() if isinstance(name, bytes) else str(name)
-        self.gpu = self.gpu.rstrip('\x00')
-        self.capability = f'{properties.major}.{properties.minor}'
+        check_machine(runtime, device)
+        self.gpu: Gpu = read_gpu(self.call, device)
         self.use()
-        self._stream = self.call('cudaStreamCreateWithFlags', runtime.cudaStreamNonBlocking)
+        try:
+            self._stream = self.call('cudaStreamCreateWithFlags', runtime.cudaStreamNonBlocking)
+            # waiting for it puts the thread to sleep; waiting for the stream would spin on a core
+            flags = runtime.cudaEventBlockingSync | runtime.cudaEventDisableTiming
+            self._event = self.call('cudaEventCreateWithFlags', flags)
+        except BaseException:
+            self.close()
+            raise
 
     def call(self, name: str, *arguments: Any) -> Any:
         """
@@ -50,59 +72,130 @@ class Cuda:
         :param name: of the function.
         :param arguments: its arguments.
         :returns: its result, or None when it has none.
+        :raises DeviceLostError: it returned an error, and so does every call from now on.
         :raises EngineError: it returned an error.
         """
         error, *results = getattr(self._runtime, name)(*arguments)
         if error != self._runtime.cudaError_t.cudaSuccess:
-            raise EngineError(f'{name} failed: {self._text(error)}.')
+            text = self._text(error)
+            if self._is_sticky():
+                raise DeviceLostError(
+                    f'{name} failed: {text}. CUDA serves this process no more.',
+                    'Restart the process; if it happens again, read the kernel log (dmesg).',
+                )
+            raise EngineError(f'{name} failed: {text}.')
         return results[0] if results else None
 
     def use(self) -> None:
         """Make the GPU current in this thread; every thread has a current device of its own."""
-        if threading.get_ident() != self._thread:
-            self.call('cudaSetDevice', self._device)
-            self._thread = threading.get_ident()
+        # every time: another library may have chosen another one, and ids of threads are reused
+        self.call('cudaSetDevice', self._device)
 
     @property
     def stream(self) -> int:
         """Handle of the stream."""
         return int(self._stream)
 
+    def free_memory(self) -> int:
+        """Return how much memory of the GPU is free (bytes)."""
+        return int(self.call('cudaMemGetInfo'))
+
     def wait(self) -> None:
-        """Wait until everything on the stream is done."""
-        self.call('cudaStreamSynchronize', self._stream)
-
-    def up(self, buffer: Buffer, count: int) -> None:
-        """Copy `count` bytes of a buffer to the GPU, asynchronously."""
-        kind = self._runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
-        self.call('cudaMemcpyAsync', buffer.device, buffer.address, count, kind, self._stream)
-
-    def down(self, buffer: Buffer, count: int) -> None:
-        """Copy `count` bytes of a buffer from the GPU, asynchronously."""
-        kind = self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
-        self.call('cudaMemcpyAsync', buffer.address, buffer.device, count, kind, self._stream)
-
-    def allocate(self, count: int) -> Buffer:
         """
-        Allocate the same number of bytes page-locked on the host and on the GPU.
+        Wait until everything on the stream is done.
+
+        :raises EngineError: some of it failed; errors of the work surface here.
+        """
+        self.call('cudaEventRecord', self._event, self._stream)
+        self.call('cudaEventSynchronize', self._event)
+
+    def settle(self) -> None:
+        """Wait until nothing is pending, whatever came of it; before anything is freed."""
+        with contextlib.suppress(EngineError):
+            self.call('cudaStreamSynchronize', self._stream)
+
+    def up(self, source: Memory, target: Memory, count: int) -> None:
+        """Copy `count` bytes to the GPU, asynchronously."""
+        kind = self._runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
+        self.call(
+            'cudaMemcpyAsync', target.device, source.address, count, kind, self._stream
+        )
+
+    def down(self, source: Memory, address: int, count: int) -> None:
+        """Copy `count` bytes from the GPU to page-locked memory, asynchronously."""
+        kind = self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        self.call('cudaMemcpyAsync', address, source.device, count, kind, self._stream)
+
+    def on_gpu(self, count: int) -> Memory:
+        """
+        Allocate memory of the GPU.
 
         :param count: bytes.
-        :returns: the buffer.
+        :returns: the memory.
+        :raises EngineError: out of memory.
+        """
+        return Memory(0, int(self.call('cudaMalloc', count)), count, np.empty(0, np.uint8))
+
+    def on_host(self, count: int, *, mapped: bool = False) -> Memory:
+        """
+        Allocate page-locked memory of the host.
+
+        :param count: bytes.
+        :param mapped: whether the GPU reads it where it is; right where both share their memory.
+        :returns: the memory.
         :raises EngineError: out of memory; nothing stays allocated.
         """
-        address = self.call('cudaMallocHost', count)
-        try:
-            device = self.call('cudaMalloc', count)
-        except EngineError:
-            self.call('cudaFreeHost', address)
-            raise
-        memory = (ctypes.c_uint8 * count).from_address(int(address))
-        return Buffer(int(address), int(device), np.ctypeslib.as_array(memory))
+        runtime = self._runtime
+        flags = runtime.cudaHostAllocMapped if mapped else runtime.cudaHostAllocDefault
+        address = int(self.call('cudaHostAlloc', count, flags))
+        device = 0
+        if mapped:
+            try:
+                device = int(self.call('cudaHostGetDevicePointer', address, 0))
+            except BaseException:
+                runtime.cudaFreeHost(address)
+                raise
+        memory = (ctypes.c_uint8 * count).from_address(address)
+        return Memory(address, device, count, np.ctypeslib.as_array(memory))
 
-    def free(self, buffer: Buffer) -> None:
-        """Give a buffer back; errors do not matter any more."""
-        self._runtime.cudaFree(buffer.device)
-        self._runtime.cudaFreeHost(buffer.address)
+    def free(self, memory: Memory) -> None:
+        """Give memory back; errors do not matter any more. Nothing that uses it is pending."""
+        if memory.address:
+            self._runtime.cudaFreeHost(memory.address)
+        else:
+            self._runtime.cudaFree(memory.device)
+
+    def array(self, height: int, width: int) -> NDArray[np.float32]:
+        """
+        Make an array in page-locked memory, to which the GPU copies without a detour.
+
+        The memory is given back some time after the last view of it is gone.
+
+        :param height: rows.
+        :param width: columns.
+        :returns: float32 (height, width).
+        :raises EngineError: out of memory.
+        """
+        self._collect()
+        count = height * width * 4
+        flags = self._runtime.cudaHostAllocDefault
+        address = int(self.call('cudaHostAlloc', count, flags))
+        memory = (ctypes.c_uint8 * count).from_address(address)
+        weakref.finalize(memory, self._drop, address).atexit = False
+        self._arrays[address] = count
+        array: NDArray[np.float32] = np.ctypeslib.as_array(memory).view(np.float32)
+        return array.reshape(height, width)
+
+    def is_locked(self, array: NDArray[np.float32]) -> bool:
+        """
+        Return whether the GPU can copy to an array.
+
+        :param array: any.
+        :returns: whether it is a whole one of :meth:`array`.
+        """
+        return (
+            self._arrays.get(array.ctypes.data) == array.nbytes and array.flags['C_CONTIGUOUS']
+        )
 
     def capture(self, enqueue: Callable[[], None]) -> Any:
         """
@@ -110,23 +203,30 @@ class Cuda:
 
         :param enqueue: puts the work on the stream.
         :returns: the graph, for :meth:`launch` and :meth:`forget`.
-        :raises EngineError: something in it cannot be captured; the stream is usable again.
+        :raises EngineError: something in it cannot be captured; the stream is usable again, as
+            after whatever else `enqueue` raises.
         """
         mode = self._runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
-        self.call('cudaStreamBeginCapture', self._stream, mode)
         try:
+            self.call('cudaStreamBeginCapture', self._stream, mode)
             enqueue()
-        except EngineError:
+            graph = self.call('cudaStreamEndCapture', self._stream)
+        except BaseException:
             _, graph = self._runtime.cudaStreamEndCapture(self._stream)
             if graph is not None:
                 self._runtime.cudaGraphDestroy(graph)
             self._runtime.cudaGetLastError()
             raise
-        graph = self.call('cudaStreamEndCapture', self._stream)
         try:
-            return self.call('cudaGraphInstantiate', graph, 0)
+            executable = self.call('cudaGraphInstantiate', graph, 0)
         finally:
             self._runtime.cudaGraphDestroy(graph)
+        try:
+            self.call('cudaGraphUpload', executable, self._stream)
+        except BaseException:
+            self.forget(executable)
+            raise
+        return executable
 
     def launch(self, graph: Any) -> None:
         """Put a captured graph on the stream."""
@@ -137,29 +237,36 @@ class Cuda:
         self._runtime.cudaGraphExecDestroy(graph)
 
     def close(self) -> None:
-        """Free the stream; may be called more than once."""
+        """Free stream and event; may be called more than once. Nothing is pending."""
+        if self._event is not None:
+            self._runtime.cudaEventDestroy(self._event)
+            self._event = None
         if self._stream is not None:
             self._runtime.cudaStreamDestroy(self._stream)
             self._stream = None
+        self._collect()
+
+    def _drop(self, address: int) -> None:
+        """Note that an array is gone; whoever collects garbage may just be capturing."""
+        del self._arrays[address]
+        if self._stream is None:
+            self._runtime.cudaFreeHost(address)
+        else:
+            self._dropped.append(address)
+
+    def _collect(self) -> None:
+        while self._dropped:
+            self._runtime.cudaFreeHost(self._dropped.pop())
+
+    def _is_sticky(self) -> bool:
+        """Return whether the last error cannot be cleared: the process's context is dead."""
+        self._runtime.cudaGetLastError()
+        error, = self._runtime.cudaGetLastError()
+        return bool(error != self._runtime.cudaError_t.cudaSuccess)
 
     def _text(self, error: Any) -> str:
         _, text = self._runtime.cudaGetErrorString(error)
         return text.decode() if isinstance(text, bytes) else str(text)
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """
-    Page-locked memory on the host and as much on the GPU.
-
-    :param address: of the host's memory.
-    :param device: address of the GPU's memory.
-    :param host: uint8 view of the host's memory.
-    """
-
-    address: int
-    device: int
-    host: NDArray[np.uint8]
 
 
 def load_cuda() -> Any:
@@ -174,6 +281,7 @@ def load_cuda() -> Any:
     except ImportError as error:
         raise EngineError(
             f'The CUDA bindings cannot be imported ({error}).',
-            'Install them: pip install cuda-python (12.x with JetPack 6, 13.x with JetPack 7).',
+            'Install them: pip install cuda-python (12.6.2.post1 with JetPack 6, 13.x with '
+            'JetPack 7).',
         ) from error
     return runtime

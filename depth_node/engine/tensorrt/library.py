@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import contextlib
 from dataclasses import dataclass
 import functools
 import logging
+import re
+import threading
 from typing import Any
 
 from depth_node.errors import EngineError
@@ -13,6 +17,18 @@ MINIMUM = (10, 3)
 """JetPack 6.1. Before, precision was a flag and not part of the network."""
 
 _LOGGER = logging.getLogger('depth_node.tensorrt')
+_REMEDIES = (
+    (
+        re.compile(r'Target GPU SM \d+ is not supported', re.IGNORECASE),
+        ("A TensorRT from the package index hides JetPack's: pip uninstall tensorrt tensorrt-cu12 "
+         'tensorrt-cu13, then make the venv with --system-site-packages.'),
+    ),
+    (
+        re.compile(r'version tag|serialization assertion|not compatible', re.IGNORECASE),
+        'Build it again: depth-node build.',
+    ),
+)
+"""What TensorRT says, and what helps where it is known."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +37,7 @@ class Library:
     The module and the one logger it may have in a process.
 
     :param trt: the ``tensorrt`` module.
-    :param logger: an ``ILogger`` that remembers errors, see :meth:`errors`.
+    :param logger: an ``ILogger`` that remembers what was logged, see :meth:`errors`.
     """
 
     trt: Any
@@ -32,20 +48,58 @@ class Library:
         """Name and version, for keys and descriptions."""
         return f'TensorRT {self.trt.__version__}'
 
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The version in numbers, up to four."""
+        return numbers(self.trt.__version__)
+
     def errors(self) -> str:
         """
         Take the errors logged since the last call.
 
         :returns: one line, empty when there were none.
         """
-        lines = [' '.join(line.split()) for line in self.logger.lines]
-        self.logger.lines.clear()
-        return ' '.join(lines)
+        return _joined(self.logger.take(logging.ERROR))
+
+    def warnings(self) -> str:
+        """
+        Take the warnings logged since the last call.
+
+        :returns: one line, empty when there were none.
+        """
+        return _joined(self.logger.take(logging.WARNING))
+
+    def failed(self, what: str, reason: str = '') -> EngineError:
+        """
+        Make the error of a call that failed.
+
+        :param what: could not be done, like `load the engine`.
+        :param reason: known besides what was logged.
+        :returns: the error, with a remedy where one is known.
+        """
+        text = self.errors()
+        if reason and reason not in text:
+            text = f'{reason} {text}'.strip()
+        remedy = next((advice for pattern, advice in _REMEDIES if pattern.search(text)), '')
+        return EngineError(f'{self.name} could not {what}: {text or "no reason given"}', remedy)
+
+    @contextlib.contextmanager
+    def guarded(self, what: str) -> Iterator[None]:
+        """
+        Turn what pybind11 raises for TensorRT into an EngineError.
+
+        :param what: is done inside, like `load the engine`.
+        :raises EngineError: a call raised RuntimeError or TypeError.
+        """
+        try:
+            yield
+        except (RuntimeError, TypeError) as error:
+            raise self.failed(what, str(error)) from error
 
 
 def load_library() -> Library:
     """
-    Import TensorRT.
+    Import TensorRT, and register its plugins.
 
     :returns: the library.
     :raises EngineError: not installed, or too old.
@@ -55,15 +109,26 @@ def load_library() -> Library:
     except (ImportError, OSError) as error:
         raise EngineError(
             f'TensorRT cannot be imported ({error}).',
-            'On a Jetson it comes with JetPack; elsewhere: pip install tensorrt.',
+            "On a Jetson install JetPack's (apt install python3-libnvinfer) and make the venv "
+            'with --system-site-packages; elsewhere: pip install tensorrt.',
         ) from error
-    version = tuple(int(part) for part in trt.__version__.split('.')[:2])
-    if version < MINIMUM:
+    if numbers(trt.__version__) < MINIMUM:
         raise EngineError(
             f'TensorRT {trt.__version__} is too old; 10.3 and later work.',
             'On a Jetson install JetPack 6.1 or later.',
         )
     return Library(trt, logger_of(trt))
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """
+    Read a version.
+
+    :param version: like 10.3.0.30.
+    :returns: its numbers, up to the first part that is none.
+    """
+    found = re.match(r'\d+(\.\d+)*', version)
+    return tuple(int(part) for part in found[0].split('.')) if found else ()
 
 
 @functools.cache
@@ -72,28 +137,42 @@ def logger_of(trt: Any) -> Any:
     Make the logger; TensorRT keeps the first one it is given for the whole process.
 
     :param trt: the module.
-    :returns: an ``ILogger`` with a list ``lines`` of errors, always the same one.
+    :returns: an ``ILogger`` with a method ``take``, always the same one.
     """
     levels = {
         trt.ILogger.INTERNAL_ERROR: logging.ERROR,
         trt.ILogger.ERROR: logging.ERROR,
-        trt.ILogger.WARNING: logging.INFO,  # it warns about what is as it should be
+        trt.ILogger.WARNING: logging.WARNING,
         trt.ILogger.INFO: logging.DEBUG,
     }
+    # it warns about what is as it should be; who has a use for a warning takes it
+    shown = {logging.WARNING: logging.INFO}
 
     class Logger(trt.ILogger):
+        """Called from threads of TensorRT's own."""
+
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.lines: list[str] = []
+            self._lock = threading.Lock()
+            self._lines: dict[int, list[str]] = {logging.ERROR: [], logging.WARNING: []}
+
+        def take(self, level: int) -> list[str]:
+            with self._lock:
+                lines, self._lines[level] = self._lines[level], []
+            return lines
 
         def log(self, severity: Any, message: str) -> None:
             level = levels.get(severity, logging.NOTSET)
-            if level == logging.ERROR:
-                self.lines.append(message)
+            if level in self._lines:
+                with self._lock:
+                    self._lines[level].append(message)
             if level:
-                _LOGGER.log(level, '%s', message)
+                _LOGGER.log(shown.get(level, level), '%s', message)
 
-    return Logger()
+    logger = Logger()
+    # networks with plugin layers parse and load only when the plugins are registered
+    trt.init_libnvinfer_plugins(logger, '')
+    return logger
 
 
 def error_recorder(trt: Any) -> Any:
@@ -131,3 +210,7 @@ def error_recorder(trt: Any) -> Any:
             return False
 
     return Recorder()
+
+
+def _joined(lines: list[str]) -> str:
+    return ' '.join(' '.join(line.split()) for line in lines)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
+import re
 from typing import Any
 
 import numpy as np
@@ -11,68 +13,87 @@ from numpy.typing import NDArray
 from depth_node.engine.base import Described
 from depth_node.engine.graph import DEPTH, FRAME
 from depth_node.engine.host import check_buffers
-from depth_node.engine.tensorrt.cuda import Buffer, Cuda
+from depth_node.engine.tensorrt.cuda import Cuda, Memory
 from depth_node.engine.tensorrt.library import error_recorder, Library
-from depth_node.errors import DataError, EngineError
+from depth_node.engine.tensorrt.profile import LayerProfile, profiler_of
+from depth_node.errors import DataError, DeviceLostError, EngineError
 from depth_node.image.size import Size
 from depth_node.model import ModelSpec
 from depth_node.model.prediction import Prediction
 
 _LOGGER = logging.getLogger(__name__)
 _OUTPUTS = (DEPTH, 'confidence', 'sky')
+_HOST = f'{FRAME} on the host'
+_OTHER_DEVICE = re.compile(r'across different models of devices', re.IGNORECASE)
 
 
 class TensorRtEngine(Described):
     """
     A plan on a GPU.
 
-    Buffers grow when a larger camera comes, and are never moved otherwise, so that the work of
-    a frame is captured once per camera size and then launched in one call.
+    The work of a frame is captured once per camera size and then launched in one call. The
+    answer is copied to wherever it is wanted: to buffers of :meth:`buffers`, which are
+    page-locked, without a detour.
 
     :param library: TensorRT.
     :param cuda: the GPU; closed with the engine.
     :param plan: what :func:`build` made.
     :param spec: what the network is.
     :param size: the network's size (pixels).
-    :param precision: for the description.
-    :raises EngineError: the plan does not load here, or is not one of ours. `cuda` stays open.
+    :param precision: of the network.
+    :raises EngineError: the plan does not load here, was built for another device, or is not one
+        of ours. `cuda` stays open.
     """
 
     def __init__(  # noqa: PLR0917
         self, library: Library, cuda: Cuda, plan: bytes, spec: ModelSpec, size: Size,
         precision: str,
     ) -> None:
-        super().__init__(library.name, cuda.gpu, precision, on_cpu=False)
+        super().__init__(library.name, cuda.gpu.name, precision, on_cpu=False)
         self.spec = spec
         self.network_size = size
         self.facts: dict[str, Any] = {}
         """What its metadata says, once it has been verified."""
+        self.path: Path | None = None
+        """Where the plan is kept; None when it is not."""
         self._library = library
         self._cuda = cuda
         self._shape: tuple[int, int] | None = None
-        self._buffers: dict[str, Buffer] = {}
+        self._memory: dict[str, Memory] = {}
+        self._staging: dict[str, Memory] = {}
         self._captured: Any = None
         self._closed = False
         library.errors()
+        library.warnings()
         self._recorder = error_recorder(library.trt)
-        self._runtime = library.trt.Runtime(library.logger)
-        self._runtime.error_recorder = self._recorder
-        self._engine = self._runtime.deserialize_cuda_engine(plan)
-        if self._engine is None:
-            raise EngineError(f'{library.name} cannot load the engine: {self._errors()}')
-        self._outputs = self._check_ends()
-        self._context = self._engine.create_execution_context()
-        if self._context is None:
-            raise EngineError(
-                f'{library.name} cannot prepare the engine: {self._errors()}',
-                'It needs more memory of the GPU: close other programs or take a smaller model.',
-            )
+        with library.guarded('load the engine'):
+            self._runtime = library.trt.Runtime(library.logger)
+            self._runtime.error_recorder = self._recorder
+            self._engine = self._runtime.deserialize_cuda_engine(plan)
+            if self._engine is None:
+                raise self._failed('load the engine')
+            if _OTHER_DEVICE.search(library.warnings()):
+                raise EngineError(
+                    f'The engine was built on another model of device than this {self.device} '
+                    f'({cuda.gpu.hardware}), where it may be slow or fail.'
+                )
+            self._outputs = self._check_ends()
+            self._context = self._engine.create_execution_context()
+            if self._context is None:
+                raise EngineError(
+                    str(self._failed('prepare the engine')),
+                    'It needs more memory of the GPU: close other programs or take a smaller '
+                    'model.',
+                )
 
     def buffers(self, height: int, width: int) -> Prediction:
-        """Allocate what :meth:`infer` fills; see ``Engine``."""
-        return Prediction.empty(
-            height, width, confidence='confidence' in self._outputs, sky='sky' in self._outputs
-        )
+        """Allocate what :meth:`infer` fills, page-locked; see ``Engine``."""
+        self._check_open()
+        self._cuda.use()
+        return Prediction(*(
+            self._cuda.array(height, width) if name in self._outputs else None
+            for name in _OUTPUTS
+        ))  # type: ignore[arg-type]  # depth is always among the outputs
 
     def infer(self, frame: NDArray[np.uint8], out: Prediction) -> None:
         """Run the plan on one frame; see ``Engine``."""
@@ -81,21 +102,87 @@ class TensorRtEngine(Described):
         self._cuda.use()
         if frame.shape[:2] != self._shape:
             self._reshape(*frame.shape[:2])
-        np.copyto(self._view(FRAME, np.uint8, frame.shape), frame)
-        self._launch()
+        np.copyto(_view(self._memory[_HOST], np.uint8, frame.shape), frame)
         given = {DEPTH: out.values, 'confidence': out.confidence, 'sky': out.sky}
-        for name in self._outputs:
-            target = given[name]
-            if target is not None:
-                np.copyto(target, self._view(name, np.float32, target.shape))
+        wanted = {
+            name: target for name in self._outputs if (target := given[name]) is not None
+        }
+        landings = {name: self._landing(name, target) for name, target in wanted.items()}
+        try:
+            self._launch(self._shape)
+            for name, target in wanted.items():
+                self._cuda.down(self._memory[name], landings[name], target.nbytes)
+            self._cuda.wait()
+        except BaseException:
+            # the next frame, and whoever frees the buffers, must find nothing pending
+            self._cuda.settle()
+            raise
+        for name, target in wanted.items():
+            if not self._cuda.is_locked(target):
+                np.copyto(target, _view(self._staging[name], np.float32, target.shape))
 
     def bare(self) -> None:
-        """Run the plan on the frame already there, copies included; see ``Engine``."""
+        """Run the plan on the frame already there, which is copied again; see ``Engine``."""
         self._check_open()
         if self._shape is None:
             raise EngineError('The engine has seen no frame yet.')
         self._cuda.use()
-        self._launch()
+        try:
+            self._launch(self._shape)
+            self._cuda.wait()
+        except BaseException:
+            self._cuda.settle()
+            raise
+
+    def prepare(self, camera: Size) -> None:
+        """
+        Get ready for a camera, so that its first frame is as quick as the others.
+
+        :param camera: size of its frames (pixels).
+        :raises DataError: the engine does not take such frames.
+        :raises EngineError: the engine failed.
+        """
+        self._check_open()
+        self._cuda.use()
+        if (camera.height, camera.width) != self._shape:
+            self._reshape(camera.height, camera.width)
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether the work of the last camera's frames is launched in one call."""
+        return self._captured is not None
+
+    def profile(self, rounds: int) -> LayerProfile:
+        """
+        Time each layer on the frame already there.
+
+        :param rounds: how many runs to take the mean of.
+        :returns: what the layers are and take.
+        :raises EngineError: the engine failed, or has seen no frame yet.
+        """
+        self._check_open()
+        if self._shape is None:
+            raise EngineError('The engine has seen no frame yet.')
+        self._cuda.use()
+        profiler = profiler_of(self._library.trt)
+        with self._library.guarded('profile the engine'):
+            # a context of its own: with a profiler the runs cannot be captured
+            context = self._engine.create_execution_context()
+            if context is None:
+                raise self._failed('prepare the engine')
+            self._bind(context, self._shape)
+            context.profiler = profiler
+            try:
+                for _ in range(rounds):
+                    self._enqueue(context, self._shape)
+                    self._cuda.wait()
+            finally:
+                self._cuda.settle()
+            inspector = self._engine.create_engine_inspector()
+            layers = inspector.get_engine_information(
+                self._library.trt.LayerInformationFormat.JSON
+            )
+        return LayerProfile(profiler.means(), str(layers))
 
     def close(self) -> None:
         """Free everything, the stream too; may be called more than once."""
@@ -107,15 +194,16 @@ class TensorRtEngine(Described):
         if self._closed:
             return
         self._closed = True
-        self._cuda.use()
+        self._cuda.settle()
         self._forget_capture()
         # in this order: a context must not outlive its engine, nor an engine its runtime
         self._context = None
         self._engine = None
         self._runtime = None
-        for buffer in self._buffers.values():
-            self._cuda.free(buffer)
-        self._buffers.clear()
+        for memory in (*self._memory.values(), *self._staging.values()):
+            self._cuda.free(memory)
+        self._memory.clear()
+        self._staging.clear()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -142,75 +230,110 @@ class TensorRtEngine(Described):
         return outputs
 
     def _reshape(self, height: int, width: int) -> None:
-        """Get ready for frames of another size."""
-        self._forget_capture()
-        self._shape = None
+        """Get ready for frames of another size; until that is done there is none."""
         low, _, high = self._engine.get_tensor_profile_shape(FRAME, 0)
         if not (low[0] <= height <= high[0] and low[1] <= width <= high[1]):
             raise DataError(
                 f'The frame is {width}x{height}; this engine takes {low[1]}x{low[0]} to '
                 f'{high[1]}x{high[0]}.', 'Set engine.max_camera_size and configure again.',
             )
-        self._must(self._context.set_input_shape(FRAME, (height, width, 3)), 'set the size')
-        missing = self._context.infer_shapes()
-        self._must(not missing, f'infer shapes ({", ".join(missing)})')
-        for name in self._outputs:
-            shape = tuple(self._context.get_tensor_shape(name))
-            self._must(shape == (height, width), f'give {name} the size of the frame ({shape})')
-        pixels = height * width
-        self._provide(FRAME, pixels * 3)
-        for name in self._outputs:
-            self._provide(name, pixels * 4)
-        self._shape = (height, width)
-        # once plainly, because the first run may allocate; then captured
-        self._enqueue()
-        self._cuda.wait()
+        shape = (height, width)
+        self._shape = None
+        self._forget_capture()
+        self._provide(shape)
+        self._bind(self._context, shape)
         try:
-            self._captured = self._cuda.capture(self._enqueue)
+            # once plainly, because the first run may allocate; then captured
+            self._enqueue(self._context, shape)
+            self._cuda.wait()
+        except BaseException:
+            self._cuda.settle()
+            raise
+        try:
+            self._captured = self._cuda.capture(lambda: self._enqueue(self._context, shape))
+        except DeviceLostError:
+            raise
         except EngineError as error:
-            _LOGGER.warning('CUDA graph not captured, every frame costs some launches: %s', error)
+            # as text: who keeps the record would keep every buffer of these frames
+            _LOGGER.warning(
+                'CUDA graph not captured, every frame costs some launches: %s', str(error)
+            )
+        self._shape = shape
 
-    def _provide(self, name: str, count: int) -> None:
-        """Bind a buffer of at least `count` bytes."""
-        buffer = self._buffers.get(name)
-        if buffer is None or len(buffer.host) < count:
-            if buffer is not None:
-                self._cuda.free(self._buffers.pop(name))
-            buffer = self._buffers[name] = self._cuda.allocate(count)
-        self._must(self._context.set_tensor_address(name, buffer.device), f'bind {name}')
+    def _bind(self, context: Any, shape: tuple[int, int]) -> None:
+        """Give a context the size of the frames and the addresses."""
+        with self._library.guarded('set the size'):
+            self._must(context.set_input_shape(FRAME, (*shape, 3)), 'set the size')
+            missing = context.infer_shapes()
+            self._must(not missing, f'infer shapes ({", ".join(missing)})')
+            for name in self._outputs:
+                found = tuple(context.get_tensor_shape(name))
+                self._must(found == shape, f'give {name} the size of the frame ({found})')
+            frame = self._memory[_HOST].device or self._memory[FRAME].device
+            addresses = {name: self._memory[name].device for name in self._outputs}
+            for name, address in {FRAME: frame, **addresses}.items():
+                self._must(context.set_tensor_address(name, address), f'bind {name}')
 
-    def _enqueue(self) -> None:
-        """Put the work of one frame on the stream."""
-        assert self._shape is not None
-        pixels = self._shape[0] * self._shape[1]
-        self._cuda.up(self._buffers[FRAME], pixels * 3)
-        self._must(self._context.execute_async_v3(self._cuda.stream), 'run')
+    def _provide(self, shape: tuple[int, int]) -> None:
+        """Provide memory for frames of a size; it grows and is not moved otherwise."""
+        pixels = shape[0] * shape[1]
+        host = self._grown(
+            self._memory, _HOST, pixels * 3,
+            lambda count: self._cuda.on_host(count, mapped=self._cuda.gpu.integrated),
+        )
+        if not host.device:  # otherwise the GPU reads the frame where it is
+            self._grown(self._memory, FRAME, pixels * 3, self._cuda.on_gpu)
         for name in self._outputs:
-            self._cuda.down(self._buffers[name], pixels * 4)
+            self._grown(self._memory, name, pixels * 4, self._cuda.on_gpu)
 
-    def _launch(self) -> None:
+    def _grown(
+        self, table: dict[str, Memory], name: str, count: int, allocate: Any
+    ) -> Memory:
+        """Return memory of at least `count` bytes, in place of what was too small."""
+        memory: Memory | None = table.get(name)
+        if memory is None or memory.size < count:
+            if memory is not None:
+                self._cuda.free(table.pop(name))
+            memory = table[name] = allocate(count)
+        return memory
+
+    def _landing(self, name: str, target: NDArray[np.float32]) -> int:
+        """Return the address to copy an output to: the target's, or a detour's."""
+        if self._cuda.is_locked(target):
+            return int(target.ctypes.data)
+        return self._grown(self._staging, name, target.nbytes, self._cuda.on_host).address
+
+    def _enqueue(self, context: Any, shape: tuple[int, int]) -> None:
+        """Put the work of one frame on the stream."""
+        host = self._memory[_HOST]
+        if not host.device:
+            self._cuda.up(host, self._memory[FRAME], shape[0] * shape[1] * 3)
+        with self._library.guarded('run'):
+            self._must(context.execute_async_v3(self._cuda.stream), 'run')
+
+    def _launch(self, shape: tuple[int, int] | None) -> None:
+        assert shape is not None
         if self._captured is not None:
             self._cuda.launch(self._captured)
         else:
-            self._enqueue()
-        self._cuda.wait()
+            self._enqueue(self._context, shape)
 
     def _forget_capture(self) -> None:
         if self._captured is not None:
             self._cuda.forget(self._captured)
             self._captured = None
 
-    def _view(self, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-        """View the beginning of a host buffer as an array."""
-        count = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        return self._buffers[name].host[:count].view(dtype).reshape(shape)
-
     def _must(self, done: bool, what: str) -> None:
         if not done:
-            raise EngineError(f'{self._library.name} could not {what}: {self._errors()}')
+            raise self._failed(what)
 
-    def _errors(self) -> str:
+    def _failed(self, what: str) -> EngineError:
         recorded = ' '.join(self._recorder.lines)
         self._recorder.clear()
-        logged = self._library.errors()
-        return recorded or logged or 'no reason given'
+        return self._library.failed(what, recorded)
+
+
+def _view(memory: Memory, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """View the beginning of memory of the host as an array."""
+    count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return memory.host[:count].view(dtype).reshape(shape)

@@ -1,0 +1,110 @@
+"""Which GPU this is, and whether the driver serves the CUDA runtime that was installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from depth_node.errors import EngineError
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """
+    One GPU.
+
+    :param name: as the driver gives it. AGX Orin, Orin NX and Orin Nano are all called "Orin".
+    :param capability: compute capability, like 8.7.
+    :param sms: streaming multiprocessors.
+    :param memory: bytes of it.
+    :param integrated: whether it shares its memory with the processor, as on a Jetson.
+    :param driver: newest CUDA the driver serves, like 12.6.
+    """
+
+    name: str
+    capability: str
+    sms: int
+    memory: int
+    integrated: bool
+    driver: str
+
+    @property
+    def hardware(self) -> str:
+        """What tells apart GPUs of one name: a plan is tuned for it."""
+        return f'{self.sms} SM, {round(self.memory / _GIB)} GB, driver for CUDA {self.driver}'
+
+
+def check_machine(runtime: Any, device: int) -> None:
+    """
+    Make sure that there is such a GPU and a driver for it.
+
+    :param runtime: the module ``cuda.bindings.runtime``.
+    :param device: which GPU.
+    :raises EngineError: there is none, with the versions of driver and runtime where those do
+        not fit.
+    """
+    codes = runtime.cudaError_t
+    error, count = runtime.cudaGetDeviceCount()
+    if error == codes.cudaErrorInsufficientDriver:
+        driver, wanted = (
+            _version(version()[1]) for version in
+            (runtime.cudaDriverGetVersion, runtime.cudaRuntimeGetVersion)
+        )
+        if driver == '0.0':
+            raise EngineError(
+                'There is no usable NVIDIA GPU: no NVIDIA driver is loaded.',
+                "Install NVIDIA's driver; in a container, start it with the NVIDIA runtime.",
+            )
+        raise EngineError(
+            f'There is no usable NVIDIA GPU: the driver serves CUDA up to {driver}, and this '
+            f'cuda-python brings the runtime of CUDA {wanted}.',
+            'On JetPack 6: pip install cuda-python==12.6.2.post1. Elsewhere install a newer '
+            f'driver, or a cuda-python of version {driver} or lower.',
+        )
+    if error != codes.cudaSuccess:
+        _, text = runtime.cudaGetErrorString(error)
+        why = text.decode() if isinstance(text, bytes) else str(text)
+        raise EngineError(
+            f'There is no usable NVIDIA GPU ({why}).',
+            'Check that nvidia-smi, or tegrastats on a Jetson, lists it.',
+        )
+    if not count:
+        raise EngineError(
+            'There is no usable NVIDIA GPU (none found).',
+            'Check that nvidia-smi, or tegrastats on a Jetson, lists it.',
+        )
+    if device >= count:
+        raise EngineError(
+            f'engine.device is {device}; there are {count} GPUs, numbered from 0.',
+            'Set engine.device to one of them.',
+        )
+
+
+def read_gpu(call: Callable[..., Any], device: int) -> Gpu:
+    """
+    Read what a GPU is.
+
+    :param call: calls a function of the CUDA runtime by name.
+    :param device: which GPU.
+    :returns: the GPU.
+    :raises EngineError: CUDA failed.
+    """
+    properties = call('cudaGetDeviceProperties', device)
+    name = properties.name
+    text = name.decode() if isinstance(name, bytes) else str(name)
+    return Gpu(
+        text.rstrip('\x00'),
+        f'{properties.major}.{properties.minor}',
+        int(properties.multiProcessorCount),
+        int(properties.totalGlobalMem),
+        bool(properties.integrated),
+        _version(call('cudaDriverGetVersion')),
+    )
+
+
+def _version(number: int) -> str:
+    """Write CUDA's number of a version, 12060 for 12.6."""
+    return f'{number // 1000}.{number % 1000 // 10}'

@@ -1,0 +1,69 @@
+"""What the layers of an engine are, and how long each takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import json
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """
+    One measurement.
+
+    :param times: mean time of each layer (ms), in the order they run.
+    :param layers: TensorRT's description of them, JSON.
+    """
+
+    times: dict[str, float]
+    layers: str
+
+    def as_json(self) -> str:
+        """
+        Write the times.
+
+        :returns: JSON: the sum, and each layer from the slowest on.
+        """
+        ordered = sorted(self.times.items(), key=lambda item: -item[1])
+        return json.dumps({
+            'total_ms': round(sum(self.times.values()), 4),
+            'layers': [{'name': name, 'ms': round(ms, 4)} for name, ms in ordered],
+        }, indent=1) + '\n'
+
+    def table(self, count: int = 10) -> str:
+        """
+        Write the slowest layers for people.
+
+        :param count: how many.
+        :returns: lines.
+        """
+        total = sum(self.times.values())
+        ordered = sorted(self.times.items(), key=lambda item: -item[1])
+        lines = [f'{total:9.3f} ms in {len(ordered)} layers, without a CUDA graph']
+        lines += [
+            f'{ms:9.3f} ms {ms / total if total else 0.0:6.1%}  {name}'
+            for name, ms in ordered[:count]
+        ]
+        return '\n'.join(lines)
+
+
+def profiler_of(trt: Any) -> Any:
+    """
+    Make a profiler.
+
+    :param trt: the ``tensorrt`` module.
+    :returns: an ``IProfiler`` with a method ``means``: time of each layer (ms).
+    """
+    class Profiler(trt.IProfiler):
+        def __init__(self) -> None:
+            trt.IProfiler.__init__(self)
+            self._times: dict[str, list[float]] = {}
+
+        def report_layer_time(self, layer_name: str, ms: float) -> None:
+            self._times.setdefault(layer_name, []).append(ms)
+
+        def means(self) -> dict[str, float]:
+            return {name: sum(times) / len(times) for name, times in self._times.items()}
+
+    return Profiler()

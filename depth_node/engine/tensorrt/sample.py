@@ -1,0 +1,64 @@
+"""A frame and what the network says of it, kept with an engine to look at when it is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import io
+import zipfile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.model.prediction import Prediction
+
+_OUTPUTS = ('confidence', 'sky')
+
+
+@dataclass(frozen=True)
+class Sample:
+    """
+    One frame with its answer.
+
+    :param frame: uint8 (H, W, 3) rgb.
+    :param answer: what the network says of it in fp32.
+    """
+
+    frame: NDArray[np.uint8]
+    answer: Prediction
+
+    def as_bytes(self) -> bytes:
+        """
+        Write it.
+
+        :returns: an npz file.
+        """
+        planes = {'frame': self.frame, 'depth': self.answer.values}
+        for name in _OUTPUTS:
+            plane = getattr(self.answer, name)
+            if plane is not None:
+                planes[name] = plane
+        stream = io.BytesIO()
+        np.savez_compressed(stream, **planes)  # type: ignore[arg-type]
+        return stream.getvalue()
+
+    @classmethod
+    def read(cls, content: bytes | None) -> Sample | None:
+        """
+        Read one.
+
+        :param content: an npz file, or None.
+        :returns: the sample; None when there is none that is whole.
+        """
+        if content is None:
+            return None
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as planes:
+                frame, depth = planes['frame'], planes['depth']
+                confidence, sky = (
+                    planes.get(name) for name in _OUTPUTS
+                )
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+        if frame.dtype != np.uint8 or depth.shape != frame.shape[:2]:
+            return None
+        return cls(frame, Prediction(depth, confidence, sky))
