@@ -1,4 +1,4 @@
-"""From trained weights to the ONNX file and sidecar that `model: path` takes."""
+"""Export of trained weights to an ONNX file and its sidecar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from depth_node.training.networks import DepthNetwork, FinestOutput, load_monode
 from depth_node.training.onnx_file import write_onnx
 
 MULTIPLE = 32
-"""Five halvings: width and height of our networks are multiples of this."""
+"""Width and height of the networks are multiples of this, because they halve them five times."""
 STEREO_SCALE = 5.4
 """Metres of a Monodepth2 unit: KITTI's baseline of 0.54 m, trained as 0.1."""
 _SMALLEST_HALVED = 256  # scalars; smaller constants are not worth a node
@@ -26,21 +26,21 @@ def export_network(
     network: DepthNetwork, spec: ModelSpec, path: Path, *, half: bool = False
 ) -> float:
     """
-    Write a network and its description, after comparing the file with torch.
+    Write a network and its sidecar, after comparing the file with torch.
 
     :param network: with its weights.
-    :param spec: what it is; `input_size` is the size it is exported at, `sha256` is filled in.
-    :param path: ``NAME.onnx``; ``NAME.json`` is written beside it.
+    :param spec: its description; it is exported at `input_size`, and `sha256` is filled in.
+    :param path: ``NAME.onnx``; ``NAME.json`` is written next to it.
     :param half: whether weights are stored in half precision; arithmetic, input and output stay
         in single precision.
     :returns: the largest difference from torch before halving, relative to the largest output.
-    :raises ModelError: no size, a size the network cannot take, or an export that is wrong.
+    :raises ModelError: no size, an impossible size, or an export that differs from torch.
     """
     size = spec.input_size
     if size is None or size.width % MULTIPLE or size.height % MULTIPLE:
         raise ModelError(
             f'{path.name}: cannot be exported at {size}.',
-            f'Width and height have to be multiples of {MULTIPLE}.',
+            f'Use multiples of {MULTIPLE} for width and height.',
         )
     difference = write_onnx(FinestOutput(network), size, path)
     if half:
@@ -55,9 +55,9 @@ def export_network(
 
 def halve_weights(path: Path) -> None:
     """
-    Store a network's weights in half precision, each with a cast back where it is used.
+    Store the weights of a network in half precision, with casts where they are used.
 
-    Engines fold the casts when they load the file: half the size, and the same speed.
+    Engines fold the casts when they load the file: half the size at the same speed.
 
     :param path: the ONNX file; replaced.
     """
@@ -89,14 +89,14 @@ def halve_weights(path: Path) -> None:
 
 def export_checkpoint(path: Path, out: Path, *, size: str = '', half: bool = False) -> ModelSpec:
     """
-    Export what `depth-node train` saved.
+    Export a checkpoint of `depth-node train`.
 
     :param path: the checkpoint.
     :param out: ``NAME.onnx``.
     :param size: WIDTHxHEIGHT (pixels); empty: the size of training.
     :param half: whether weights are stored in half precision.
-    :returns: the description that was written beside it.
-    :raises ModelError: not a checkpoint of ours, or it cannot be exported.
+    :returns: the description in the sidecar.
+    :raises ModelError: not such a checkpoint, or it cannot be exported.
     """
     checkpoint = read_checkpoint(path)
     config = checkpoint.config
@@ -125,15 +125,15 @@ def export_monodepth2(
     folder: Path, out: Path, *, size: str = '', focal: float = 0.0, half: bool = False
 ) -> ModelSpec:
     """
-    Export a released Monodepth2 network, or one trained with its authors' code.
+    Export a released Monodepth2 network, or one trained with the authors' code.
 
-    :param folder: with ``encoder.pth`` and ``depth.pth``.
+    :param folder: folder with ``encoder.pth`` and ``depth.pth``.
     :param out: ``NAME.onnx``.
     :param size: WIDTHxHEIGHT (pixels); empty: the size of training.
-    :param focal: vertical focal length at network size its depth belongs to (pixels), about
+    :param focal: vertical focal length of the training data at network size (pixels), about
         370 for KITTI at 640x192; 0: unknown.
     :param half: whether weights are stored in half precision.
-    :returns: the description that was written beside it.
+    :returns: the description in the sidecar.
     :raises ModelError: other weights, or they cannot be exported.
     """
     released = load_monodepth2(folder)

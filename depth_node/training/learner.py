@@ -1,4 +1,4 @@
-"""The networks and the loss of one objective, as one module that gradients flow through."""
+"""The networks and the loss of an objective as one module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from depth_node.training.data.batches import Batch
 from depth_node.training.losses import (
     affine_invariant_loss,
     self_supervised_loss,
-    Source,
+    SourceView,
     supervised_loss,
 )
 from depth_node.training.networks import (
@@ -34,11 +34,11 @@ _CORRECTED = (OutputKind.SIGMOID_DISPARITY, OutputKind.METRIC_DEPTH)
 @dataclass(frozen=True)
 class Outcome:
     """
-    What a batch came to.
+    The result of a batch.
 
-    :param loss: what is minimised, a scalar.
+    :param loss: the loss, a scalar.
     :param depth: float32 (B, 1, H, W) of the target (m, or up to scale), detached.
-    :param parts: scalars for the curves, detached.
+    :param parts: parts of the loss for logging, detached scalars.
     """
 
     loss: Tensor
@@ -48,12 +48,12 @@ class Outcome:
 
 class Learner(nn.Module):
     """
-    A depth network with what teaches it.
+    A depth network with the loss of its objective.
 
-    :param config: the objective and the networks; weights are random.
-    :param focal: vertical focal length the metres belong to (pixels at network size).
-    :param lesson: what the teacher's numbers mean, for distillation: metres, relative depth or
-        relative disparity.
+    :param config: the objective and the networks; the weights are random.
+    :param focal: vertical focal length that the metres refer to (pixels at network size).
+    :param lesson: meaning of the teacher's output, for distillation: metric depth, relative
+        depth or relative disparity.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Learner(nn.Module):
         self.focal = focal
         self.lesson = lesson
         self.frozen = config.freeze_norm
-        """Whether batch norms keep their statistics in training."""
+        """Whether the batch-norm statistics are frozen."""
         self.depth = DepthNetwork(config.network_config)
         self.pose: nn.Module | None = None
         if config.objective == 'self_supervised' and config.pose_network != ALIGNMENT:
@@ -78,7 +78,7 @@ class Learner(nn.Module):
             )
 
     def train(self, mode: bool = True) -> Learner:
-        """Switch to training; frozen batch norms stay as they are."""
+        """Set training mode; frozen batch norms stay in evaluation mode."""
         super().train(mode)
         if mode and self.frozen:
             for module in self.modules():
@@ -88,7 +88,7 @@ class Learner(nn.Module):
 
     def read_depth(self, values: Tensor, focal: Tensor) -> Tensor:
         """
-        Read an output as depth for cameras of any focal length.
+        Convert an output to depth for the focal lengths of the cameras.
 
         :param values: float (B, 1, H, W), an output of the depth network.
         :param focal: vertical focal lengths, float (B,) (pixels at network size).
@@ -103,9 +103,9 @@ class Learner(nn.Module):
         """
         Compute the loss of a batch.
 
-        :param batch: on the device of the networks.
+        :param batch: the batch, on the device of the networks.
         :returns: the loss, the finest depth and the parts of the loss.
-        :raises DataError: the batch lacks what the objective needs.
+        :raises DataError: the batch lacks data that the objective needs.
         """
         with self._mixed(batch):
             values = self.depth(batch.inputs[:, 0])
@@ -129,12 +129,12 @@ class Learner(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         motions = self._aligned(batch, depth) if self.pose is None else self._estimated(batch)
         sources = [
-            Source(batch.frames[:, 1 + i], pose) for i, (pose, _) in enumerate(motions)
+            SourceView(batch.frames[:, 1 + i], pose) for i, (pose, _) in enumerate(motions)
         ]
         if batch.baselines is not None:
             pose = torch.eye(4, device=depth.device).repeat(len(depth), 1, 1)
             pose[:, 0, 3] = -batch.baselines
-            sources.append(Source(batch.frames[:, -1], pose))
+            sources.append(SourceView(batch.frames[:, -1], pose))
         travelled = [(way, batch.lengths[:, i]) for i, (_, way) in enumerate(motions)]
         terms = self_supervised_loss(
             values,
@@ -153,7 +153,7 @@ class Learner(nn.Module):
         return terms.total, parts
 
     def _estimated(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
-        """Ask for the motion to each neighbor, always from the earlier to the later frame."""
+        """Estimate the motion to each neighbor, always from the earlier to the later frame."""
         assert self.pose is not None
         count = batch.lengths.shape[1]
         target = batch.inputs[:, 0]
@@ -175,7 +175,7 @@ class Learner(nn.Module):
         return motions
 
     def _aligned(self, batch: Batch, depth: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Solve for the motion to each neighbor; with odometry it has the measured length."""
+        """Solve for the motion to each neighbor, with the measured length if there is odometry."""
         count = batch.lengths.shape[1]
         poses = align(
             batch.frames[:, :1].expand(-1, count, -1, -1, -1).flatten(0, 1),
@@ -190,7 +190,7 @@ class Learner(nn.Module):
         self, depth: Tensor, truth: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         if truth is None:
-            raise DataError('A batch without depth cannot supervise.')
+            raise DataError('The batch has no depth, which supervision needs.')
         mask = truth.isfinite() & (truth > 0) & (truth <= self.config.max_depth)
         loss = supervised_loss(depth, truth, mask, self.config.supervision)
         return loss, {'known': mask.float().mean()}
@@ -199,7 +199,7 @@ class Learner(nn.Module):
         self, depth: Tensor, lesson: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         if lesson is None:
-            raise DataError("A batch without a teacher's word cannot be distilled from.")
+            raise DataError("The batch has no teacher's prediction, which distillation needs.")
         match self.lesson:
             case OutputKind.METRIC_DEPTH | OutputKind.CANONICAL_DEPTH:
                 return self._supervised(depth, lesson)

@@ -1,10 +1,10 @@
 """
-Muon: momentum whose every matrix is brought near an orthogonal one before it is applied.
+Muon: momentum with updates that are orthogonalized per weight matrix.
 
 Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the scale of the
 update, and weight decay, from Liu et al., "Muon is Scalable for LLM Training", 2025, equation 4,
-so that learning rates are those of Adam. On the embedded network's task it gets as far in 500
-steps as AdamW in 1200.
+so that learning rates are comparable to those of Adam. For the embedded network, 500 steps achieve
+the same as 1200 steps of AdamW.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ADAM_SIZE = 0.2  # root mean square of a typical update of Adam
 
 def orthogonalized(matrix: Tensor) -> Tensor:
     """
-    Bring a matrix near the closest one with orthonormal rows or columns (Newton-Schulz).
+    Approximate the closest matrix with orthonormal rows or columns (Newton-Schulz).
 
     :param matrix: float (m, n).
     :returns: float32 (m, n), singular values between about 0.7 and 1.2.
@@ -38,12 +38,12 @@ def orthogonalized(matrix: Tensor) -> Tensor:
 
 class Muon(torch.optim.Optimizer):
     """
-    For weights of hidden layers; biases, norms and the first and last layer stay with Adam.
+    Muon, for weights of hidden layers; use Adam for biases, norms, first and last layer.
 
-    :param parameters: of two or more dimensions; all but the first are taken as one.
-    :param lr: learning rate, of Adam's size.
-    :param momentum: share of the old direction kept in a step.
-    :param weight_decay: decoupled.
+    :param parameters: of two or more dimensions; all but the first are merged.
+    :param lr: learning rate, as for Adam.
+    :param momentum: momentum.
+    :param weight_decay: decoupled weight decay.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Muon(torch.optim.Optimizer):
         """
         Apply the gradients.
 
-        :param closure: not used; torch's optimizers have it.
+        :param closure: not used; part of the interface of torch optimizers.
         """
         del closure
         for group in self.param_groups:

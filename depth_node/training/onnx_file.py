@@ -1,4 +1,4 @@
-"""A torch module as an ONNX file of one fixed size, checked against torch before it is kept."""
+"""Export of a torch module to an ONNX file of fixed size, verified against torch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from depth_node.errors import ModelError
 from depth_node.image.size import Size
 
 OPSET = 18
-"""LayerNormalization stays whole from 17 on, which half precision needs."""
+"""LayerNormalization is a single operator from 17 on, which half precision needs."""
 PARITY = 1e-4
-"""Largest difference allowed between torch and the file, relative to the largest output."""
+"""Maximum difference between torch and the file, relative to the largest output."""
 
 
 def write_onnx(
@@ -31,13 +31,13 @@ def write_onnx(
     """
     Export a network and compare the file with it.
 
-    :param module: takes float (1, 3, h, w) and returns as many tensors as there are `outputs`.
+    :param module: maps float (1, 3, h, w) to one tensor for each of `outputs`.
     :param size: the network's size (pixels).
-    :param path: where to; appears only when the file is right.
-    :param outputs: their names.
-    :param seed: of the image the two are compared on.
-    :returns: the largest difference found, relative to the largest output.
-    :raises ModelError: torch cannot export it, or the file computes something else.
+    :param path: the file; it is created only if the comparison succeeds.
+    :param outputs: names of the outputs.
+    :param seed: seed of the image for the comparison.
+    :returns: the largest difference, relative to the largest output.
+    :raises ModelError: torch cannot export it, or the file computes another result.
     """
     module = module.eval()
     generator = torch.Generator().manual_seed(seed)
@@ -70,11 +70,11 @@ def write_onnx(
 
 def strip(path: Path) -> None:
     """
-    Take out of an ONNX file what its exporter noted down for itself.
+    Remove the metadata of the exporter from an ONNX file.
 
-    Torch writes the source lines of every operator into it, with the paths of this machine.
+    Torch writes the source lines of every operator, with the paths of this machine.
 
-    :param path: the file, written anew.
+    :param path: the file; it is rewritten.
     """
     model = onnx.load(path)
     for part in _parts(model):
@@ -84,7 +84,7 @@ def strip(path: Path) -> None:
 
 
 def _parts(model: Any) -> Iterator[Any]:
-    """Walk over everything a note can be attached to."""
+    """Iterate over everything that can have metadata."""
     yield model
     for graph in [model.graph, *model.functions]:
         yield from [graph, *graph.node, *graph.value_info]
@@ -110,7 +110,7 @@ def _difference(module: nn.Module, image: torch.Tensor, path: Path) -> float:
 
 @contextlib.contextmanager
 def _quiet():  # type: ignore[no-untyped-def]
-    """Keep the exporter's chatter from the user; its errors are exceptions."""
+    """Suppress the output of the exporter; its errors are exceptions."""
     level = logging.getLogger('torch.onnx').level
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""Depth as pictures for eyes."""
+"""Images of validation results."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from depth_node.training.validation import Picture
 
 def side_by_side(picture: Picture) -> NDArray[np.uint8]:
     """
-    Put the frame, its depth and the truth next to each other.
+    Return frame, predicted and true depth side by side.
 
-    Depth and truth share one color range, after the depth is brought to the truth's median.
+    Both depths share one color range, after scaling the prediction to the median of the truth.
 
     :param picture: a validated frame.
     :returns: uint8 (H, 2 W or 3 W, 3) rgb.
@@ -31,11 +31,11 @@ def side_by_side(picture: Picture) -> NDArray[np.uint8]:
 
 def colored(depth: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
     """
-    Color a depth image by its inverse: near is bright, black is unknown.
+    Color a depth image by inverse depth: near is bright, unknown is black.
 
     :param depth: float32 (H, W), NaN where unknown.
-    :param low: inverse depth that gets the darkest color.
-    :param high: inverse depth that gets the brightest.
+    :param low: inverse depth of the darkest color.
+    :param high: inverse depth of the brightest color.
     :returns: uint8 (H, W, 3) rgb.
     """
     with np.errstate(divide='ignore', invalid='ignore'):

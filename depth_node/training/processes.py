@@ -1,4 +1,4 @@
-"""Several processes on one task, as torchrun starts them; or just this one."""
+"""Distributed training with torchrun, or a single process."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PATIENCE = timedelta(hours=12)  # the first reads recordings while the others w
 @dataclass(frozen=True)
 class Processes:
     """
-    Who takes part.
+    The processes of a run.
 
-    :param rank: of this process.
+    :param rank: rank of this process.
     :param world: number of processes.
-    :param device: of this process.
+    :param device: device of this process.
     """
 
     rank: int
@@ -32,12 +32,12 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes files and talks."""
+        """Whether this process writes files and output."""
         return self.rank == 0
 
     @contextmanager
     def one_by_one(self) -> Iterator[None]:
-        """Let the first do something before the others, for whom it may be done then."""
+        """Run the context in the first process before the others, which can use its result."""
         if not self.first:
             distributed.barrier()
         yield
@@ -46,10 +46,10 @@ class Processes:
 
     def agree(self, value: float) -> float:
         """
-        Take the first process's word.
+        Return the value of the first process.
 
-        :param value: that of this process.
-        :returns: that of the first.
+        :param value: the value of this process.
+        :returns: the value of the first process.
         """
         if self.world == 1:
             return value
@@ -61,9 +61,9 @@ class Processes:
 
     def worst(self, value: float) -> float:
         """
-        Find the largest value of all processes.
+        Return the largest value of all processes.
 
-        :param value: that of this process.
+        :param value: the value of this process.
         :returns: the largest.
         """
         if self.world == 1:
@@ -78,11 +78,11 @@ class Processes:
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
     """
-    Join the other processes, if torchrun started this one among several.
+    Join the other processes started by torchrun, if there are any.
 
-    :param device: as in the configuration: auto, cpu, cuda, cuda:1.
-    :returns: who takes part, until the end of the context.
-    :raises ConfigError: a device that is not there.
+    :param device: device in the configuration: auto, cpu, cuda, cuda:1.
+    :returns: the processes, for the duration of the context.
+    :raises ConfigError: the device does not exist.
     """
     world = int(os.environ.get('WORLD_SIZE', '1'))
     rank = int(os.environ.get('RANK', '0'))
@@ -106,10 +106,10 @@ def _device(text: str, local: int | None) -> torch.device:
     try:
         device = torch.device(text)
     except RuntimeError:
-        raise ConfigError(f'device {text!r} is not one torch knows.') from None
+        raise ConfigError(f'device {text!r} is unknown to torch.') from None
     if device.type == 'cuda':
         if not torch.cuda.is_available():
-            raise ConfigError('device cuda: torch sees no GPU.', 'Use --device cpu.')
+            raise ConfigError('device cuda: torch finds no GPU.', 'Use --device cpu.')
         if local is not None:
             device = torch.device('cuda', local)
         torch.cuda.set_device(device)

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file with curves, figures and sample depths."""
+"""The report of a run: one HTML file with curves, metrics and sample depth images."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def write_report(
     sources: Sequence[tuple[str, str]],
 ) -> None:
     """
-    Write the report; it needs nothing beside itself.
+    Write the report, a self-contained file.
 
     :param path: the HTML file.
-    :param config: of the run.
-    :param progress: with its curves.
+    :param config: configuration of the run.
+    :param progress: progress of the run, with its curves.
     :param pictures: validated frames.
-    :param sources: each recording and what became of its frames, in words.
+    :param sources: name of each recording, and a summary of its frames.
     """
     best = next((v for v in progress.validations if v['step'] == progress.best_step), {})
     minutes = progress.seconds / 60
@@ -66,7 +66,7 @@ def write_report(
         series = _series(progress.validations, name)
         if series:
             parts += [f'<h2>{name} on validation frames</h2>', chart({name: series})]
-    parts.append('<h2>Validation frames</h2><p>Frame, prediction, truth where there is one.</p>')
+    parts.append('<h2>Validation frames</h2><p>Frame, prediction, and ground truth if known.</p>')
     parts += [_image(picture) for picture in pictures]
     parts += ['<h2>Frames</h2>', _table(sources)]
     parts += ['<h2>Configuration</h2>', _table(
@@ -82,9 +82,9 @@ def write_report(
 
 def chart(lines: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     """
-    Draw curves as SVG, on a logarithmic axis when they are positive and span more than 3x.
+    Draw curves as SVG, with a logarithmic axis if they are positive and span more than 3x.
 
-    :param lines: name to points (step, value), which need not be the same for all.
+    :param lines: name to points (step, value); the steps may differ.
     :returns: an svg element.
     """
     points = [p for line in lines.values() for p in line if math.isfinite(p[1])]

@@ -1,4 +1,4 @@
-"""One run from sources to weights and report: what `depth-node train` does."""
+"""One run from recordings to weights and report, for `depth-node train`."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ HELD_OUT = 0.1
 @dataclass(frozen=True)
 class Result:
     """
-    What a run came to.
+    The result of a run.
 
-    :param progress: with the curves.
-    :param figures: of the best validation.
+    :param progress: progress of the run, with its curves.
+    :param figures: metrics of the best validation.
     """
 
     progress: Progress
@@ -44,12 +44,12 @@ def split(
     training: Sequence[Recording], validation: Sequence[Recording], least: int = 1
 ) -> tuple[list[Recording], list[Recording]]:
     """
-    Hold out the last tenth of every recording, if nothing is given to validate on.
+    Hold out the last tenth of every recording if there is no validation recording.
 
-    :param training: recordings.
-    :param validation: recordings, or none.
-    :param least: frames held out of a recording too short for a tenth to be of use.
-    :returns: what to train on and what to validate on.
+    :param training: recordings for training.
+    :param validation: recordings for validation, or none.
+    :param least: minimum number of frames to hold out of a recording.
+    :returns: recordings for training and for validation.
     """
     if validation:
         return list(training), list(validation)
@@ -71,18 +71,18 @@ def train(
     """
     Train, and write `last.pt`, `best.pt`, `report.html`, `metrics.json` and TensorBoard's files.
 
-    :param config: all choices.
-    :param training: recordings to learn from.
-    :param validation: recordings to judge by; empty: a tenth is held out.
-    :param out: the folder for all results, made when it is not there.
-    :param processes: who takes part.
-    :param resume: go on from `last.pt` where there is one.
-    :param say: takes one line at a time.
-    :param lesson: what the teacher's numbers mean, for distillation.
-    :returns: the curves and the best figures.
-    :raises ConfigError: metres are promised that nothing fixes.
-    :raises DataError: recordings without what the objective needs.
-    :raises DivergedError: the loss is not a number.
+    :param config: the configuration.
+    :param training: recordings for training.
+    :param validation: recordings for validation; empty: a tenth is held out.
+    :param out: the folder for all results, created if missing.
+    :param processes: the processes that take part.
+    :param resume: continue from `last.pt` if there is one.
+    :param say: called with one line of text at a time.
+    :param lesson: meaning of the teacher's output, for distillation.
+    :returns: the curves and the best metrics.
+    :raises ConfigError: the kind is metric, but the data do not determine the scale.
+    :raises DataError: recordings without the data that the objective needs.
+    :raises DivergedError: the loss is not finite.
     """
     out.mkdir(parents=True, exist_ok=True)
     if config.threads:
@@ -94,7 +94,7 @@ def train(
     focal = config.focal or samples.focal()
     learner = Learner(config, focal, lesson)
     talk(
-        f'{len(samples)} samples to learn from, {len(held_out)} to judge by; '
+        f'{len(samples)} samples for training, {len(held_out)} for validation; '
         f'{config.network} at {config.size} on {processes.device}.'
     )
     if config.weights:
@@ -103,7 +103,7 @@ def train(
     metric = is_metric(config, samples, lesson)
     if OutputKind(config.kind).is_metric and not metric:
         raise ConfigError(
-            f'kind {config.kind} promises metres, but nothing here says what a metre is.',
+            f'kind {config.kind} is metric, but the recordings do not determine the scale.',
             'Use --kind sigmoid_disparity, or --odometry with poses, or stereo pairs.',
         )
     trainer = Trainer(learner, samples, held_out, out, processes, metric=metric)
@@ -126,12 +126,12 @@ def train(
 
 def is_metric(config: TrainConfig, samples: Samples, lesson: OutputKind) -> bool:
     """
-    Tell whether what is learned is in metres.
+    Return whether the learned depth is in metres.
 
-    :param config: the objective, and whether odometry counts.
-    :param samples: whether there are stereo partners.
-    :param lesson: what the teacher's numbers mean.
-    :returns: whether something fixes the scale.
+    :param config: the objective, and the weight of odometry.
+    :param samples: the samples, which may have stereo partners.
+    :param lesson: meaning of the teacher's output.
+    :returns: whether the data determine the scale.
     """
     if config.objective == 'self_supervised':
         return config.odometry > 0 or samples.stereo
@@ -140,10 +140,10 @@ def is_metric(config: TrainConfig, samples: Samples, lesson: OutputKind) -> bool
 
 def best_figures(progress: Progress) -> dict[str, float]:
     """
-    Find the figures of the best validation.
+    Return the metrics of the best validation.
 
-    :param progress: of a run.
-    :returns: figures by name, empty when nothing was validated.
+    :param progress: progress of a run.
+    :returns: metrics by name; empty if there was no validation.
     """
     rows = [row for row in progress.validations if row['step'] == progress.best_step]
     return {name: value for name, value in rows[-1].items() if name != 'step'} if rows else {}

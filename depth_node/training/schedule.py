@@ -15,12 +15,12 @@ _LOWEST = 0.01
 
 def learning_rate(config: TrainConfig, step: int) -> float:
     """
-    Compute the learning rate.
+    Return the learning rate of a step.
 
-    Linear warm-up, then as `config.schedule` says; being a pure function, it needs no state to
-    resume.
+    Linear warm-up, then according to `config.schedule`. It is a pure function, so resuming needs
+    no state.
 
-    :param config: highest rate, schedule, warm-up and number of steps.
+    :param config: maximum rate, schedule, warm-up and number of steps.
     :param step: from 0.
     :returns: the rate.
     """
@@ -38,12 +38,12 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 def build_optimizer(config: TrainConfig, learner: nn.Module) -> torch.optim.Optimizer:
     """
-    Build the optimizer; biases and norms are not decayed, encoders may learn slower.
+    Build the optimizer; biases and norms have no weight decay, encoders their own rate.
 
-    :param config: which one, with its weight decay.
-    :param learner: whose parameters to move.
+    :param config: optimizer and weight decay.
+    :param learner: the module with the parameters.
     :returns: the optimizer, each group with its `relative` learning rate.
-    :raises ConfigError: an optimizer that is not known.
+    :raises ConfigError: the optimizer is unknown.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in learner.named_parameters():
@@ -63,15 +63,15 @@ def build_optimizer(config: TrainConfig, learner: nn.Module) -> torch.optim.Opti
         case 'adamw':
             return torch.optim.AdamW(described, lr=config.learning_rate)
         case other:
-            raise ConfigError(f'optimizer {other!r} is not known.')
+            raise ConfigError(f'optimizer {other!r} is not known, expected adam or adamw.')
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """
-    Set the rate of every group.
+    Set the learning rate of every group.
 
     :param optimizer: from :func:`build_optimizer`.
-    :param rate: of the groups whose relative rate is 1.
+    :param rate: learning rate of groups whose relative rate is 1.
     """
     for group in optimizer.param_groups:
         group['lr'] = rate * group['relative']

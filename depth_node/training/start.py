@@ -1,4 +1,4 @@
-"""Weights to start from."""
+"""Initial weights."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from depth_node.training.networks.weights import fill, read_state
 
 def start_from(learner: Learner, path: Path) -> str:
     """
-    Fill the networks with weights, as far as the file has them.
+    Load initial weights into the networks, as far as the file has them.
 
-    :param learner: to be filled.
-    :param path: a checkpoint of ours, a folder with a Monodepth2 release, or torchvision's
-        weights of a ResNet.
-    :returns: what was found, in words.
-    :raises ModelError: unreadable, or of other networks.
+    :param learner: the networks.
+    :param path: a checkpoint of `depth-node train`, a folder with a Monodepth2 release, or
+        torchvision's weights of a ResNet.
+    :returns: a description of the weights.
+    :raises ModelError: not readable, or of other networks.
     """
     if path.is_dir():
         release = load_monodepth2(path)
@@ -35,7 +35,7 @@ def start_from(learner: Learner, path: Path) -> str:
     encoders = [learner.depth.encoder]
     if not isinstance(learner.depth.encoder, ResNetEncoder):
         raise ModelError(
-            f'{path}: is not a checkpoint of ours; other weights are for ResNets only.',
+            f'{path}: is not a checkpoint of depth-node train; other weights need a ResNet.',
             'Use --network resnet18 or resnet50.',
         )
     if learner.pose is not None:

@@ -2,8 +2,8 @@
 The training loop.
 
 Order, augmentation, dropout and learning rate are pure functions of the seed and the step, and
-the rest of the state is in the checkpoint: a resumed run ends with the same weights as an
-unbroken one.
+the remaining state is in the checkpoint: a resumed run ends with the same weights as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from depth_node.training.learner import Learner
 from depth_node.training.processes import Processes
 from depth_node.training.schedule import build_optimizer, learning_rate, set_learning_rate
 from depth_node.training.validation import validate, Validation
-from depth_node.training.watch import Nobody, Watch
+from depth_node.training.watch import NullWatch, Watch
 
 
 class DivergedError(DepthNodeError):
-    """The loss or a gradient is no longer a number."""
+    """The loss or a gradient is not finite."""
 
 
 class Trainer:
     """
-    Trains a learner and keeps its checkpoints.
+    Trains a learner and writes its checkpoints.
 
     :param learner: the networks and their loss, on the CPU.
-    :param training: samples to learn from.
-    :param validation: samples to judge by.
+    :param training: samples for training.
+    :param validation: samples for validation.
     :param out: folder for `last.pt` and `best.pt`.
-    :param processes: who takes part.
-    :param metric: whether what is learned is in metres.
-    :raises ConfigError: the batch cannot be shared equally.
+    :param processes: the processes that take part.
+    :param metric: whether the learned depth is in metres.
+    :raises ConfigError: the batch cannot be divided equally.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Trainer:
         share = processes.world * config.accumulate
         if config.batch % share:
             raise ConfigError(
-                f'batch {config.batch} cannot be shared by {processes.world} processes with '
-                f'{config.accumulate} parts each.'
+                f'batch {config.batch} cannot be divided equally among {processes.world} '
+                f'processes with {config.accumulate} parts each.'
             )
         self.config, self.out, self.processes = config, out, processes
         self.learner = learner.to(processes.device)
@@ -71,7 +71,7 @@ class Trainer:
             self.learner = self.learner.to(memory_format=torch.channels_last)
         self.progress = Progress()
         self.validation: Validation | None = None
-        """The last one."""
+        """The last validation."""
         self._validation_samples = validation
         self._metric = metric
         self._optimizer = build_optimizer(config, self.learner)
@@ -91,10 +91,10 @@ class Trainer:
 
     def resume(self, path: Path) -> None:
         """
-        Go on from a checkpoint of the same run.
+        Continue from a checkpoint of the same run.
 
         :param path: usually `last.pt`.
-        :raises ConfigError: it is from a run with other choices.
+        :raises ConfigError: it is from a run with other options.
         """
         saved = read_checkpoint(path)
         changed = [
@@ -106,7 +106,7 @@ class Trainer:
         if changed:
             raise ConfigError(
                 f'{path}: was trained with another {", ".join(changed)}.',
-                'Resume with the same choices, or start anew with --weights.',
+                'Resume with the same options, or start a new run with --weights.',
             )
         self.learner.depth.load_state_dict(dict(saved.depth))
         if self.learner.pose is not None:
@@ -117,14 +117,14 @@ class Trainer:
 
     def run(self, until: int | None = None, watch: Watch | None = None) -> Progress:
         """
-        Train to the end, or until patience is over; write checkpoints on the way.
+        Train to the end, or until there is no improvement; write checkpoints.
 
-        :param until: stop after this step as if interrupted; None: at the configured end.
-        :param watch: is told what happens.
-        :returns: how far it came.
-        :raises DivergedError: the loss is not a number; the batch is saved.
+        :param until: stop after this step as if interrupted; None: train to the configured end.
+        :param watch: called for every step and validation.
+        :returns: the progress.
+        :raises DivergedError: the loss is not finite; the batch is saved.
         """
-        watch = watch or Nobody()
+        watch = watch or NullWatch()
         end = min(self.config.steps, until or self.config.steps)
         model = self._distributed()
         if self.config.weights and not self.progress.step:
@@ -162,7 +162,7 @@ class Trainer:
         return DistributedDataParallel(self.learner)
 
     def _step(self, model: nn.Module, stacks: list[Stack]) -> dict[str, float]:
-        """Move the weights once."""
+        """Make one optimizer step."""
         config, step = self.config, self.progress.step
         self._seed(step)
         if config.freeze_after and step >= config.freeze_after and not self.learner.frozen:
@@ -196,12 +196,12 @@ class Trainer:
         return {**sums, 'gradient': norm, 'learning_rate': rate}
 
     def _seed(self, step: int) -> None:
-        """Make dropout a function of the step."""
+        """Seed dropout as a function of the step."""
         words = np.random.SeedSequence([self.config.seed, 2, step, self.processes.rank])
         torch.manual_seed(int(words.generate_state(1)[0]))
 
     def _diverged(self, stacks: list[Stack], loss: float, norm: float) -> None:
-        """Keep what led to it, and stop."""
+        """Save the batch and weights that diverged, and raise the error."""
         path = self.out / f'diverged-{self.progress.step}-{self.processes.rank}.pt'
         torch.save(
             {
@@ -213,8 +213,8 @@ class Trainer:
             path,
         )
         raise DivergedError(
-            f'Step {self.progress.step}: the loss is {loss:g}, the gradient {norm:g}; the batch '
-            f'is in {path}.',
+            f'Step {self.progress.step}: the loss is {loss:g} and the gradient {norm:g}, expected '
+            f'finite numbers. The batch is saved in {path}.',
             'Lower --learning-rate, or use --precision fp32 or bf16.',
         )
 
@@ -225,7 +225,7 @@ class Trainer:
         watch.stepped(step, figures)
 
     def _ends(self, watch: Watch) -> bool:
-        """Validate and save when it is time; tell whether patience is over."""
+        """Validate and save if due; return whether to stop early."""
         config, progress = self.config, self.progress
         over = False
         if progress.step % config.validate_every == 0 or progress.step == config.steps:

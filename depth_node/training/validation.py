@@ -1,4 +1,4 @@
-"""How good a network is on samples it does not learn from."""
+"""Validation of a network on held-out samples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PICTURES = 6
 @dataclass(frozen=True)
 class Picture:
     """
-    A frame and what the network says about it.
+    A frame and its predicted depth.
 
     :param frame: uint8 (H, W, 3) rgb.
     :param depth: float32 (H, W) (m, or up to scale).
@@ -38,9 +38,9 @@ class Validation:
     """
     The result of one validation.
 
-    :param figures: `loss`, and where there is measured depth the means over the frames of
-        `abs_rel`, `rmse` (m), `a1`, and `abs_rel_median` (after median scaling).
-    :param pictures: a few frames.
+    :param figures: `loss`, and for frames with measured depth the means of `abs_rel`, `rmse`
+        (m), `a1`, and `abs_rel_median` (after median scaling).
+    :param pictures: some frames.
     """
 
     figures: dict[str, float]
@@ -49,12 +49,12 @@ class Validation:
 
 def validate(learner: Learner, samples: Samples, device: torch.device) -> Validation:
     """
-    Judge the networks; they are left in training mode.
+    Validate the networks and set them to training mode.
 
     :param learner: the networks and their loss.
-    :param samples: not those of the training.
-    :param device: of the networks.
-    :returns: figures and pictures.
+    :param samples: held-out samples.
+    :param device: device of the networks.
+    :returns: metrics and some frames.
     """
     config = learner.config
     count = min(config.validation_frames, len(samples))
@@ -86,12 +86,12 @@ def judged(
     depth: NDArray[np.float32], truth: NDArray[np.float32], cap: float
 ) -> dict[str, float]:
     """
-    Compare one depth image with the truth.
+    Compare one depth image with the ground truth.
 
     :param depth: float32 (H, W) (m, or up to scale).
     :param truth: float32 (H, W) (m), NaN where none.
-    :param cap: truth beyond it does not count (m).
-    :returns: the figures of :class:`Validation` but the loss, NaN without any truth.
+    :param cap: larger true depths are ignored (m).
+    :returns: the metrics of :class:`Validation` without the loss; NaN without ground truth.
     """
     figures = dict.fromkeys(('abs_rel', 'rmse', 'a1', 'abs_rel_median'), math.nan)
     try:

@@ -1,13 +1,13 @@
 """
-Looking at one frame from where another was taken.
+View synthesis: a source frame warped to the viewpoint of the target.
 
 Zhou, Brown, Snavely and Lowe, "Unsupervised Learning of Depth and Ego-Motion from Video", CVPR
-2017, section 3.2: back-project the target's pixels with its depth, move them, project them into
-the source, and read the source there. Everything is differentiable.
+2017, section 3.2: back-project the target's pixels with its depth, transform them, project them
+into the source, and sample the source there. Everything is differentiable.
 
-Frames: optical (x right, y down, z forward), metres. Pixels (u, v): the middle of the first
-pixel is (0, 0). Normalised coordinates run from -1 at the middle of the first pixel to 1 at the
-middle of the last, which is grid_sample's ``align_corners=True``.
+Frames: optical (x right, y down, z forward), metres. Pixels (u, v): the centre of the first
+pixel is (0, 0). Normalized coordinates go from -1 at the centre of the first pixel to 1 at the
+centre of the last, which is grid_sample's ``align_corners=True``.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from torch import Tensor
 from torch.nn import functional
 
 NEAREST = 1e-3
-"""Points nearer than this in front of a camera count as behind it (m)."""
+"""Points nearer than this to the camera are treated as behind it (m)."""
 
 
 def full_precision(like: Tensor) -> torch.autocast:
     """
-    Switch mixed precision off: in half precision a pixel's coordinate is off by pixels.
+    Disable mixed precision, in which pixel coordinates would be wrong by whole pixels.
 
-    :param like: gives the device.
-    :returns: a context.
+    :param like: a tensor on the device.
+    :returns: a context manager.
     """
     return torch.autocast(like.device.type, enabled=False)
 
 
 def hat(vector: Tensor) -> Tensor:
     """
-    Write the cross product as a matrix.
+    Return the matrix of the cross product.
 
     :param vector: float (..., 3).
-    :returns: float (..., 3, 3), skew-symmetric, such that its product with b is vector x b.
+    :returns: float (..., 3, 3), skew-symmetric; its product with b is vector x b.
     """
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
@@ -47,10 +47,10 @@ def hat(vector: Tensor) -> Tensor:
 
 def rotation(axis_angle: Tensor) -> Tensor:
     """
-    Turn an axis-angle vector into a rotation matrix (Rodrigues' formula).
+    Convert an axis-angle vector to a rotation matrix (Rodrigues' formula).
 
     R = I + a K + b K^2 with K the hat of the vector, a = sin t / t and b = (1 - cos t) / t^2.
-    At small angles both come from their series, so that value and gradient hold at zero.
+    At small angles both are computed from their series, so value and gradient exist at zero.
 
     :param axis_angle: float (..., 3), direction the axis, length the angle t (rad).
     :returns: float (..., 3, 3).
@@ -71,7 +71,7 @@ def rotation(axis_angle: Tensor) -> Tensor:
 
 def transform(axis_angle: Tensor, translation: Tensor) -> Tensor:
     """
-    Build the rigid transform from a pose vector: rotate, then translate.
+    Return the rigid transform of a pose vector: rotation, then translation.
 
     :param axis_angle: float (..., 3) (rad).
     :param translation: float (..., 3) (m).
@@ -97,7 +97,7 @@ def inverse(pose: Tensor) -> Tensor:
 
 def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
     """
-    List the coordinates of every pixel.
+    Return the coordinates of every pixel.
 
     :param height: rows.
     :param width: columns.
@@ -114,7 +114,7 @@ def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
 
 def back_project(depth: Tensor, intrinsics: Tensor) -> Tensor:
     """
-    Lift every pixel into space: depth K^-1 (u, v, 1).
+    Back-project every pixel to a point: depth K^-1 (u, v, 1).
 
     :param depth: float (B, 1, H, W) along the optical axis (m).
     :param intrinsics: float (B, 3, 3), a pinhole camera (pixels).
@@ -127,10 +127,10 @@ def back_project(depth: Tensor, intrinsics: Tensor) -> Tensor:
 
 def move(points: Tensor, pose: Tensor) -> Tensor:
     """
-    Express points in another frame.
+    Transform points to another frame.
 
     :param points: float (B, 3, H, W) (m).
-    :param pose: float (B, 4, 4), takes points of their frame to the other.
+    :param pose: float (B, 4, 4), from their frame to the other.
     :returns: float (B, 3, H, W) (m).
     """
     with full_precision(points):
@@ -140,10 +140,10 @@ def move(points: Tensor, pose: Tensor) -> Tensor:
 
 def project(points: Tensor, intrinsics: Tensor) -> Tensor:
     """
-    Project points into a picture.
+    Project points to pixels.
 
     :param points: float (B, 3, H, W) in the camera's optical frame (m); those behind the camera
-        get coordinates without meaning, see :func:`visible`.
+        get meaningless coordinates, see :func:`visible`.
     :param intrinsics: float (B, 3, 3), a pinhole camera (pixels).
     :returns: float (B, 2, H, W): u, then v (pixels).
     """
@@ -160,12 +160,12 @@ def _pinhole(intrinsics: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def visible(points: Tensor, pixels: Tensor, height: int, width: int) -> Tensor:
     """
-    Tell which points are in front of the camera and inside its picture.
+    Return which points are in front of the camera and inside its image.
 
     :param points: float (B, 3, H, W) in that camera's frame (m).
     :param pixels: float (B, 2, H, W), their projections (pixels).
-    :param height: rows of the picture.
-    :param width: columns of the picture.
+    :param height: rows of the image.
+    :param width: columns of the image.
     :returns: bool (B, 1, H, W).
     """
     u, v = pixels.split(1, dim=1)
@@ -175,7 +175,7 @@ def visible(points: Tensor, pixels: Tensor, height: int, width: int) -> Tensor:
 
 def sample(image: Tensor, pixels: Tensor) -> Tensor:
     """
-    Read an image between its pixels (bilinear; outside, the border continues).
+    Sample an image bilinearly; outside, the border is repeated.
 
     :param image: float (B, C, H, W).
     :param pixels: float (B, 2, h, w): u, then v (pixels of the image).
@@ -191,11 +191,11 @@ def sample(image: Tensor, pixels: Tensor) -> Tensor:
 
 def halved(intrinsics: Tensor, scale: int) -> Tensor:
     """
-    Scale a camera down with its picture, by averaging blocks of pixels.
+    Return the intrinsics of an image that is downscaled by averaging blocks of pixels.
 
     :param intrinsics: float (B, 3, 3) (pixels).
-    :param scale: how many halvings.
-    :returns: float (B, 3, 3) (pixels of the smaller picture).
+    :param scale: number of halvings.
+    :returns: float (B, 3, 3) (pixels of the smaller image).
     """
     factor = 0.5**scale
     offset = (1 - 2**scale) / 2  # from a block's first pixel to its middle
@@ -209,11 +209,11 @@ def halved(intrinsics: Tensor, scale: int) -> Tensor:
 @dataclass(frozen=True)
 class Warp:
     """
-    A source frame seen from the target.
+    A source frame warped to the target.
 
-    :param image: float (B, C, H, W), the source read where the target's pixels land.
-    :param flow: float (B, 2, H, W), how far each pixel moves, the rigid flow (pixels).
-    :param valid: bool (B, 1, H, W), false where a pixel lands outside or behind.
+    :param image: float (B, C, H, W), the source sampled at the projections of the target's pixels.
+    :param flow: float (B, 2, H, W), the rigid flow (pixels).
+    :param valid: bool (B, 1, H, W), false where a pixel projects outside or behind the source.
     """
 
     image: Tensor
@@ -229,14 +229,14 @@ def warp(
     source_intrinsics: Tensor | None = None,
 ) -> Warp:
     """
-    Synthesise the target from a source frame.
+    Synthesize the target view from a source frame.
 
     :param source: float (B, C, H, W).
     :param depth: float (B, 1, H, W) of the target (m).
-    :param pose: float (B, 4, 4), takes points of the target's camera to the source's.
+    :param pose: float (B, 4, 4), from the target's camera frame to the source's.
     :param intrinsics: float (B, 3, 3) of the target (pixels).
     :param source_intrinsics: float (B, 3, 3) of the source; None: the target's.
-    :returns: the source seen from the target, the flow and where it holds.
+    :returns: the warped source, the flow, and where they are valid.
     """
     points = move(back_project(depth, intrinsics), pose)
     pixels = project(points, intrinsics if source_intrinsics is None else source_intrinsics)

@@ -1,4 +1,4 @@
-"""Watching a run: a progress bar on the terminal, curves and pictures in TensorBoard."""
+"""Observers of a run: a progress bar in the terminal, curves and images in TensorBoard."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from depth_node.training.validation import Validation
 
 
 class Watch(Protocol):
-    """Is told what happens in a run."""
+    """Observer of a run."""
 
     def stepped(self, step: int, figures: Mapping[str, float]) -> None:
-        """Hear of a step: its `loss`, `images_per_s`, `waiting` share; parts now and then."""
+        """Handle a step with its `loss`, `images_per_s` and `waiting` share, sometimes more."""
 
     def validated(self, step: int, validation: Validation) -> None:
-        """Hear of a validation."""
+        """Handle a validation."""
 
     def close(self) -> None:
-        """Finish."""
+        """Close the observer."""
 
 
-class Nobody:
-    """Does not watch."""
+class NullWatch:
+    """Observer that does nothing."""
 
     def stepped(self, step: int, figures: Mapping[str, float]) -> None:
-        """Ignore."""
+        """Do nothing."""
 
     def validated(self, step: int, validation: Validation) -> None:
-        """Ignore."""
+        """Do nothing."""
 
     def close(self) -> None:
         """Do nothing."""
 
 
-class Bar:
+class ProgressBar:
     """
-    A progress bar on the terminal; lines where there is none.
+    A progress bar in the terminal; plain lines without a terminal.
 
-    :param total: steps of the whole run.
-    :param done: steps done before.
+    :param total: number of steps of the run.
+    :param done: number of steps already done.
     """
 
     def __init__(self, total: int, done: int) -> None:
@@ -58,7 +58,7 @@ class Bar:
         self._write = tqdm.write
 
     def stepped(self, step: int, figures: Mapping[str, float]) -> None:
-        """Move on."""
+        """Advance the bar."""
         self._bar.update(step - self._bar.n)
         self._bar.set_postfix_str(
             f'loss {figures["loss"]:.4f}, {figures["images_per_s"]:.1f} img/s, '
@@ -67,20 +67,20 @@ class Bar:
         )
 
     def validated(self, step: int, validation: Validation) -> None:
-        """Say the figures."""
+        """Print the metrics."""
         words = ', '.join(f'{name} {value:.4f}' for name, value in validation.figures.items())
         self._write(f'step {step}: {words}', file=sys.stderr)
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         self._bar.close()
 
 
-class Board:
+class TensorBoardWatch:
     """
-    TensorBoard's files.
+    Writer of TensorBoard files.
 
-    :param folder: to write to.
+    :param folder: output folder.
     :param every: steps between scalars.
     """
 
@@ -91,13 +91,13 @@ class Board:
         self._every = every
 
     def stepped(self, step: int, figures: Mapping[str, float]) -> None:
-        """Write the scalars now and then."""
+        """Write the scalars at intervals."""
         if step % self._every == 0:
             for name, value in figures.items():
                 self._writer.add_scalar(f'training/{name}', value, step)
 
     def validated(self, step: int, validation: Validation) -> None:
-        """Write figures and pictures."""
+        """Write metrics and images."""
         for name, value in validation.figures.items():
             self._writer.add_scalar(f'validation/{name}', value, step)
         for number, picture in enumerate(validation.pictures):
@@ -105,32 +105,32 @@ class Board:
             self._writer.add_image(f'validation/{number}', image, step, dataformats='HWC')
 
     def close(self) -> None:
-        """Write what is left."""
+        """Flush the files."""
         self._writer.close()
 
 
-class Several:
+class WatchGroup:
     """
-    Tells several.
+    Forwards to several observers.
 
-    :param watches: whom.
+    :param watches: the observers.
     """
 
     def __init__(self, *watches: Watch) -> None:
         self._watches = watches
 
     def stepped(self, step: int, figures: Mapping[str, float]) -> None:
-        """Tell all of a step."""
+        """Forward a step."""
         for watch in self._watches:
             watch.stepped(step, figures)
 
     def validated(self, step: int, validation: Validation) -> None:
-        """Tell all of a validation."""
+        """Forward a validation."""
         for watch in self._watches:
             watch.validated(step, validation)
 
     def close(self) -> None:
-        """Close all, whatever one of them says."""
+        """Close all, even if one of them fails."""
         for watch in self._watches:
             with suppress(OSError):
                 watch.close()
@@ -138,17 +138,17 @@ class Several:
 
 def watching(folder: Path, total: int, done: int, every: int) -> Watch:
     """
-    Watch in the usual way: a bar, and TensorBoard where it is installed.
+    Return the usual observers: a progress bar, and TensorBoard if it is installed.
 
-    :param folder: for TensorBoard's files.
-    :param total: steps of the whole run.
-    :param done: steps done before.
+    :param folder: folder for TensorBoard files.
+    :param total: number of steps of the run.
+    :param done: number of steps already done.
     :param every: steps between scalars.
-    :returns: the watch.
+    :returns: the observers.
     """
-    watches: list[Watch] = [Bar(total, done)]
+    watches: list[Watch] = [ProgressBar(total, done)]
     try:
-        watches.append(Board(folder, every))
+        watches.append(TensorBoardWatch(folder, every))
     except ImportError:
-        sys.stderr.write('No TensorBoard files: pip install tensorboard.\n')
-    return Several(*watches)
+        sys.stderr.write('No TensorBoard files are written. Install it: pip install tensorboard\n')
+    return WatchGroup(*watches)

@@ -110,7 +110,7 @@ def test_code_in_a_checkpoint_is_not_run(tiny: str, tmp_path: Path, how: str) ->
         torch.save({'x': Trap(sign)}, path)
     else:
         path.write_bytes(pickle.dumps(Trap(sign)))
-    with pytest.raises(ModelError, match='need code to be run are refused'):
+    with pytest.raises(ModelError, match='files that run code are refused'):
         load(path, tiny)
     assert not sign.exists()
 

@@ -168,7 +168,7 @@ def test_imagenet_weights_fill_both_encoders(tmp_path: Path) -> None:
     torch.testing.assert_close(learner.depth.encoder.conv1.weight, weight)
     # two frames stacked: half for each
     torch.testing.assert_close(learner.pose.encoder.conv1.weight[:, 3:], weight / 2)
-    with pytest.raises(ModelError, match='ResNets only'):
+    with pytest.raises(ModelError, match='need a ResNet'):
         start_from(Learner(config(), 40.0), tmp_path / 'resnet18.pth')
 
 

@@ -16,7 +16,7 @@ from depth_node.training.losses import (  # noqa: E402
     Penalty,
     self_supervised_loss,
     SelfSupervision,
-    Source,
+    SourceView,
     supervised_loss,
     Supervision,
 )
@@ -90,7 +90,7 @@ def test_travelled_length() -> None:
     assert length_error(shift, torch.full((3,), torch.nan)).item() == 0
 
 
-def scene(depth: float = 2.0, step: float = 0.1) -> tuple[torch.Tensor, Source, torch.Tensor]:
+def scene(depth: float = 2.0, step: float = 0.1) -> tuple[torch.Tensor, SourceView, torch.Tensor]:
     """Make a wall seen from two places side by side: the target is a shifted read of it."""
     wall = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 12, dtype=DOUBLE), (32, 48))
     wall = torch.nn.functional.avg_pool2d(wall, 5, 1, 2)
@@ -99,11 +99,11 @@ def scene(depth: float = 2.0, step: float = 0.1) -> tuple[torch.Tensor, Source, 
     moved = torch.stack((u + 40 * step / depth, v))[None].double()
     target = sample(wall, moved)
     shift = torch.tensor([[step, 0, 0]], dtype=DOUBLE)
-    return target, Source(wall, transform(torch.zeros_like(shift), shift)), matrix
+    return target, SourceView(wall, transform(torch.zeros_like(shift), shift)), matrix
 
 
 def loss_at(
-    value: float, options: SelfSupervision, *, extra: tuple[Source, ...] = (), scales: int = 4
+    value: float, options: SelfSupervision, *, extra: tuple[SourceView, ...] = (), scales: int = 4
 ) -> float:
     target, source, matrix = scene()
     values = [
@@ -147,7 +147,7 @@ def test_shrunken_scales_keep_the_geometry(scale: int) -> None:
 
 def test_the_minimum_ignores_a_source_that_sees_something_else() -> None:
     _, source, _ = scene()
-    covered = Source(torch.zeros_like(source.image), source.pose)
+    covered = SourceView(torch.zeros_like(source.image), source.pose)
     alone = loss_at(2.0, SelfSupervision())
     assert loss_at(2.0, SelfSupervision(), extra=(covered,)) == pytest.approx(alone, abs=1e-3)
     mean = SelfSupervision(minimum=False, auto_mask=False)
@@ -157,7 +157,7 @@ def test_the_minimum_ignores_a_source_that_sees_something_else() -> None:
 def test_auto_mask_takes_still_pixels_out() -> None:
     """A source equal to the target (the car in front, a stopped robot) says nothing of depth."""
     target, source, matrix = scene()
-    still = Source(target, source.pose)
+    still = SourceView(target, source.pose)
     value = torch.full((1, 1, 32, 48), 2.0, dtype=DOUBLE, requires_grad=True)
     grads = {}
     for mask in (True, False):
@@ -194,7 +194,7 @@ def test_odometry_is_added_with_its_weight() -> None:
 def test_a_target_nobody_sees_gives_no_nan() -> None:
     target, source, matrix = scene()
     away = torch.tensor([[500.0, 0, 0]], dtype=DOUBLE)
-    far = Source(source.image, transform(torch.zeros_like(away), away))
+    far = SourceView(source.image, transform(torch.zeros_like(away), away))
     value = torch.full((1, 1, 32, 48), 2.0, dtype=DOUBLE, requires_grad=True)
     terms = self_supervised_loss(
         [value], lambda depth: depth, target=target, sources=[far], intrinsics=matrix,

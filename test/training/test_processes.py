@@ -52,7 +52,7 @@ def test_alone_there_is_nobody_to_agree_with() -> None:
 
 
 def test_devices_that_are_not_there_are_refused() -> None:
-    with pytest.raises(ConfigError, match='not one torch knows'), joined('abacus'):
+    with pytest.raises(ConfigError, match='unknown to torch'), joined('abacus'):
         pass
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match='no GPU'), joined('cuda'):

@@ -66,7 +66,7 @@ def test_the_command_line_trains_and_resumes(
     [
         (['tape:x'], 'not a source'),
         (['world:', '--size', '50x50'], 'multiples of 32'),
-        (['world:seconds=3,fps=4', '--kind', 'metric_depth'], 'promises metres'),
+        (['world:seconds=3,fps=4', '--kind', 'metric_depth'], 'is metric'),
     ],
 )
 def test_wrong_usage_is_one_clear_line(

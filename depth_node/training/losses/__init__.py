@@ -1,9 +1,9 @@
-"""What training minimises: looking alike after a warp, agreeing with depth, or with a teacher."""
+"""Losses: photometric after a warp, against measured depth, and against a teacher."""
 
 from depth_node.training.losses.self_supervised import (
     self_supervised_loss,
     SelfSupervision,
-    Source,
+    SourceView,
     Terms,
 )
 from depth_node.training.losses.supervised import (
@@ -16,7 +16,7 @@ from depth_node.training.losses.supervised import (
 __all__ = [
     'Penalty',
     'SelfSupervision',
-    'Source',
+    'SourceView',
     'Supervision',
     'Terms',
     'affine_invariant_loss',

@@ -1,5 +1,5 @@
 """
-Learning depth from the camera's own video: the warped neighbour has to look like the frame.
+Self-supervised losses: the warped neighbour must match the frame.
 
 Godard, Mac Aodha, Firman and Brostow, "Digging Into Self-Supervised Monocular Depth
 Estimation", ICCV 2019 (named "Godard" below), equations 1 to 5 and section 3. Metres from
@@ -26,15 +26,15 @@ SSIM_STABILIZER = (0.01**2, 0.03**2)
 @dataclass(frozen=True)
 class SelfSupervision:
     """
-    Which parts of the loss are on; each can be left out for an ablation.
+    The enabled parts of the loss; each can be disabled for an ablation.
 
     :param alpha: share of SSIM in the photometric error, 0 to 1; the rest is L1.
-    :param minimum: whether each pixel takes its best source; else the mean of the sources.
-    :param auto_mask: whether pixels that look best unmoved are left out.
-    :param mask_outside: whether pixels that land outside a source are left out of it.
-    :param full_resolution: whether every scale is judged at full resolution; else at its own.
-    :param smoothness: weight of the edge-aware smoothness; 0 leaves it out.
-    :param odometry: weight of the error of the translation's length; 0 leaves it out.
+    :param minimum: whether each pixel uses its best source; otherwise the mean of the sources.
+    :param auto_mask: whether pixels that match an unwarped source best are ignored.
+    :param mask_outside: whether pixels that project outside a source are ignored.
+    :param full_resolution: whether the loss of every scale is computed at full resolution.
+    :param smoothness: weight of the edge-aware smoothness; 0: off.
+    :param odometry: weight of the error of the translation's length; 0: off.
     """
 
     alpha: float = 0.85
@@ -46,7 +46,7 @@ class SelfSupervision:
     odometry: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse weights that turn a loss round."""
+        """Check that the weights are valid."""
         if not 0.0 <= self.alpha <= 1.0:
             raise ConfigError(f'alpha is {self.alpha:g}, expected 0 to 1.')
         for name in ('smoothness', 'odometry'):
@@ -55,13 +55,13 @@ class SelfSupervision:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceView:
     """
-    A frame that sees what the target sees: before, after, or the other eye of a stereo pair.
+    A frame that shows the same scene as the target: a neighbour, or the stereo partner.
 
     :param image: float (B, 3, H, W), rgb 0 to 1.
-    :param pose: float (B, 4, 4), takes points of the target's camera to this one: estimated, or
-        known as the baseline of a stereo pair (m).
+    :param pose: float (B, 4, 4), from the target's camera frame to this one (m): estimated, or
+        the known baseline of a stereo pair.
     :param intrinsics: float (B, 3, 3) (pixels); None: the target's.
     """
 
@@ -73,13 +73,13 @@ class Source:
 @dataclass(frozen=True)
 class Terms:
     """
-    The loss and what it is made of, for the curves.
+    The loss and its parts.
 
-    :param total: what is minimised, a scalar.
+    :param total: the loss, a scalar.
     :param photometric: mean photometric error, a scalar.
-    :param smoothness: before its weight, a scalar.
-    :param odometry: before its weight (m), a scalar.
-    :param kept: share of pixels that took part at full resolution, 0 to 1, a scalar.
+    :param smoothness: without its weight, a scalar.
+    :param odometry: without its weight (m), a scalar.
+    :param kept: share of pixels used at full resolution, 0 to 1, a scalar.
     """
 
     total: Tensor
@@ -131,9 +131,9 @@ def photometric_error(a: Tensor, b: Tensor, alpha: float = 0.85) -> Tensor:
 
 def smoothness(depth: Tensor, image: Tensor) -> Tensor:
     """
-    Penalise slopes of the inverse depth where the image has none (Godard, equation 3).
+    Penalize gradients of the inverse depth where the image has none (Godard, equation 3).
 
-    The inverse depth is divided by its mean, so that shrinking the depth does not pay.
+    The inverse depth is divided by its mean, so that shrinking the depth has no benefit.
 
     :param depth: float (B, 1, H, W), positive.
     :param image: float (B, C, H, W), 0 to 1.
@@ -151,13 +151,13 @@ def smoothness(depth: Tensor, image: Tensor) -> Tensor:
 
 def length_error(translation: Tensor, length: Tensor) -> Tensor:
     """
-    Compare how far the camera is said to have moved with what the odometry says.
+    Compare the length of the estimated translation with odometry.
 
-    | ||t|| - l |: no direction, so the odometry needs no calibration to the camera.
+    | ||t|| - l |: without a direction, so odometry need not be calibrated to the camera.
 
     :param translation: float (B, 3) (m).
     :param length: float (B,), driven distance (m); NaN where unknown.
-    :returns: a scalar (m), mean over the known ones; 0 when none is known.
+    :returns: a scalar (m), mean over the known lengths; 0 if none is known.
     """
     known = length.isfinite()
     # the root of a square has no gradient at zero
@@ -168,7 +168,7 @@ def length_error(translation: Tensor, length: Tensor) -> Tensor:
 
 def reprojection_loss(
     target: Tensor,
-    sources: Sequence[Source],
+    sources: Sequence[SourceView],
     depth: Tensor,
     intrinsics: Tensor,
     options: SelfSupervision,
@@ -176,19 +176,19 @@ def reprojection_loss(
     unmoved: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """
-    Judge one depth map by how well it explains the sources (Godard, equations 1, 4 and 5).
+    Compute the photometric loss of a depth map (Godard, equations 1, 4 and 5).
 
-    Equation 5 drops a pixel whose best unmoved source fits better than its best warped one;
-    here it keeps the unmoved error as a constant instead, which has the same gradient and a
-    value that cannot fall because more pixels are dropped.
+    Equation 5 drops a pixel whose best unwarped source fits better than its best warped one.
+    Here such a pixel keeps the unwarped error as a constant, which has the same gradient, and
+    the loss cannot decrease by dropping more pixels.
 
     :param target: float (B, 3, H, W), rgb 0 to 1.
     :param sources: at least one.
     :param depth: float (B, 1, H, W) of the target (m).
     :param intrinsics: float (B, 3, 3) of the target (pixels).
-    :param options: what is on.
-    :param unmoved: from :func:`unmoved_error`, where it is known already.
-    :returns: the mean error, and the share of pixels that took part; two scalars.
+    :param options: the enabled parts.
+    :param unmoved: result of :func:`unmoved_error`, if already computed.
+    :returns: the mean error, and the share of pixels used; two scalars.
     """
     errors, valid = [], []
     for source in sources:
@@ -214,14 +214,14 @@ def reprojection_loss(
 
 
 def unmoved_error(
-    target: Tensor, sources: Sequence[Source], options: SelfSupervision
+    target: Tensor, sources: Sequence[SourceView], options: SelfSupervision
 ) -> Tensor:
     """
-    Judge the sources as they are, as if neither camera nor anything else had moved.
+    Compute the photometric error of the unwarped sources.
 
     :param target: float (B, 3, H, W), rgb 0 to 1.
     :param sources: at least one.
-    :param options: how sources are put together.
+    :param options: how sources are combined.
     :returns: float (B, 1, H, W), without gradient.
     """
     with torch.no_grad():
@@ -235,20 +235,20 @@ def self_supervised_loss(
     read_depth: Callable[[Tensor], Tensor],
     *,
     target: Tensor,
-    sources: Sequence[Source],
+    sources: Sequence[SourceView],
     intrinsics: Tensor,
     options: SelfSupervision,
     travelled: Sequence[tuple[Tensor, Tensor]] = (),
 ) -> Terms:
     """
-    Put the whole loss together over all scales (Godard, section 3.3 and "Final Training Loss").
+    Compute the whole loss over all scales (Godard, section 3.3 and "Final Training Loss").
 
     :param values: outputs of the depth network, finest first, each half the size of the last.
     :param read_depth: from an output to depth (m), `DepthNetwork.depth`.
     :param target: float (B, 3, H, W), rgb 0 to 1.
-    :param sources: frames before and after, and the other eye.
+    :param sources: neighbouring frames and the stereo partner.
     :param intrinsics: float (B, 3, 3) of the target (pixels).
-    :param options: what is on.
+    :param options: the enabled parts.
     :param travelled: estimated translations (B, 3) (m) and measured lengths (B,) (m).
     :returns: the loss and its parts.
     """
@@ -276,13 +276,13 @@ def self_supervised_loss(
     drift = zero
     if options.odometry:
         if not travelled:
-            raise ConfigError('odometry has a weight, but no travelled lengths are given.')
+            raise ConfigError('odometry has a weight, but there are no travelled lengths.')
         drift = torch.stack([length_error(*pair) for pair in travelled]).mean()
     total = photometric + options.smoothness * slopes + options.odometry * drift
     return Terms(total, photometric.detach(), slopes.detach(), drift.detach(), kept.detach())
 
 
-def _shrunk(source: Source, scale: int) -> Source:
+def _shrunk(source: SourceView, scale: int) -> SourceView:
     image = functional.avg_pool2d(source.image, 2**scale)
     known = source.intrinsics
-    return Source(image, source.pose, None if known is None else halved(known, scale))
+    return SourceView(image, source.pose, None if known is None else halved(known, scale))

@@ -1,8 +1,8 @@
 """
-Learning from measured depth, or from a teacher.
+Losses against measured depth and against a teacher.
 
-Every loss here takes a mask and averages over what it keeps; where nothing is kept it is 0, so
-that an empty frame does no harm. Sources: Eigen, Puhrsch and Fergus, "Depth Map Prediction from
+Every loss has a mask and averages over the pixels in it; it is 0 if the mask is empty, so an empty
+frame is harmless. Sources: Eigen, Puhrsch and Fergus, "Depth Map Prediction from
 a Single Image using a Multi-Scale Deep Network", NeurIPS 2014; Laina et al., "Deeper Depth
 Prediction with Fully Convolutional Residual Networks", 3DV 2016; Ranftl et al., "Towards Robust
 Monocular Depth Estimation" (MiDaS), PAMI 2020.
@@ -21,31 +21,31 @@ from depth_node.errors import ConfigError
 
 
 class Penalty(str, enum.Enum):
-    """How a difference of depths is judged; e is the difference in metres."""
+    """Penalty for a depth error e (m)."""
 
     MSE = 'mse'
     """e^2."""
     SMOOTH_L1 = 'smooth_l1'
-    """e^2 / 2d within d of zero, |e| - d/2 beyond: slope one far out."""
+    """e^2 / 2d within d of zero, |e| - d/2 beyond."""
     HUBER = 'huber'
     """e^2 / 2 within d of zero, d (|e| - d/2) beyond: d times smooth L1."""
     BERHU = 'berhu'
-    """|e| within c of zero, (e^2 + c^2) / 2c beyond: Huber turned round."""
+    """|e| within c of zero, (e^2 + c^2) / 2c beyond: the reverse of Huber."""
     SI_LOG = 'si_log'
     """Scale-invariant: variance of the difference of logarithms."""
     LOG_L1 = 'log_l1'
-    """Absolute difference of logarithms: a percent counts the same near and far."""
+    """Absolute difference of logarithms: relative errors count equally near and far."""
 
 
 @dataclass(frozen=True)
 class Supervision:
     """
-    How predicted depth is compared with given depth.
+    Options of the loss against measured depth.
 
-    :param penalty: which.
-    :param delta: where smooth L1 and Huber turn from square to straight (m).
+    :param penalty: the penalty.
+    :param delta: where smooth L1 and Huber change from quadratic to linear (m).
     :param berhu_share: c of berHu as a share of the largest error (Laina: 0.2).
-    :param si_lambda: how much of a common factor SI-log forgives: 0 nothing, 1 all (Eigen: 0.5).
+    :param si_lambda: how much SI-log ignores a common factor: 0 not, 1 fully (Eigen: 0.5).
     """
 
     penalty: Penalty = Penalty.LOG_L1
@@ -54,7 +54,7 @@ class Supervision:
     si_lambda: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse what makes no loss."""
+        """Check that the options are valid."""
         for name in ('delta', 'berhu_share'):
             if getattr(self, name) <= 0:
                 raise ConfigError(f'{name} is {getattr(self, name):g}, expected above 0.')
@@ -66,13 +66,13 @@ def supervised_loss(
     depth: Tensor, truth: Tensor, mask: Tensor, options: Supervision
 ) -> Tensor:
     """
-    Compare depth with truth where the mask says.
+    Compute the loss of depth against ground truth inside a mask.
 
     :param depth: float (B, 1, H, W) (m), positive.
-    :param truth: float (B, 1, H, W) (m); anything outside the mask, NaN and Inf included.
-    :param mask: bool (B, 1, H, W), where the truth is known.
-    :param options: which penalty, and its numbers.
-    :returns: a scalar; 0 where the mask is empty.
+    :param truth: float (B, 1, H, W) (m); any value outside the mask, including NaN and Inf.
+    :param mask: bool (B, 1, H, W), where the ground truth is known.
+    :param options: the penalty and its parameters.
+    :returns: a scalar; 0 if the mask is empty.
     """
     # where, not indexing: ten times as fast, and its gradient is zero outside the mask as well
     depth, truth = torch.where(mask, depth, 1.0), torch.where(mask, truth, 1.0)
@@ -104,7 +104,7 @@ def _square_then_straight(size: Tensor, delta: float) -> Tensor:
 
 
 def _si_log(ratio: Tensor, mask: Tensor, forgiven: float) -> Tensor:
-    """Eigen et al., equation 4, image by image: mean(e^2) - lambda mean(e)^2, e of logs."""
+    """Compute mean(e^2) - lambda mean(e)^2 per image, e of logs (Eigen et al., equation 4)."""
     count = mask.flatten(1).sum(1)
     mean = ratio.flatten(1).sum(1) / count.clamp(min=1)
     square = ratio.square().flatten(1).sum(1) / count.clamp(min=1)
@@ -116,18 +116,18 @@ def affine_invariant_loss(
     prediction: Tensor, teacher: Tensor, mask: Tensor, trim: float = 0.2, gradient: float = 0.5
 ) -> Tensor:
     """
-    Compare two pictures of disparity whose scale and shift mean nothing (Ranftl et al.).
+    Compute the loss between disparities up to scale and shift (Ranftl et al.).
 
-    Each image is brought to median 0 and mean deviation 1 (equations 5 and 6); then half the
-    mean absolute difference, the largest residuals left out (equation 7); then the slopes of
-    the difference at four scales (equation 11), which keep edges sharp.
+    Each image is normalized to median 0 and mean deviation 1 (equations 5 and 6). The loss is
+    half the mean absolute difference without the largest residuals (equation 7), plus the
+    gradients of the difference at four scales (equation 11), which keep edges sharp.
 
-    :param prediction: float (B, 1, H, W), disparity (or depth, where both are depth).
+    :param prediction: float (B, 1, H, W), disparity (or depth, if both are depth).
     :param teacher: float (B, 1, H, W), of the same kind.
-    :param mask: bool (B, 1, H, W), where the teacher is believed.
-    :param trim: share of the largest residuals left out, 0 to below 1.
-    :param gradient: weight of the slopes.
-    :returns: a scalar; 0 where the mask is empty.
+    :param mask: bool (B, 1, H, W), where the teacher is valid.
+    :param trim: share of the largest residuals that is ignored, 0 to below 1.
+    :param gradient: weight of the gradients.
+    :returns: a scalar; 0 if the mask is empty.
     """
     difference = aligned(prediction, mask) - aligned(teacher, mask)
     difference = difference.masked_fill(~mask, 0.0)
@@ -150,10 +150,10 @@ def affine_invariant_loss(
 
 def aligned(values: Tensor, mask: Tensor) -> Tensor:
     """
-    Bring each image to median 0 and mean absolute deviation 1 (Ranftl et al., 5 and 6).
+    Normalize each image to median 0 and mean absolute deviation 1 (Ranftl et al., 5 and 6).
 
     :param values: float (B, 1, H, W).
-    :param mask: bool (B, 1, H, W), what counts; the same map is applied everywhere.
+    :param mask: bool (B, 1, H, W), the pixels that determine the normalization of the image.
     :returns: float (B, 1, H, W).
     """
     flat = values.flatten(1)

@@ -1,4 +1,4 @@
-"""Networks for depth and pose: each takes rgb 0 to 1 and normalises inside."""
+"""Networks for depth and pose; their input is rgb 0 to 1, which they normalize themselves."""
 
 from depth_node.training.networks.correlation import CorrelationPoseNetwork
 from depth_node.training.networks.depth import (

@@ -1,11 +1,11 @@
 """
-A pose network that compares before it learns.
+A pose network that compares features of the two frames.
 
-Stacked frames (see ``pose.py``) leave it to the first convolutions to find out what moved where,
-which takes tens of thousands of steps. Here features of both frames are compared at every shift
-within reach, as optical-flow networks do (Dosovitskiy et al., "FlowNet", ICCV 2015, section 3);
-even random features match themselves, so that the rest has something to read from the first
-step on. For short runs on one robot's recordings.
+With stacked frames (see ``pose.py``) the first convolutions must learn what moved where, which
+takes tens of thousands of steps. Here the features of both frames are compared at every shift
+within a range, as in optical-flow networks (Dosovitskiy et al., "FlowNet", ICCV 2015, section 3).
+Even random features match themselves, so the remaining layers have useful input from the first
+step on. Intended for short runs on the recordings of one robot.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 FINE, COARSE = 2, 4
-"""Largest shifts, in cells of 4 and of 8 pixels."""
+"""Maximum shifts, in cells of 4 and of 8 pixels."""
 SMALLEST = 0.01
 
 
 def correlation(first: Tensor, second: Tensor, reach: int) -> Tensor:
     """
-    Compare each cell with the cells around its place in another picture.
+    Compare each cell with the cells around the same position in another image.
 
     :param first: float (B, C, H, W), features of unit length.
-    :param second: float (B, C, H, W), likewise.
-    :param reach: largest shift (cells).
+    :param second: float (B, C, H, W), features of unit length.
+    :param reach: maximum shift (cells).
     :returns: float (B, (2 reach + 1)^2, H, W): the product of the features at (y, x) and at
         (y + dy, x + dx), row by row of shifts; 0 beyond the border.
     """
@@ -51,7 +51,7 @@ def _conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 class CorrelationPoseNetwork(nn.Module):
-    """Axis-angle and translation from one frame to another, by comparing features."""
+    """Estimates axis-angle and translation between two frames by comparing features."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class CorrelationPoseNetwork(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """
-        Estimate the pose that takes points of the first camera to the second.
+        Estimate the pose from the first camera frame to the second.
 
         :param first: float (B, 3, H, W), rgb 0 to 1.
         :param second: float (B, 3, H, W), rgb 0 to 1.
@@ -83,7 +83,7 @@ class CorrelationPoseNetwork(nn.Module):
 
 
 def _compared(features: Tensor, reach: int) -> Tensor:
-    """Correlate the two halves of a batch and add where each cell is (-1 to 1)."""
+    """Correlate the two halves of a batch and append the position of each cell (-1 to 1)."""
     features = features - features.mean((2, 3), keepdim=True)
     first, second = functional.normalize(features, dim=1).chunk(2)
     found = correlation(first, second, reach)

@@ -19,10 +19,10 @@ WIDTHS = (16, 32, 64, 128, 256)
 
 class ReflectConv(nn.Module):
     """
-    A 3x3 convolution with reflected borders, which leave no seams in the depth.
+    A 3x3 convolution with reflected borders, which avoid artifacts at the image border.
 
-    :param inputs: channels in.
-    :param outputs: channels out.
+    :param inputs: input channels.
+    :param outputs: output channels.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -36,11 +36,11 @@ class ReflectConv(nn.Module):
 
 class DepthDecoder(nn.Module):
     """
-    Upsample the encoder's features step by step, joining each skip connection.
+    Upsamples the features of the encoder step by step, with skip connections.
 
-    :param channels: of the encoder's five features, finest first.
-    :param scales: how many outputs, 1 to 4; scale s has 1/2^s of the full resolution.
-    :param dropout: share of the deepest features' channels dropped in training.
+    :param channels: channels of the encoder's five features, finest first.
+    :param scales: number of outputs, 1 to 4; scale s has 1/2^s of the full resolution.
+    :param dropout: share of the deepest channels that are dropped in training.
     """
 
     def __init__(self, channels: Sequence[int], scales: int = 4, dropout: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""A depth network: encoder, decoder, and what its output means."""
+"""Depth networks: encoder, decoder, and meaning of the output."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from depth_node.training.networks.resnet import ResNetEncoder
 from depth_node.training.networks.small import SmallDecoder, SmallEncoder
 
 PIXEL_MEAN, PIXEL_STD = 0.45, 0.225
-"""Of all channels, 0 to 1: what Monodepth2's released weights expect."""
+"""Mean and standard deviation of all channels (0 to 1), as for Monodepth2's weights."""
 
 
 class Architecture(str, enum.Enum):
-    """Which network."""
+    """Architecture of the encoder and decoder."""
 
     SMALL = 'small'
     RESNET18 = 'resnet18'
@@ -31,14 +31,14 @@ class Architecture(str, enum.Enum):
 @dataclass(frozen=True)
 class NetworkConfig:
     """
-    Everything that has to be known to build a depth network again.
+    The configuration of a depth network.
 
-    :param architecture: which network.
-    :param kind: what its output means.
-    :param scales: outputs while training, 1 to 4, each half the size of the one before.
-    :param dropout: share of the deepest features' channels dropped in training, 0 to below 1.
-    :param min_depth: smallest depth the output can express (m, or the kind's own unit).
-    :param max_depth: largest depth the output can express (same unit).
+    :param architecture: the architecture.
+    :param kind: meaning of the output.
+    :param scales: number of outputs in training, 1 to 4, each half the size of the previous.
+    :param dropout: share of the deepest channels that are dropped in training, 0 to below 1.
+    :param min_depth: smallest depth of the output (m, or the unit of the kind).
+    :param max_depth: largest depth of the output (same unit).
     """
 
     architecture: Architecture = Architecture.SMALL
@@ -49,14 +49,14 @@ class NetworkConfig:
     max_depth: float = 100.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be built."""
+        """Check that the values are valid."""
         if not 1 <= self.scales <= 4:
             raise ConfigError(f'scales is {self.scales}, expected 1 to 4.')
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f'dropout is {self.dropout:g}, expected 0 to below 1.')
         if not 0.0 < self.min_depth < self.max_depth:
             raise ConfigError(
-                f'min_depth {self.min_depth:g} and max_depth {self.max_depth:g} are no range.'
+                f'min_depth is {self.min_depth:g}, expected 0 to max_depth, {self.max_depth:g}.'
             )
 
 
@@ -64,8 +64,8 @@ def build_encoder(architecture: Architecture, images: int = 1) -> nn.Module:
     """
     Build an encoder with random weights.
 
-    :param architecture: which.
-    :param images: how many rgb images are stacked in its input.
+    :param architecture: the architecture.
+    :param images: number of rgb images stacked in its input.
     :returns: a module with `channels` and five features.
     """
     match architecture:
@@ -81,7 +81,7 @@ def build_pose_network(architecture: Architecture) -> PoseNetwork:
     """
     Build a pose network with random weights.
 
-    :param architecture: of its encoder; the paper's is `resnet18`.
+    :param architecture: architecture of its encoder; that of the paper is `resnet18`.
     :returns: the network.
     """
     return PoseNetwork(build_encoder(architecture, images=2))
@@ -89,12 +89,12 @@ def build_pose_network(architecture: Architecture) -> PoseNetwork:
 
 class DepthNetwork(nn.Module):
     """
-    From rgb to depth or disparity at one or several resolutions.
+    A network from rgb to depth or disparity at one or several resolutions.
 
-    Width and height have to be multiples of 32. Normalisation is part of the network: everything
-    outside handles rgb 0 to 1.
+    Width and height must be multiples of 32. Normalization is part of the network: its input is
+    rgb 0 to 1.
 
-    :param config: what to build; weights are random.
+    :param config: the configuration; the weights are random.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -107,7 +107,7 @@ class DepthNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """
-        Predict.
+        Return the outputs for an image.
 
         :param image: float (B, 3, H, W), rgb 0 to 1.
         :returns: `scales` tensors (B, 1, H / 2^s, W / 2^s) of the configured kind, finest first.
@@ -122,10 +122,10 @@ class DepthNetwork(nn.Module):
 
     def depth(self, values: Tensor, focal: Tensor | float = CANONICAL_FOCAL) -> Tensor:
         """
-        Read one output as depth; see :func:`to_depth`.
+        Convert one output to depth; see :func:`to_depth`.
 
         :param values: float (B, 1, H, W) from :meth:`forward`.
-        :param focal: of the images at network size (pixels), a number or (B,).
+        :param focal: focal length of the images at network size (pixels), a number or (B,).
         :returns: float (B, 1, H, W).
         """
         config = self.config
@@ -134,7 +134,7 @@ class DepthNetwork(nn.Module):
 
 class FinestOutput(nn.Module):
     """
-    The network as it is deployed: one image in, the finest output out.
+    The deployed network: one image in, the finest output out.
 
     :param network: the network.
     """
@@ -150,7 +150,7 @@ class FinestOutput(nn.Module):
 
 def parameter_count(network: torch.nn.Module) -> int:
     """
-    Count what is trained.
+    Return the number of trainable parameters.
 
     :param network: any module.
     :returns: number of scalars in its parameters.

@@ -1,4 +1,4 @@
-"""What the last layer's numbers become, and the metres they mean, in torch."""
+"""Output activations, and their conversion to depth, in torch."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing_extensions import assert_never
 from depth_node.model import OutputKind
 
 CANONICAL_FOCAL = 300.0
-"""The focal length at which a canonical depth is a metre (pixels at network size)."""
+"""The focal length at which canonical depth is in metres (pixels at network size)."""
 
 
 def activate(logits: Tensor, kind: OutputKind, min_depth: float, max_depth: float) -> Tensor:
     """
-    Turn a head's numbers into the network's output.
+    Convert the values of the last layer to the output of the network.
 
-    Depths are min (max/min)^sigmoid(x): bounded, positive, and a step of the head is the same
-    ratio near and far, which is how depth errors are judged.
+    Depths are min (max/min)^sigmoid(x): bounded and positive, with equal relative resolution near
+    and far.
 
     :param logits: float (B, 1, H, W), any real number.
-    :param kind: what the output shall mean.
-    :param min_depth: smallest depth the head can express (m, canonical or relative units).
-    :param max_depth: largest depth the head can express (same unit).
-    :returns: float (B, 1, H, W); disparities are near-large.
+    :param kind: meaning of the output.
+    :param min_depth: smallest depth of the output (m, canonical or relative units).
+    :param max_depth: largest depth of the output (same unit).
+    :returns: float (B, 1, H, W); disparities are larger for nearer points.
     """
     if kind is OutputKind.SIGMOID_DISPARITY:
         return torch.sigmoid(logits)
@@ -43,16 +43,16 @@ def to_depth(
     focal: Tensor | float = CANONICAL_FOCAL,
 ) -> Tensor:
     """
-    Read a network's output as depth, differentiably; `depth.to_metres` without a scale.
+    Convert an output to depth, differentiably; the counterpart of `to_metres` without a scale.
 
-    :param values: float (B, 1, H, W), what :func:`activate` made.
-    :param kind: what the values mean.
-    :param min_depth: nearest depth of a sigmoid disparity (m, or its own unit).
-    :param max_depth: farthest depth of a sigmoid disparity (same unit).
-    :param focal: of the images at network size (pixels), a number or (B,) for a canonical
-        network; other kinds do not look at it.
-    :returns: float (B, 1, H, W) depth along the optical axis: metres where the kind is metric,
-        else up to a scale (and, for relative disparity, a shift of the disparity).
+    :param values: float (B, 1, H, W), from :func:`activate`.
+    :param kind: meaning of the values.
+    :param min_depth: smallest depth of a sigmoid disparity (m, or its own unit).
+    :param max_depth: largest depth of a sigmoid disparity (same unit).
+    :param focal: focal length of the images at network size (pixels), a number or (B,); used
+        for canonical depth only.
+    :returns: float (B, 1, H, W) depth along the optical axis: metres if the kind is metric,
+        otherwise up to a scale (and, for relative disparity, a shift of the disparity).
     """
     match kind:
         case OutputKind.SIGMOID_DISPARITY:

@@ -1,9 +1,9 @@
 """
-The pose network: how the camera moved between two frames.
+The pose network: the motion of the camera between two frames.
 
 Godard et al. 2019, section 4 and supplementary B: an encoder on the two frames stacked, four
-convolutions, the mean over the picture; the output times 0.01, so that training starts near
-standing still.
+convolutions, the mean over the image; the output times 0.01, so that training starts close to no
+motion.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ SMALLEST = 0.01
 
 class PoseNetwork(nn.Module):
     """
-    Axis-angle and translation from one frame to another.
+    Estimates axis-angle and translation between two frames.
 
-    :param encoder: features of two stacked images; its `channels[-1]` is used.
+    :param encoder: encoder of two stacked images; its `channels[-1]` is used.
     """
 
     def __init__(self, encoder: nn.Module) -> None:
@@ -32,7 +32,7 @@ class PoseNetwork(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """
-        Estimate the pose that takes points of the first camera to the second.
+        Estimate the pose from the first camera frame to the second.
 
         :param first: float (B, 3, H, W), rgb 0 to 1.
         :param second: float (B, 3, H, W), rgb 0 to 1.

@@ -2,8 +2,8 @@
 ResNet encoders, with torchvision's state-dict names.
 
 He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, Table 1 and
-Figure 5. The names are torchvision's so that its ImageNet weights load; torchvision itself is
-not needed. As there, the stride of a bottleneck sits on its 3x3 convolution.
+Figure 5. The names are torchvision's, so its ImageNet weights can be loaded; torchvision itself is
+not needed. As there, the stride of a bottleneck is on its 3x3 convolution.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
 
 class BasicBlock(nn.Module):
     """
-    Two 3x3 convolutions around a shortcut (He et al., Figure 5 left).
+    Two 3x3 convolutions with a shortcut (He et al., Figure 5 left).
 
-    :param inputs: channels in.
-    :param planes: channels out.
-    :param stride: of the first convolution and the shortcut.
+    :param inputs: input channels.
+    :param planes: output channels.
+    :param stride: stride of the first convolution and the shortcut.
     """
 
     expansion = 1
@@ -45,11 +45,11 @@ class BasicBlock(nn.Module):
 
 class Bottleneck(nn.Module):
     """
-    1x1, 3x3, 1x1 around a shortcut (He et al., Figure 5 right).
+    1x1, 3x3 and 1x1 convolutions with a shortcut (He et al., Figure 5 right).
 
-    :param inputs: channels in.
-    :param planes: channels of the 3x3; four times as many come out.
-    :param stride: of the 3x3 and the shortcut.
+    :param inputs: input channels.
+    :param planes: channels of the 3x3 convolution; the output has four times as many.
+    :param stride: stride of the 3x3 convolution and the shortcut.
     """
 
     expansion = 4
@@ -83,17 +83,17 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module | None:
 
 class ResNetEncoder(nn.Module):
     """
-    A ResNet without its classifier, giving features at five resolutions.
+    A ResNet without its classifier, with features at five resolutions.
 
     :param layers: 18 or 50.
-    :param images: how many rgb images are stacked in the input's channels.
+    :param images: number of rgb images stacked in the input channels.
     :raises ConfigError: another number of layers.
     """
 
     def __init__(self, layers: int = 18, images: int = 1) -> None:
         super().__init__()
         if layers not in BLOCKS:
-            raise ConfigError(f'There is no ResNet-{layers} here; expected one of 18, 50.')
+            raise ConfigError(f'ResNet-{layers} is not available, expected 18 or 50.')
         block = BasicBlock if layers == 18 else Bottleneck
         self.layers, self.images = layers, images
         self.conv1 = nn.Conv2d(3 * images, 64, 7, 2, 3, bias=False)
@@ -129,10 +129,10 @@ class ResNetEncoder(nn.Module):
 
     def widened(self, weight: Tensor) -> Tensor:
         """
-        Spread first-layer weights for one image over as many as this encoder takes.
+        Distribute first-layer weights for one image over the images of this encoder.
 
-        Divided by their number, so that equal images give the response one image gave
-        (Godard et al. 2019, supplementary B).
+        They are divided by the number of images, so that equal images give the response of one
+        image (Godard et al. 2019, supplementary B).
 
         :param weight: float (64, 3, 7, 7).
         :returns: float (64, 3 images, 7, 7).

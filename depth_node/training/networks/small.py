@@ -31,9 +31,9 @@ def _conv(inputs: int, outputs: int, stride: int = 1, relu: bool = True) -> nn.S
 
 class Residual(nn.Module):
     """
-    Two 3x3 convolutions around a shortcut, at one resolution.
+    Two 3x3 convolutions with a shortcut, at one resolution.
 
-    :param channels: in and out.
+    :param channels: input and output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -49,9 +49,9 @@ class Residual(nn.Module):
 
 class Summary(nn.Module):
     """
-    Add to every place what the whole picture says.
+    Adds a summary of the whole image to every position.
 
-    :param channels: in and out.
+    :param channels: input and output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -68,9 +68,9 @@ class Summary(nn.Module):
 
 class SmallEncoder(nn.Module):
     """
-    Features at five resolutions, as the ResNets give them.
+    Encoder with features at five resolutions, like the ResNets.
 
-    :param images: how many rgb images are stacked in the input's channels.
+    :param images: number of rgb images stacked in the input channels.
     """
 
     def __init__(self, images: int = 1) -> None:
@@ -96,11 +96,11 @@ class SmallEncoder(nn.Module):
 
 class SmallDecoder(nn.Module):
     """
-    Add the features from coarse to fine; each output is made at half its size.
+    Decoder that adds features from coarse to fine and predicts outputs at half their size.
 
-    :param channels: of the encoder's five features, finest first.
-    :param scales: how many outputs, 1 to 4; scale s has 1/2^s of the full resolution.
-    :param dropout: share of the deepest features' channels dropped in training.
+    :param channels: channels of the encoder's five features, finest first.
+    :param scales: number of outputs, 1 to 4; scale s has 1/2^s of the full resolution.
+    :param dropout: share of the deepest channels that are dropped in training.
     """
 
     def __init__(self, channels: Sequence[int], scales: int = 4, dropout: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""Weights from elsewhere: torchvision's ImageNet ResNets and Monodepth2's releases."""
+"""External weights: torchvision's ImageNet ResNets and the releases of Monodepth2."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from depth_node.training.networks.depth import Architecture, DepthNetwork, Netwo
 from depth_node.training.networks.resnet import ResNetEncoder
 
 SAFE_TORCH = (2, 6)
-"""The first torch whose ``weights_only`` keeps its promise."""
+"""The first version of torch in which ``weights_only`` is safe."""
 
 
 def load_imagenet(encoder: ResNetEncoder, path: Path) -> None:
     """
-    Fill an encoder with torchvision's weights; the classifier in them is left out.
+    Load torchvision's weights, without the classifier, into an encoder.
 
-    :param encoder: of the same depth; may take several images.
+    :param encoder: an encoder of the same depth, for one or more images.
     :param path: for example ``resnet18-f37072fd.pth``.
-    :raises ModelError: unreadable, or the weights of another network.
+    :raises ModelError: not readable, or the weights of another network.
     """
     state = {k: v for k, v in read_state(path).items() if not k.startswith('fc.')}
     first = state.get('conv1.weight')
@@ -40,9 +40,9 @@ class Monodepth2:
     """
     A released Monodepth2 network.
 
-    :param network: with its weights, in evaluation mode.
-    :param size: what it was trained at (pixels).
-    :param stereo: whether stereo pairs were used, so that times 5.4 gives metres.
+    :param network: the network with its weights, in evaluation mode.
+    :param size: its training size (pixels).
+    :param stereo: whether it was trained with stereo pairs, so that the factor to metres is 5.4.
     """
 
     network: DepthNetwork
@@ -54,9 +54,9 @@ def load_monodepth2(folder: Path) -> Monodepth2:
     """
     Load a released checkpoint.
 
-    :param folder: with ``encoder.pth`` and ``depth.pth``.
+    :param folder: folder with ``encoder.pth`` and ``depth.pth``.
     :returns: the network, its size, and whether it was trained with stereo pairs.
-    :raises ModelError: a file is missing, unreadable, or holds other weights.
+    :raises ModelError: a file is missing, unreadable, or contains other weights.
     """
     path = folder / 'encoder.pth'
     state = dict(read_state(path))
@@ -71,7 +71,7 @@ def load_monodepth2(folder: Path) -> Monodepth2:
     except (TypeError, ValueError):
         raise ModelError(
             f'{path}: width is {facts["width"]!r} and height {facts["height"]!r}, expected '
-            'whole numbers.', 'Is this the encoder.pth of a Monodepth2 release?'
+            'integers.', 'Use the encoder.pth of a Monodepth2 release.'
         ) from None
     # only the deeper ResNets have three convolutions in a block
     deep = 'layer1.0.conv3.weight' in state
@@ -88,7 +88,7 @@ def load_monodepth2(folder: Path) -> Monodepth2:
 
 
 def _decoder_names(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename: 0 to 9 are the convolutions in the order they run, 10 to 13 the heads."""
+    """Rename the weights: 0 to 9 are the convolutions in order, 10 to 13 the heads."""
     names: dict[str, str] = {}
     for kind in ('weight', 'bias'):
         for index in range(5):
@@ -101,16 +101,16 @@ def _decoder_names(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_state(path: Path) -> Mapping[str, Any]:
     """
-    Read a dictionary of tensors and plain values; code in the file is never run.
+    Read a dictionary of tensors and plain values, without running code in the file.
 
-    :param path: what torch.save wrote.
+    :param path: a file written by torch.save.
     :returns: the dictionary.
-    :raises ModelError: missing, unreadable, or not a dictionary with names; or this torch would
-        run code hidden in the file.
+    :raises ModelError: not readable, or not a dictionary with names; or this torch could run
+        code hidden in the file.
     """
     if tuple(int(part) for part in torch.__version__.split('.')[:2]) < SAFE_TORCH:
         raise ModelError(
-            f'torch {torch.__version__} can be made to run code by a file of plain weights '
+            f'torch {torch.__version__} can run code hidden in a file of plain weights '
             f'(CVE-2025-32434), so {path} is not read.', 'Install torch 2.6 or later.',
         )
     try:
@@ -121,22 +121,22 @@ def read_state(path: Path) -> Mapping[str, Any]:
         reason = str(error).partition('\n')[0]
         raise ModelError(
             f'{path}: is not a file of plain weights ({reason}).',
-            'Files that need code to be run are refused.',
+            'Use a file of plain tensors: files that run code are refused.',
         ) from error
     if not isinstance(state, Mapping):
-        raise ModelError(f'{path}: holds a {type(state).__name__}, expected a dictionary.')
+        raise ModelError(f'{path}: contains a {type(state).__name__}, expected a dictionary.')
     if not all(isinstance(name, str) for name in state):
-        raise ModelError(f'{path}: holds a dictionary whose keys are not names.')
+        raise ModelError(f'{path}: contains a dictionary whose keys are not names.')
     return state
 
 
 def fill(module: nn.Module, state: Mapping[str, Any], path: Path) -> None:
     """
-    Put weights into a module after checking every name and shape.
+    Load weights into a module after checking every name and shape.
 
-    :param module: to be filled.
+    :param module: the module.
     :param state: its state dict.
-    :param path: where the state came from, for errors.
+    :param path: file of the state, for error messages.
     :raises ModelError: a name is missing or unknown, or a shape differs.
     """
     own = module.state_dict()
@@ -153,7 +153,7 @@ def fill(module: nn.Module, state: Mapping[str, Any], path: Path) -> None:
     problems += [_some(shapes)] if shapes else []
     if problems:
         raise ModelError(
-            f'{path}: holds the weights of another network than {type(module).__name__}: '
+            f'{path}: contains the weights of another network than {type(module).__name__}: '
             + '; '.join(problems) + '.'
         )
     module.load_state_dict(dict(state), strict=False)
