@@ -20,6 +20,7 @@ from depth_node.scale.ground import from_ground
 from depth_node.scale.measurement import relative_sigma
 from depth_node.scale.points import from_points, in_view
 from depth_node.scale.unscaled import unscaled
+from depth_node.sources.frame import Frame, SECOND
 
 Floats = NDArray[np.float64]
 SPEC = ModelSpec(
@@ -64,7 +65,7 @@ def object_frame(folder: Path, weights: Path, name: str) -> tuple[ScaleFrame, Fl
     height, width = image.shape[:2]
     camera = Camera(width, height, p2[0, 0], p2[1, 1], p2[0, 2], p2[1, 2])
     values = predicted(weights, name, image)
-    return ScaleFrame(0.0, values, SPEC, camera, camera.rays(), image=image), points
+    return ScaleFrame(Frame(image, None, camera), values, SPEC, camera.rays()), points
 
 
 def lidar_scale(frame: ScaleFrame, points: Floats) -> float:
@@ -96,7 +97,8 @@ def sequence(
         )
         values = predicted(weights, name, cv2.merge([gray] * 3))
         rays = frames[0].rays if frames else camera.rays()
-        frames.append(ScaleFrame(index / 10, values, SPEC, camera, rays, image=gray))
+        frame = Frame(gray, index * SECOND // 10, camera)
+        frames.append(ScaleFrame(frame, values, SPEC, rays))
     return frames, poses
 
 

@@ -13,6 +13,7 @@ from depth_node.camera import Camera
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale import PointsReading, PoseReading, RangeReading, ScaleFrame
 from depth_node.scale.points import depth_points, disparity_depth, scan_points
+from depth_node.sources.frame import Frame, nanoseconds
 from depth_node.world import World
 
 Floats = NDArray[np.float64]
@@ -90,10 +91,9 @@ class Drive:
         self, view: View, kind: OutputKind, image: NDArray[np.uint8] | None = None
     ) -> ScaleFrame:
         """Let a perfect network look at a view."""
-        return ScaleFrame(
-            view.stamp, values_of(kind, view.depth), spec_of(kind), self.camera, self.rays,
-            image=view.image if image is None else image,
-        )
+        rgb = view.image if image is None else image
+        frame = Frame(rgb, nanoseconds(view.stamp), self.camera)
+        return ScaleFrame(frame, values_of(kind, view.depth), spec_of(kind), self.rays)
 
     def sample(
         self, source: str, view: View, random: np.random.Generator, noise: float, outliers: float

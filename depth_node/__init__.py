@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from depth_node.catalogue.opening import open_model
     from depth_node.config import Config
     from depth_node.errors import DepthNodeError
-    from depth_node.estimator import DepthEstimator, DepthFrame
+    from depth_node.estimator import DepthEstimator, Estimate
+    from depth_node.estimator import Estimate as DepthFrame
     from depth_node.model import Model, ModelSpec, OutputKind
+    from depth_node.sources.frame import Frame
 
 __version__ = '0.1.0'
 
@@ -30,6 +32,8 @@ __all__ = [
     'DepthEstimator',
     'DepthFrame',
     'DepthNodeError',
+    'Estimate',
+    'Frame',
     'Model',
     'ModelSpec',
     'OutputKind',
@@ -40,8 +44,10 @@ _HOMES = {
     'Camera': 'camera',
     'Config': 'config',
     'DepthEstimator': 'estimator',
-    'DepthFrame': 'estimator',
+    'DepthFrame': 'estimator:Estimate',
     'DepthNodeError': 'errors',
+    'Estimate': 'estimator',
+    'Frame': 'sources.frame',
     'Model': 'model',
     'ModelSpec': 'model',
     'OutputKind': 'model',
@@ -53,4 +59,5 @@ def __getattr__(name: str) -> object:
     """Import on first use, so that `import depth_node` and `--help` cost nothing."""
     if name not in _HOMES:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(importlib.import_module(f'{__name__}.{_HOMES[name]}'), name)
+    home, _, other = _HOMES[name].partition(':')
+    return getattr(importlib.import_module(f'{__name__}.{home}'), other or name)

@@ -19,13 +19,14 @@ from depth_node.depth.metres import (
     to_metres,
 )
 from depth_node.depth.steadying import Steadier
-from depth_node.engine import open_engine
+from depth_node.engine import open_for
 from depth_node.engine.base import Engine
 from depth_node.errors import DataError
 from depth_node.image.size import Size
-from depth_node.model import Model, ModelSpec, network, OutputKind
+from depth_node.model import Model, ModelSpec, OutputKind
 from depth_node.model.prediction import Prediction
 from depth_node.scale import keeper_for, ScaleFrame, ScaleKeeper, ScaleState
+from depth_node.sources.frame import Frame, nanoseconds
 from depth_node.timing import Stages
 
 NO_CAMERA = (
@@ -39,22 +40,9 @@ NO_STAMP = (
 
 
 @dataclass(frozen=True)
-class Moment:
+class Estimate:
     """
-    What a prediction was made of, for everything that looks at time.
-
-    :param image: uint8 (H, W, 3) rgb.
-    :param stamp: when it was taken (s).
-    """
-
-    image: NDArray[np.uint8]
-    stamp: float
-
-
-@dataclass(frozen=True)
-class DepthFrame:
-    """
-    What is known about one frame.
+    What is known about the depth of one frame.
 
     The arrays belong to the estimator and are overwritten by its next frame; copy what has to
     live longer.
@@ -63,16 +51,19 @@ class DepthFrame:
     :param depth: float32 (H, W), z-depth in metres along the optical axis; NaN where it is
         erroneous, -Inf where nearer and +Inf where farther than the range (REP-117). None while
         metres are not known.
-    :param scale: what made the metres, or None.
+    :param state: what is known of the scale.
     :param note: why there are no metres and what to do; empty where there are.
-    :param state: what is known of the scale, or None where nobody looked.
     """
 
     prediction: Prediction
     depth: NDArray[np.float32] | None
-    scale: Scale | None
+    state: ScaleState
     note: str = ''
-    state: ScaleState | None = None
+
+    @property
+    def scale(self) -> Scale | None:
+        """What made the metres, or None where there are none."""
+        return None if self.depth is None else self.state.scale
 
 
 class DepthEstimator:
@@ -104,14 +95,19 @@ class DepthEstimator:
         self._stages = stages or Stages()
         self._filters = Filters(self._config.filter)
         self._steadier = Steadier(self._config.temporal, self._spec)
-        path = None if self._model is None else self._model.path
-        self.keeper = keeper or keeper_for(self._config, self._spec, path)
+        self._path = None if self._model is None else self._model.path
+        self._keeper = keeper or keeper_for(self._config, self._spec, self._path)
         self._rays: tuple[Camera, NDArray[np.float32]] | None = None
 
     @property
     def spec(self) -> ModelSpec:
         """What the network is."""
         return self._spec
+
+    @property
+    def keeper(self) -> ScaleKeeper:
+        """What finds and keeps the scale."""
+        return self._keeper
 
     @property
     def engine(self) -> Engine | None:
@@ -123,97 +119,106 @@ class DepthEstimator:
         """What is doubtful about the focal correction of the last frame; mostly empty."""
         return self._focal_note
 
-    def configure(self, config: Config) -> None:
+    def configure(self, config: Config, keeper: ScaleKeeper | None = None) -> None:
         """
         Change the configuration from the next frame on.
 
         :param config: of which the model and engine groups are not looked at again.
+        :param keeper: finds the scale from now on; None: the one there is, or another of its own
+            where `scale.source` has changed.
+        :raises ConfigError: a source of scale that cannot serve the model; nothing has changed.
         """
+        if keeper is None and config.scale.source != self._config.scale.source:
+            keeper = keeper_for(config, self._spec, self._path)
+        self._keeper = keeper or self._keeper
         if config is self._config:
             return
+        self._keeper.configure(config)
         if config.filter != self._config.filter:
             self._filters = Filters(config.filter)
         self._steadier.configure(config.temporal)
-        self.keeper.configure(config)
         self._config = config
 
     def estimate(
         self,
-        frame: NDArray[np.uint8],
+        frame: Frame | NDArray[np.uint8],
         camera: Camera | None = None,
         stamp: float | None = None,
-    ) -> DepthFrame:
+    ) -> Estimate:
         """
         Estimate the depth of one frame.
 
-        :param frame: uint8 (H, W, 3) rgb.
-        :param camera: that took it; without one there are no metres where the focal length
-            matters (see ``depth.focal_correction``).
-        :param stamp: when it was taken (s), for frames of one camera in the order of time;
-            None: frames have nothing to do with each other.
+        :param frame: a frame, or its picture alone: uint8 (H, W, 3) rgb.
+        :param camera: of a picture alone: the camera that took it; without one there are no
+            metres where the focal length matters (see ``depth.metres.focal_correction``).
+        :param stamp: of a picture alone: when it was taken (s), for frames of one camera in the
+            order of time; None: frames have nothing to do with each other.
         :returns: the prediction, and metres where they are known.
         :raises DataError: frame and camera do not belong together.
         :raises EngineError: the engine failed.
         """
-        height, width = frame.shape[:2]
-        if camera is not None and camera.size != (width, height):
-            raise DataError(f'The frame is {width}x{height} and its camera {camera.size}.')
+        if not isinstance(frame, Frame):
+            frame = Frame(frame, nanoseconds(stamp), camera)
+        if frame.camera is not None and frame.camera.size != frame.size:
+            raise DataError(f'The frame is {frame.size} and its camera {frame.camera.size}.')
         self._prediction = self.predict(frame, self._prediction)
-        moment = None if stamp is None else Moment(frame, stamp)
-        return self.measure(self._prediction, camera, moment)
+        return self.measure(self._prediction, frame)
 
-    def predict(self, frame: NDArray[np.uint8], out: Prediction | None = None) -> Prediction:
+    def predict(self, frame: Frame, out: Prediction | None = None) -> Prediction:
         """
         Run the network alone.
 
         :meth:`measure` may run on another prediction in another thread meanwhile.
 
-        :param frame: uint8 (H, W, 3) rgb.
+        :param frame: of which the picture is looked at.
         :param out: what an earlier call returned, to be filled again; used where it fits.
         :returns: the network's own answer: `out`, or new buffers.
         :raises EngineError: the engine failed.
         """
-        height, width = frame.shape[:2]
-        engine = self._opened(Size(width, height))
+        height, width = frame.rgb.shape[:2]
+        engine = self._opened(frame.size)
         if out is None or out.shape != (height, width):
             out = engine.buffers(height, width)
-        engine.infer(frame, out)
+        engine.infer(frame.rgb, out)
         self._stages.lap('engine')
         return out
 
     def measure(
-        self, prediction: Prediction, camera: Camera | None, moment: Moment | None = None
-    ) -> DepthFrame:
+        self, prediction: Prediction, frame: Frame, scale: Scale | None = None
+    ) -> Estimate:
         """
-        Make metres of a prediction.
+        Convert a prediction to metres.
 
-        :param prediction: what :meth:`predict` returned; steadied in place where there is a
-            moment.
-        :param camera: that took the frame, or None.
-        :param moment: what it was made of, or None for a frame without a past.
+        :param prediction: what :meth:`predict` returned; steadied in place where the frame has
+            a stamp.
+        :param frame: the frame it was predicted from.
+        :param scale: turns the prediction into metres without a focal correction, where the
+            caller has fitted one to this very frame; None: the keeper's.
         :returns: the metres, or why there are none.
         """
-        if moment is not None:
-            self._steadier.steady(prediction.values, moment.image, moment.stamp)
+        if frame.seconds is not None:
+            self._steadier.steady(prediction.values, frame.rgb, frame.seconds)
             self._stages.lap('steady')
-        focal = self.focal(camera)
-        state = self._scale(prediction, camera, focal, moment)
-        scale = state.scale
-        if scale is None:
-            return DepthFrame(prediction, None, None, _sentence(state.reason), state)
+        focal = 1.0 if scale is not None else self.focal(frame.camera)
+        state = (
+            self._scale(prediction, frame, focal) if scale is None
+            else ScaleState(scale.scale, scale.shift, 0.0, 'given', usable=True)
+        )
+        if state.scale is None:
+            return Estimate(prediction, None, state, _sentence(state.reason))
         if focal is None:
-            return DepthFrame(prediction, None, None, NO_CAMERA, state)
+            return Estimate(prediction, None, state, NO_CAMERA)
         if self._depth is None or self._depth.shape != prediction.shape:
             self._depth = np.empty(prediction.shape, np.float32)
         config = self._config.depth
-        to_metres(prediction, self._spec, scale, focal, self._depth)
+        to_metres(prediction, self._spec, state.scale, focal, self._depth)
         if prediction.sky is not None:
             mark_sky(self._depth, prediction.sky, self._spec.sky_threshold, float(config.sky))
         self._stages.lap('metres')
         self._filters.apply(self._depth, prediction.confidence)
         clip_range(self._depth, config.min_range, config.max_range or self._spec.reach)
         self._stages.lap('filters')
-        return DepthFrame(prediction, self._depth, scale, state=state)
+        return Estimate(prediction, self._depth, state)
 
     def close(self) -> None:
         """Close the engine; the estimator opens another when it is used again."""
@@ -225,33 +230,25 @@ class DepthEstimator:
         if self._engine is None:
             if self._model is None:
                 raise DataError('This estimator has been closed.')
-            info = network.inspect(self._model.path)
-            wanted = self._config.model.input_size
-            size = network.choose_size(self._spec, info, wanted, frame)
-            self._engine = open_engine(self._model, self._config.engine, size)
+            self._engine = open_for(self._model, self._config, frame)
         return self._engine
 
     def _scale(
-        self,
-        prediction: Prediction,
-        camera: Camera | None,
-        focal: float | None,
-        moment: Moment | None,
+        self, prediction: Prediction, frame: Frame, focal: float | None
     ) -> ScaleState:
         """Ask the keeper, which looks at the frame where its source does."""
-        given = self.keeper.given()
+        given, camera = self._keeper.given(), frame.camera
         if given is not None:
             return given
-        if moment is None:
-            return self.keeper.unknown(NO_STAMP)
+        if frame.stamp is None:
+            return self._keeper.unknown(NO_STAMP)
         if camera is None or focal is None:
-            return self.keeper.unknown(NO_CAMERA)
+            return self._keeper.unknown(NO_CAMERA)
         if self._rays is None or self._rays[0] != camera:
             self._rays = camera, camera.rays()
-        state = self.keeper.update(ScaleFrame(
-            moment.stamp, prediction.values, self._spec, camera, self._rays[1], focal,
-            moment.image,
-        ))
+        state = self._keeper.update(
+            ScaleFrame(frame, prediction.values, self._spec, self._rays[1], focal)
+        )
         self._stages.lap('scale')
         return state
 

@@ -21,12 +21,12 @@ from depth_node.cli.options import (
 from depth_node.cli.progress import build_bar, interruptible
 from depth_node.cli.results import write_json
 from depth_node.config import Config
-from depth_node.engine import Engine, open_engine
+from depth_node.engine import Engine, open_for
 from depth_node.engine.cache import cache_root
 from depth_node.engine.table import kept, prune
 from depth_node.engine.verify import as_built, in_words
 from depth_node.errors import ConfigError, EngineError
-from depth_node.model import Model, network
+from depth_node.model import Model
 from depth_node.sources.frames import open_source
 
 _SETTINGS = {
@@ -92,13 +92,10 @@ def run(args: argparse.Namespace) -> None:
 
 def _build(model: Model, config: Config, frames: list[NDArray[np.uint8]]) -> dict[str, Any]:
     """Open the engine with a bar; return what is known of it."""
-    size = network.choose_size(
-        model.spec, network.inspect(model.path), config.model.input_size
-    )
     with interruptible() as cancelled, build_bar() as on_progress:
-        engine = open_engine(
-            model, config.engine, size, on_progress=on_progress, cancelled=cancelled,
-            log=_tell, warn=_tell, frames=frames,
+        engine = open_for(
+            model, config, on_progress=on_progress, cancelled=cancelled, log=_tell, warn=_tell,
+            frames=frames,
         )
         try:
             facts = engine.facts
@@ -106,8 +103,8 @@ def _build(model: Model, config: Config, frames: list[NDArray[np.uint8]]) -> dic
                 facts = _verified(engine, model, frames)
         finally:
             engine.close()
-    print(f'{engine.description} at {size}: {in_words(facts)}')
-    return {'engine': engine.description, 'size': str(size), **facts}
+    print(f'{engine.description} at {engine.network_size}: {in_words(facts)}')
+    return {'engine': engine.description, 'size': str(engine.network_size), **facts}
 
 
 def _verified(

@@ -27,7 +27,6 @@ from depth_node.cli.progress import progress
 from depth_node.cli.results import output_file, write_json
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator, NO_CAMERA
-from depth_node.image.size import Size
 from depth_node.model import OutputKind
 from depth_node.model.hashes import hash_of
 from depth_node.scale import (
@@ -44,7 +43,8 @@ from depth_node.scale.ground import ground_pixels, measured_on
 from depth_node.scale.measurement import MAX_SIGMA, plausible, relative_sigma
 from depth_node.scale.pixels import Pixels, pixels_at, together
 from depth_node.scale.points import MAX_POINTS, on_edge
-from depth_node.sources.datasets import kitti_object, rgbd, Sample
+from depth_node.sources.datasets import kitti_object, rgbd
+from depth_node.sources.frame import Frame
 from depth_node.sources.frames import open_source
 
 _LAYOUTS = {
@@ -169,7 +169,7 @@ def _measured(
     estimator: DepthEstimator | None = None
     try:
         for sample in _samples(args):
-            size = Size(sample.rgb.shape[1], sample.rgb.shape[0])
+            size = sample.size
             if estimator is None:
                 estimator = estimator_from(args, config_from(args), size)
             frame = _seen(args, estimator, sample, camera_of(args, sample.camera, size))
@@ -196,7 +196,7 @@ def _measured(
     return found, kind, len(parts)
 
 
-def _samples(args: argparse.Namespace) -> Iterator[Sample]:
+def _samples(args: argparse.Namespace) -> Iterator[Frame]:
     limit = args.frames or None
     if args.layout == 'frames':
         source = open_source(args.folder, numbers_from(args), rectified=args.rectified)
@@ -207,7 +207,7 @@ def _samples(args: argparse.Namespace) -> Iterator[Sample]:
         for index, frame in enumerate(frames):
             if index == limit:
                 return
-            yield Sample(frame.name, frame.rgb, None, frame.camera)
+            yield frame
         return
     if args.depth_scale <= 0:
         raise ConfigError(f'--depth-scale is {args.depth_scale:g}, expected a positive number.')
@@ -220,9 +220,9 @@ def _samples(args: argparse.Namespace) -> Iterator[Sample]:
 
 
 def _seen(
-    args: argparse.Namespace, estimator: DepthEstimator, sample: Sample, camera: Camera | None
+    args: argparse.Namespace, estimator: DepthEstimator, sample: Frame, camera: Camera | None
 ) -> ScaleFrame:
-    prediction = estimator.predict(sample.rgb)
+    prediction = estimator.predict(sample)
     focal = estimator.focal(camera)
     if focal is None or (camera is None and args.height > 0):
         raise DataError(f'{sample.name}: {NO_CAMERA} Here: --camera or --hfov.')
@@ -230,10 +230,11 @@ def _seen(
         # nothing but the ground looks at rays
         height, width = sample.rgb.shape[:2]
         camera = Camera.from_hfov(width, height, 60.0)
-    return ScaleFrame(0.0, prediction.values, estimator.spec, camera, camera.rays(), focal)
+    frame = dataclasses.replace(sample, camera=camera)
+    return ScaleFrame(frame, prediction.values, estimator.spec, camera.rays(), focal)
 
 
-def _pixels(frame: ScaleFrame, sample: Sample, known: Known) -> Pixels:
+def _pixels(frame: ScaleFrame, sample: Frame, known: Known) -> Pixels:
     """Return the pixels of a frame whose distance is known."""
     height, width = frame.values.shape
     if known:

@@ -37,10 +37,10 @@ from depth_node.sources.datasets import (
     kitti_object,
     prediction_pairs,
     rgbd,
-    Sample,
     synthetic,
 )
 from depth_node.sources.depth_files import read_depth, read_plane
+from depth_node.sources.frame import Frame
 
 _LAYOUTS = {
     'kitti-object': 'image_2, velodyne, calib',
@@ -173,12 +173,12 @@ def _run_model(
 
 
 def _metres(
-    args: argparse.Namespace, estimator: DepthEstimator, config: Config, sample: Sample,
+    args: argparse.Namespace, estimator: DepthEstimator, config: Config, sample: Frame,
     camera: Camera | None,
 ) -> tuple[Plane, float]:
     """Return the metres of a frame and the scale behind them."""
     kind = estimator.spec.kind
-    prediction = estimator.predict(sample.rgb)
+    prediction = estimator.predict(sample)
     if args.affine_alignment:
         assert sample.depth is not None
         fitted = least_squares(prediction.values, sample.depth, kind)
@@ -187,7 +187,7 @@ def _metres(
     if args.median_scaling and args.scale is None and not kind.has_shift:
         # any unit will do
         estimator.configure(config.replaced({'scale.source': 'fixed', 'scale.value': 1.0}))
-    frame = estimator.measure(prediction, camera)
+    frame = estimator.measure(prediction, dataclasses.replace(sample, camera=camera))
     if frame.depth is None:
         hint = '--affine-alignment' if kind.has_shift else '--scale S or --median-scaling'
         raise DataError(

@@ -14,11 +14,11 @@ from depth_node.catalogue.opening import open_model, overrides_from
 from depth_node.cli.progress import build_bar, interruptible
 from depth_node.cli.results import output_file
 from depth_node.config import Config, parameters
-from depth_node.engine import open_engine
+from depth_node.engine import open_for
 from depth_node.errors import ConfigError
 from depth_node.estimator import DepthEstimator
 from depth_node.image.size import Size
-from depth_node.model import Model, network
+from depth_node.model import Model
 
 # option: parameter of the configuration, whose default, choices and meaning it has
 _MODEL = {
@@ -167,13 +167,8 @@ def estimator_from(
     if frame is None:
         return DepthEstimator(model, config)
     # opened here and not at the first frame, because a build takes minutes and wants a bar
-    size = network.choose_size(
-        model.spec, network.inspect(model.path), config.model.input_size, frame
-    )
     with interruptible() as cancelled, build_bar() as on_progress:
-        engine = open_engine(
-            model, config.engine, size, on_progress=on_progress, cancelled=cancelled
-        )
+        engine = open_for(model, config, frame, on_progress=on_progress, cancelled=cancelled)
     return DepthEstimator(engine, config)
 
 

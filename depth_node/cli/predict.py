@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+import dataclasses
 from dataclasses import dataclass, field
 import itertools
 from pathlib import Path
@@ -28,12 +29,10 @@ from depth_node.cli.progress import progress
 from depth_node.cli.results import output_folder, write_json
 from depth_node.cloud.maker import CloudMaker
 from depth_node.config import Config
-from depth_node.depth.filters import Filters
-from depth_node.depth.metres import clip_range, to_metres
+from depth_node.depth.metres import to_metres
 from depth_node.errors import ConfigError, DataError
-from depth_node.estimator import DepthEstimator, DepthFrame
+from depth_node.estimator import DepthEstimator, Estimate
 from depth_node.image.color import colorize
-from depth_node.image.size import Size
 from depth_node.output.writers import write_cloud, write_millimetres, write_npy, write_picture
 from depth_node.scale.align import relative_colors, to_disparity
 from depth_node.sources.depth_files import read_disparity
@@ -169,23 +168,25 @@ def _total(sources: list[FrameSource], limit: int) -> int | None:
 
 def _predict(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     """Predict and write one frame; return what is worth knowing of it."""
-    args, size = work.args, Size(frame.rgb.shape[1], frame.rgb.shape[0])
+    args, size, stamp = work.args, frame.size, frame.stamp
     if work.estimator is None:
         work.estimator = estimator_from(args, work.config, size)
-    camera = camera_of(args, frame.camera, size)
+    frame = dataclasses.replace(
+        frame, stamp=None, camera=camera_of(args, frame.camera, size)
+    )
     if args.align_disparity is not None:
-        return _aligned(work, name, frame, camera)
-    found = work.estimator.estimate(frame.rgb, camera)
+        return _aligned(work, name, frame) | {'stamp': stamp}
+    found = work.estimator.estimate(frame)
     work.tell(work.estimator.focal_note)
     if found.depth is None:
         work.tell(f'{found.note} Here: --scale and --shift, --camera or --hfov.')
         _write_relative(work, name, found)
-        return {'name': name, 'stamp': frame.stamp, 'note': found.note}
-    return _write(work, name, frame, camera, found.depth)
+        return {'name': name, 'stamp': stamp, 'note': found.note}
+    return _write(work, name, frame, found.depth) | {'stamp': stamp}
 
 
 def _write(
-    work: _Run, name: str, frame: Frame, camera: Camera | None, depth: NDArray[np.float32]
+    work: _Run, name: str, frame: Frame, depth: NDArray[np.float32]
 ) -> dict[str, Any]:
     path, args = work.out / name, work.args
     if 'npy' in work.files:
@@ -197,6 +198,7 @@ def _write(
         colors = colorize(depth, args.near, farthest, bar=True)
         write_picture(path.with_name(f'{name}_color.png'), colors)
     if 'ply' in work.files:
+        camera = frame.camera
         if camera is None:
             work.tell('No cloud without a calibration: give --camera or --hfov.')
         else:
@@ -206,12 +208,12 @@ def _write(
     finite = depth[np.isfinite(depth)]
     near, middle, far = np.percentile(finite, (5, 50, 95)) if finite.size else [np.nan] * 3
     return {
-        'name': name, 'stamp': frame.stamp, 'valid': finite.size / depth.size,
+        'name': name, 'valid': finite.size / depth.size,
         'depth_5': float(near), 'depth_median': float(middle), 'depth_95': float(far),
     }
 
 
-def _write_relative(work: _Run, name: str, found: DepthFrame) -> None:
+def _write_relative(work: _Run, name: str, found: Estimate) -> None:
     """Write what the network says where there are no metres."""
     assert work.estimator is not None
     values = found.prediction.values
@@ -222,11 +224,9 @@ def _write_relative(work: _Run, name: str, found: DepthFrame) -> None:
         write_picture(work.out / f'{name}_color.png', colorize(values, near, far))
 
 
-def _aligned(
-    work: _Run, name: str, frame: Frame, camera: Camera | None
-) -> dict[str, Any]:
+def _aligned(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     """Scale the prediction to a stereo disparity and write metres, or disparity."""
-    args, estimator = work.args, work.estimator
+    args, estimator, camera = work.args, work.estimator, frame.camera
     assert estimator is not None
     path = args.align_disparity
     if path.is_dir():
@@ -240,14 +240,14 @@ def _aligned(
     if args.baseline and camera is None:
         raise ConfigError('--baseline needs the focal length: give --camera or --hfov.')
     product = args.baseline * camera.fx if args.baseline and camera else 1.0
-    spec, prediction = estimator.spec, estimator.predict(frame.rgb)
+    spec, prediction = estimator.spec, estimator.predict(frame)
     scale = to_disparity(prediction.values, disparity, spec, product)
-    depth = to_metres(prediction, spec, scale, 1.0, np.empty(prediction.shape, np.float32))
     facts = {'scale': scale.scale, 'shift': scale.shift}
     if args.baseline:
-        Filters(work.config.filter).apply(depth, prediction.confidence)
-        clip_range(depth, args.near, args.far or spec.reach)
-        return _write(work, name, frame, camera, depth) | facts
+        depth = estimator.measure(prediction, frame, scale).depth
+        assert depth is not None
+        return _write(work, name, frame, depth) | facts
+    depth = to_metres(prediction, spec, scale, 1.0, np.empty(prediction.shape, np.float32))
     pixels = np.reciprocal(depth)  # one over the inverse of pixels
     write_npy(work.out / f'{name}_disparity.npy', pixels)
     if 'color' in work.files:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 import logging
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.config import EngineConfig
+from depth_node.config import Config, EngineConfig
 from depth_node.engine.base import Engine, Log, no_progress, Progress, Request
 from depth_node.engine.table import Row, rows
 from depth_node.errors import CancelledError, DepthNodeError, DeviceLostError, EngineError
 from depth_node.image.size import Size
 from depth_node.model import Model
+from depth_node.model.network import choose_size, inspect
 from depth_node.process import give_back, never
 
 _LOGGER = logging.getLogger(__name__)
@@ -90,3 +92,21 @@ def _opened(row: Row, request: Request) -> Engine | str:
         raise  # the network's fault, whichever engine
     except Exception as error:  # noqa: BLE001  a library that is broken: the next may not be
         return f'{type(error).__name__}: {error}'
+
+
+def open_for(
+    model: Model, config: Config, frame: Size | None = None, **options: Any
+) -> Engine:
+    """
+    Open the engine of a model at the network size that fits the camera.
+
+    :param model: the network.
+    :param config: of which the model and engine groups are looked at.
+    :param frame: size of the camera's frames (pixels); None: unknown.
+    :param options: further keyword arguments of :func:`open_engine`.
+    :returns: the engine.
+    :raises ModelError: a size that the network cannot have.
+    :raises EngineError: no engine works.
+    """
+    size = choose_size(model.spec, inspect(model.path), config.model.input_size, frame)
+    return open_engine(model, config.engine, size, **options)

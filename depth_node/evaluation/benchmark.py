@@ -23,6 +23,7 @@ from depth_node.estimator import DepthEstimator
 from depth_node.image.color import colorize
 from depth_node.image.size import Size
 from depth_node.model import Model
+from depth_node.sources.frame import Frame
 from depth_node.timing import Quantiles, Stages
 from depth_node.world import World
 
@@ -100,10 +101,9 @@ def benchmark(
     rgb, _ = World().render(camera, World().pose(0.0))
     stages = Stages()
     estimator = DepthEstimator(model, config, stages)
-    estimator.predict(rgb)
+    estimator.predict(Frame(rgb))
     engine = estimator.engine
     assert engine is not None
-    bare = engine.bare
     points = PointsPipeline(camera, config)
     picture = np.empty_like(rgb)
 
@@ -120,10 +120,10 @@ def benchmark(
 
     try:
         for _ in range(WARM_UP):
-            bare()
+            engine.bare()
             whole()
         stages.clear()
-        alone, entire, processor = _timed(bare, whole, frames, progress)
+        alone, entire, processor = _timed(engine.bare, whole, frames, progress)
         inside = stages.summary()
         kept, peak = _allocations(whole)
         engine_ms = inside['engine']

@@ -14,6 +14,8 @@ from depth_node.camera.message import camera_of_message
 from depth_node.camera.rectified import Choice, choose
 from depth_node.config import InputConfig
 from depth_node.image.size import Size
+from depth_node.ros.messages import nanoseconds_of
+from depth_node.sources.frame import Frame
 
 KEPT_INFOS = 256
 """Infos remembered by stamp: more than come while a slow network is busy with two frames."""
@@ -42,13 +44,15 @@ class Calibration:
         self._file = (
             read_calibration(config.calibration_file) if config.calibration_file else None
         )
-        self._infos: OrderedDict[tuple[int, int], CameraInfo] = OrderedDict()
+        self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
         self._latest: CameraInfo | None = None
         self._news = threading.Condition()
         self._waited_in_vain: Size | None = None
         self._cached: tuple[tuple[object, ...], Camera, Choice | None] | None = None
         self.topic = 'camera_info'
         """Where CameraInfo is listened to, for people."""
+        self.image_topic = ''
+        """The resolved image topic; a part of it named `rect` means a rectified image."""
         self.choice = ''
         """Where the camera of the last frame came from, and which of K and P applied."""
         self.doubt = ''
@@ -65,28 +69,26 @@ class Calibration:
 
         :param info: as received.
         """
-        stamp = info.header.stamp
         with self._news:
-            self._infos[(stamp.sec, stamp.nanosec)] = info
+            self._infos[nanoseconds_of(info.header.stamp)] = info
             while len(self._infos) > KEPT_INFOS:
                 self._infos.popitem(last=False)
             self._latest = info
             self._news.notify_all()
 
-    def camera(self, stamp: tuple[int, int], size: Size, topic: str) -> Camera:
+    def camera(self, frame: Frame) -> Camera:
         """
         Return the camera of a frame; waits for its info as the class describes.
 
-        :param stamp: of the image: seconds and nanoseconds.
-        :param size: of the image.
-        :param topic: the resolved image topic, whose last parts may say whether it is rectified.
+        :param frame: of which stamp and size are looked at.
         :returns: a camera of the image's size; the same object while nothing changes.
         :raises UncalibratedError: no info yet, or one that holds no calibration.
         :raises DataError: the info contradicts itself or the image.
         """
+        size, topic = frame.size, self.image_topic
         if self._file is not None:
             return self._of_file(self._file, size, topic)
-        info = self._info(stamp, size)
+        info = self._info(frame.stamp or 0, size)
         calibrated = info is not None and is_calibrated(info.k)
         if not calibrated and self._config.hfov_deg:
             return self._assumed(size)
@@ -108,7 +110,7 @@ class Calibration:
             self._cached = (key, camera.for_image(size), choice)
         return self._told('CameraInfo', self._cached)
 
-    def _info(self, stamp: tuple[int, int], size: Size) -> CameraInfo | None:
+    def _info(self, stamp: int, size: Size) -> CameraInfo | None:
         with self._news:
             if stamp not in self._infos and self._waited_in_vain != size:
                 self._news.wait_for(lambda: stamp in self._infos, INFO_PATIENCE_S)

@@ -142,7 +142,7 @@ class CameraPublisher(Node):
         pace = Pace(config.rate, self._stopping.wait)
         count = 0
         for frame in frames:
-            pace.wait(frame.stamp)
+            pace.wait(frame.stamp or 0)
             if self._stopping.is_set():
                 break
             if not count:
@@ -164,7 +164,7 @@ class CameraPublisher(Node):
     def _publish(self, frame: Frame) -> None:
         config = self._config
         now = config.stamps == 'now'
-        stamp = Time() if now else messages.stamp_of(frame.stamp)
+        stamp = Time() if now else messages.stamp_of(frame.stamp or 0)
         header = messages.header_of(stamp, config.frame_id)
         # first the small one, so that a subscriber has it when the picture comes
         sent: list[tuple[Publisher, Any]] = [(self._info, info_of(frame, header))]
@@ -264,10 +264,11 @@ def prepared(source: FrameSource, config: CameraPublisherConfig) -> Iterator[Fra
     while True:
         last, step, first = 0, int(1e9 / (config.rate or RATE)), None
         for frame in source:
-            first = frame.stamp if first is None else first
-            step = frame.stamp - last if frame.stamp > last > 0 else step
-            last = frame.stamp
-            shifted = dataclasses.replace(frame, stamp=begin + frame.stamp)
+            stamp = frame.stamp or 0
+            first = stamp if first is None else first
+            step = stamp - last if stamp > last > 0 else step
+            last = stamp
+            shifted = dataclasses.replace(frame, stamp=begin + stamp)
             yield _fitted(shifted, size, config.hfov_deg)
         if not config.loop or first is None:
             return
@@ -310,12 +311,13 @@ def _to_and_fro(frames: list[Frame], loop: bool) -> Iterator[Frame]:
     """Go through frames forwards and backwards, so that nothing jumps; stamps go on."""
     if not frames:
         return
-    step = frames[1].stamp - frames[0].stamp if len(frames) > 1 else int(1e9 / RATE)
+    first = frames[0].stamp or 0
+    step = (frames[1].stamp or 0) - first if len(frames) > 1 else int(1e9 / RATE)
     order: Iterator[Frame] = iter(frames)
     if loop:
         order = itertools.cycle([*frames, *frames[-2:0:-1]])
     for number, frame in enumerate(order):
-        yield dataclasses.replace(frame, stamp=frames[0].stamp + number * step)
+        yield dataclasses.replace(frame, stamp=first + number * step)
 
 
 def _heard(publisher: Publisher) -> bool:

@@ -1,8 +1,9 @@
 """
 The lifecycle node: wiring, and nothing else.
 
-An executor thread takes messages, transitions, services and timers; one worker thread takes the
-newest frame through the estimator and publishes what somebody listens to.
+An executor thread takes messages, transitions, services and timers. A worker thread takes the
+newest frame through the network; where the engine leaves a core free, a second one converts the
+result to metres and publishes what has subscribers.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from depth_node.ros.health import Health
 from depth_node.ros.inputs import CameraTopics
 from depth_node.ros.lifecycle import guard_transitions
 from depth_node.ros.log import Log
+from depth_node.ros.making import Maker
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.outputs import Outputs
@@ -36,7 +38,6 @@ from depth_node.ros.parameters import Parameters
 from depth_node.ros.pipeline import Pipeline
 from depth_node.ros.reading import Reader
 from depth_node.ros.scaling import Scaling
-from depth_node.ros.sending import Sender
 from depth_node.ros.transforms import Transforms
 
 WATCH_PERIOD_S = 0.25
@@ -166,7 +167,8 @@ class DepthNode(LifecycleNode):
         self._scaling = Scaling(
             self, config, self._opening, self._transforms, self._notices
         )
-        self._outputs = Outputs(self)
+        maker = Maker(self._transforms, self._notices)
+        self._outputs = Outputs(self, maker, self._health.stages)
 
     def _activate(self) -> None:
         assert self._calibration is not None
@@ -182,9 +184,10 @@ class DepthNode(LifecycleNode):
         self._pipeline = Pipeline(
             config,
             self._opening,
-            Reader(config, self._calibration, topic, self._notices),
+            Reader(topic, self._notices),
+            self._calibration,
             self._scaling,
-            Sender(config, self._outputs, self._transforms, self._notices),
+            self._outputs,
             self._notices,
         )
         self._opening.resume()
@@ -196,6 +199,7 @@ class DepthNode(LifecycleNode):
             self, config().input, self._health, self._on_image, self._on_info
         )
         self._calibration.topic = self._topics.info_topic
+        self._calibration.image_topic = self._topics.image_topic
         self._log.info(
             f'listening to {self._topics.image_topic} and {self._topics.info_topic}'
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from depth_node.catalogue.opening import is_path, open_model, overrides_from
 from depth_node.config import Config
-from depth_node.engine import open_engine
+from depth_node.engine import open_for
 from depth_node.engine.base import Engine
 from depth_node.errors import CancelledError, DepthNodeError
 from depth_node.image.size import Size
@@ -155,14 +155,10 @@ class Opening:
                 self._stage = f'fetching {self._config.model.name}'
                 self._logger.info(f'{self._stage}, unless it is cached')
                 self._model = self._obtain(frame, cancelled)
-            model = self._model
-            size = network.choose_size(
-                model.spec, network.inspect(model.path), self._config.model.input_size, frame
-            )
-            engine = open_engine(
-                model,
-                self._config.engine,
-                size,
+            engine = open_for(
+                self._model,
+                self._config,
+                frame,
                 on_progress=self._report,
                 cancelled=cancelled.is_set,
                 log=self._logger.info,

@@ -1,7 +1,9 @@
-"""The node's publishers, and which of them somebody listens to."""
+"""The table of the node's outputs, and their publishers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.exceptions import ParameterException
@@ -11,16 +13,47 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 
 from depth_node.errors import ConfigError
+from depth_node.ros.making import Maker, Scene
+from depth_node.timing import Stages
 
-TOPICS: dict[str, Any] = {
-    'depth/image': Image,
-    'depth/camera_info': CameraInfo,
-    'depth/points': PointCloud2,
-    'depth/image_color': Image,
-    'depth/image_relative': Image,
-    'depth/scan': LaserScan,
-}
-"""Relative topic name to message type."""
+
+@dataclass(frozen=True)
+class Output:
+    """
+    One topic of the node.
+
+    :param topic: its relative name.
+    :param type: of its messages.
+    :param make: makes the message of a frame; None: this frame has none.
+    :param text: what it is, for the table of the README.
+    :param needs_metres: whether it is silent while scale or camera are not known.
+    """
+
+    topic: str
+    type: Any
+    make: Callable[[Maker, Scene], Any]
+    text: str
+    needs_metres: bool = True
+
+
+OUTPUTS = (
+    Output(
+        'depth/image_relative', Image, Maker.image_relative,
+        "32FC1, the network's own numbers, for models without a scale", needs_metres=False,
+    ),
+    Output('depth/points', PointCloud2, Maker.points, 'colored; thinned by default'),
+    Output('depth/scan', LaserScan, Maker.scan, 'obstacles in a band of heights'),
+    Output(
+        'depth/image', Image, Maker.image,
+        '32FC1, m (or 16UC1, mm): z-depth; NaN, +Inf, -Inf as in REP-117',
+    ),
+    Output('depth/camera_info', CameraInfo, Maker.camera_info, 'the camera of the depth image'),
+    Output('depth/image_color', Image, Maker.image_color, 'bgr8, for people'),
+)
+"""
+Every output, in the order in which they are published: what a planner waits for goes before what
+people look at. A new one is a row here and a method of :class:`Maker`.
+"""
 _OVERRIDABLE = (
     QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY,
     QoSPolicyKind.DURABILITY,
@@ -35,15 +68,19 @@ class Outputs:
     These and the durability can be overridden by ROS's own `qos_overrides` parameters.
 
     :param node: owner of the publishers.
+    :param maker: makes the messages.
+    :param stages: where making and publishing are timed.
     :raises ConfigError: an override that ROS does not know.
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, maker: Maker, stages: Stages) -> None:
         self._node = node
+        self._maker = maker
+        self._stages = stages
         self._publishers: dict[str, Any] = {}
         try:
-            for topic, kind in TOPICS.items():
-                self._publishers[topic] = self._publisher(topic, kind)
+            for output in OUTPUTS:
+                self._publishers[output.topic] = self._publisher(output.topic, output.type)
         except (RuntimeError, ParameterException) as error:  # an unknown policy, value or type
             self.destroy()
             raise ConfigError(
@@ -63,9 +100,9 @@ class Outputs:
 
     def wanted(self) -> frozenset[str]:
         """
-        Tell what somebody listens to.
+        Return the topics that have subscribers.
 
-        :returns: the topics with at least one subscriber, by their names in :data:`TOPICS`.
+        :returns: the topics with at least one subscriber, by their names in :data:`OUTPUTS`.
         """
         return frozenset(
             topic
@@ -73,14 +110,34 @@ class Outputs:
             if publisher.get_subscription_count()
         )
 
-    def publish(self, topic: str, message: Any) -> None:
+    def send(self, scene: Scene) -> bool:
         """
-        Publish on one of :data:`TOPICS`.
+        Make and publish what is wanted and known of a frame.
 
-        :param topic: its relative name.
-        :param message: of its type.
+        An output that cannot be made does not keep back the others; its error is raised when
+        they have been published.
+
+        :param scene: the frame.
+        :returns: whether anything was published.
         """
-        self._publishers[topic].publish(message)
+        sent, errors = False, []
+        for output in OUTPUTS:
+            if output.topic not in scene.wanted or (output.needs_metres and not scene.has_metres):
+                continue
+            try:
+                message = output.make(self._maker, scene)
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+                continue
+            self._stages.lap('message')
+            if message is not None:
+                self._publishers[output.topic].publish(message)
+                self._stages.lap('publish')
+            # a cloud that is not known yet is a reason to wait, not a frame without metres
+            sent = True
+        if errors:
+            raise errors[0]
+        return sent
 
     def destroy(self) -> None:
         """Withdraw every publisher."""

@@ -11,6 +11,7 @@ whatever takes one core away stops them all. There one half follows the other.
 from __future__ import annotations
 
 from collections.abc import Callable
+import dataclasses
 from dataclasses import dataclass
 import os
 import time
@@ -19,20 +20,24 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import CompressedImage
 
+from depth_node.camera import Camera
 from depth_node.config import Config
 from depth_node.engine.base import Engine
-from depth_node.errors import DepthNodeError, EngineError
-from depth_node.estimator import DepthEstimator, DepthFrame, Moment
+from depth_node.errors import DataError, DepthNodeError, EngineError
+from depth_node.estimator import DepthEstimator, Estimate
 from depth_node.image.size import Size
 from depth_node.model.advice import idle_parameters
 from depth_node.model.prediction import Prediction
-from depth_node.ros.messages import nanoseconds_of, rgb_from_compressed
+from depth_node.ros.calibration import Calibration
+from depth_node.ros.making import Scene
+from depth_node.ros.messages import rgb_from_compressed
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
-from depth_node.ros.reading import Reader, Seen
+from depth_node.ros.outputs import Outputs
+from depth_node.ros.reading import Reader
 from depth_node.ros.scaling import Scaling
-from depth_node.ros.sending import Sender
 from depth_node.ros.worker import Worker
+from depth_node.sources.frame import Frame
 
 ALL_NAN = (
     'Every pixel is invalid: the engine returns NaN, or a filter is too strict. Set '
@@ -62,16 +67,18 @@ class Predicted:
     """
     A frame that has been through the network.
 
-    :param seen: the frame.
+    :param frame: the frame, still without its camera.
     :param prediction: what the network says.
     :param estimator: whose prediction it is.
-    :param wanted: topics somebody listened to when it was read.
+    :param config: the configuration in force when it was read; the whole frame goes by it.
+    :param wanted: topics that had subscribers when it was read.
     :param arrived: when it was received (s, monotonic clock).
     """
 
-    seen: Seen
+    frame: Frame
     prediction: Prediction
     estimator: DepthEstimator
+    config: Config
     wanted: frozenset[str]
     arrived: float
 
@@ -83,9 +90,10 @@ class Pipeline:
     :param config: returns the configuration in force.
     :param opening: where the engine comes from.
     :param reader: reads messages.
+    :param calibration: where cameras come from.
     :param scaling: keeps the scale.
-    :param sender: sends what came out, and knows who listens.
-    :param notices: told about everything.
+    :param outputs: publishes what came out.
+    :param notices: where conditions are reported.
     """
 
     def __init__(  # noqa: PLR0917
@@ -93,15 +101,17 @@ class Pipeline:
         config: Callable[[], Config],
         opening: Opening,
         reader: Reader,
+        calibration: Calibration,
         scaling: Scaling,
-        sender: Sender,
+        outputs: Outputs,
         notices: Notices,
     ) -> None:
         self._config = config
         self._opening = opening
         self._reader = reader
+        self._calibration = calibration
         self._scaling = scaling
-        self._sender = sender
+        self._outputs = outputs
         self._notices = notices
         self._health = notices.health
         self._estimator: DepthEstimator | None = None
@@ -148,23 +158,24 @@ class Pipeline:
     def _predict(self, job: Job) -> None:
         """Do the first half of a frame; never raises."""
         with _Guard(self._notices):
-            estimator = self._ready(job.message)
-            wanted = self._sender.wanted()
+            config = self._config()
+            estimator = self._ready(job.message, config)
+            wanted = self._outputs.wanted()
             if not wanted or estimator is None:
                 self._health.drop('no engine yet' if estimator is None else 'no subscriber')
                 return
             stages = self._health.stages
             stages.begin()
             turn = self._turn
-            seen = self._reader.read(job.message, turn)
+            frame = self._reader.read(job.message, turn, config)
             stages.lap('view')
             prediction = self._predictions[turn] = estimator.predict(
-                seen.rgb, self._predictions[turn]
+                frame, self._predictions[turn]
             )
             self._health.clear('engine', 'frame')
             self._turn = 1 - turn
-            predicted = Predicted(seen, prediction, estimator, wanted, job.arrived)
-            engine, threads = estimator.engine, self._config().engine.threads
+            predicted = Predicted(frame, prediction, estimator, config, wanted, job.arrived)
+            engine, threads = estimator.engine, config.engine.threads
             if engine is not None and overlaps(engine, threads):
                 self._back.hand_over(predicted)
             else:
@@ -174,25 +185,39 @@ class Pipeline:
         """Do the second half of a frame; never raises."""
         with _Guard(self._notices):
             self._health.stages.begin()
-            seen, estimator = predicted.seen, predicted.estimator
-            config = self._config()
-            estimator.keeper = self._scaling.begin(config, seen.header)
-            estimator.configure(config)
-            camera = self._reader.camera(seen)
-            moment = Moment(seen.rgb, nanoseconds_of(seen.header.stamp) / 1e9)
-            result = estimator.measure(predicted.prediction, camera, moment)
+            estimator, config = predicted.estimator, predicted.config
+            estimator.configure(config, self._scaling.begin(config, predicted.frame))
+            # as late as possible, since a CameraInfo may come after its frame
+            frame = dataclasses.replace(predicted.frame, camera=self._camera(predicted.frame))
+            estimate = estimator.measure(predicted.prediction, frame)
             try:
-                if self._sender.send(predicted.wanted, result, seen, camera):
+                if self._outputs.send(Scene(frame, estimate, config, predicted.wanted)):
                     self._health.sent(time.monotonic() - predicted.arrived)
                 else:
                     self._health.drop('no metres')
             finally:
-                # nobody waits for what there is to say about it
-                self._scaling.tell(config, result, camera)
-                self._notices.set('idle', idle_parameters(self._config(), estimator.spec))
-                self._judge(result, estimator)
+                # what there is to say about a frame is not waited for
+                self._scaling.note(config, frame, estimate)
+                self._notices.set('idle', idle_parameters(config, estimator.spec))
+                self._judge(estimate, estimator)
 
-    def _ready(self, message: Any) -> DepthEstimator | None:
+    def _camera(self, frame: Frame) -> Camera | None:
+        """Return the camera of a frame, or report why there is none."""
+        try:
+            camera = self._calibration.camera(frame)
+        except DataError as error:
+            self._notices.warn('calibration', str(error), fatal=True)
+            return None
+        self._health.clear('calibration')
+        assumed = self._calibration.assumed
+        instead = f'The camera is calibrated by {assumed}, not by CameraInfo.' if assumed else ''
+        self._notices.set('assumed', instead)
+        self._notices.set('lens', self._calibration.doubt)
+        self._health.calibration = self._calibration.choice
+        self._notices.tell('calibration', f'camera: {self._calibration.choice}')
+        return camera
+
+    def _ready(self, message: Any, config: Config) -> DepthEstimator | None:
         """Return the estimator, or see to it that there will be one."""
         if self._estimator is None:
             engine = self._opening.engine
@@ -206,7 +231,7 @@ class Pipeline:
             )
         return self._estimator
 
-    def _judge(self, result: DepthFrame, estimator: DepthEstimator) -> None:
+    def _judge(self, result: Estimate, estimator: DepthEstimator) -> None:
         """Turn what the estimator noticed into conditions."""
         self._notices.set('focal', estimator.focal_note)
         if result.depth is None:

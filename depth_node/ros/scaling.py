@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
-from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from depth_node.camera import Camera
 from depth_node.config import Config
 from depth_node.errors import ConfigError, DataError, DepthNodeError
-from depth_node.estimator import DepthFrame
+from depth_node.estimator import Estimate
 from depth_node.model.hashes import hash_of
 from depth_node.ros.floor_watch import FloorWatch
+from depth_node.ros.messages import stamp_of
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.scale_inputs import ScaleInputs
 from depth_node.ros.transforms import Transforms
 from depth_node.scale import FloorPose, keeper_for, Reading, ScaleKeeper, ScaleState, write_scale
 from depth_node.scale.table import SOURCES
+from depth_node.sources.frame import Frame
 
 
 class Scaling:
@@ -83,20 +83,20 @@ class Scaling:
                 raise
         return self._keeper
 
-    def begin(self, config: Config, header: Header) -> ScaleKeeper:
+    def begin(self, config: Config, frame: Frame) -> ScaleKeeper:
         """
         Prepare the keeper for a frame.
 
         :param config: the configuration of the frame.
-        :param header: of the image.
+        :param frame: the frame.
         :returns: the keeper, which knows where the floor is if its source needs that.
         :raises ConfigError: see the class.
         """
         keeper, inputs = self.keeper(config), self._inputs
         if inputs is not None:
-            inputs.see_from(header.frame_id)
+            inputs.see_from(frame.frame_id)
         if keeper.source.floor and config.ground.camera_height <= 0:
-            self._find_floor(keeper, config.ground.base_frame, header)
+            self._find_floor(keeper, config.ground.base_frame, frame)
         return keeper
 
     def listen(self, config: Config) -> None:
@@ -139,20 +139,19 @@ class Scaling:
             self.listen(config)
         self._inputs.retry()
 
-    def tell(self, config: Config, result: DepthFrame, camera: Camera | None) -> None:
+    def note(self, config: Config, frame: Frame, estimate: Estimate) -> None:
         """
         Note a frame's scale for the diagnostics, and a floor that contradicts the parameters.
 
         :param config: the configuration of the frame.
-        :param result: what the estimator returned.
-        :param camera: of the frame, or None.
+        :param frame: the frame, with a camera where there is one.
+        :param estimate: what the estimator returned.
         """
-        state = result.state
-        self._notices.health.scale = {} if state is None else described(state)
+        self._notices.health.scale = described(estimate.state)
         # the scale that a height gives agrees with the height
         follows = SOURCES[config.scale.source].floor
-        if result.depth is not None and camera is not None and not follows:
-            note = self._floor_watch.look(config.ground, result.depth, camera)
+        if estimate.depth is not None and frame.camera is not None and not follows:
+            note = self._floor_watch.look(config.ground, estimate.depth, frame.camera)
             self._notices.set('camera height', note)
 
     def _take(self, stamp: float, reading: Reading) -> None:
@@ -161,8 +160,8 @@ class Scaling:
         if keeper is not None and inputs is not None and inputs.source is keeper.source:
             keeper.add(stamp, reading)
 
-    def _find_floor(self, keeper: ScaleKeeper, base: str, header: Header) -> None:
-        found = self._transforms.lookup(base, header.frame_id, header.stamp)
+    def _find_floor(self, keeper: ScaleKeeper, base: str, frame: Frame) -> None:
+        found = self._transforms.lookup(base, frame.frame_id, stamp_of(frame.stamp or 0))
         if found is None:
             keeper.set_floor(None, f'set ground.camera_height{self._transforms.hint}')
             return

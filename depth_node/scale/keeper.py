@@ -294,8 +294,11 @@ def _too_uncertain(sigma: float, limit: float) -> str:
 
 def _copied(frame: ScaleFrame, *, image: bool) -> ScaleFrame:
     """Copy what the next frame overwrites."""
-    picture = frame.image.copy() if image and frame.image is not None else None
-    return dataclasses.replace(frame, values=frame.values.copy(), image=picture)
+    rgb = frame.frame.rgb
+    # the picture's buffer is filled again with the next frame, and few sources look at it
+    picture = rgb.copy() if image else np.empty((0, 0, 3), np.uint8)
+    seen = dataclasses.replace(frame.frame, rgb=picture)
+    return dataclasses.replace(frame, frame=seen, values=frame.values.copy())
 
 
 def _believed(calibration: ScaleCalibration) -> Belief:

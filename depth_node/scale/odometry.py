@@ -80,8 +80,7 @@ class OdometrySource:
             frame that does not move (odom).
         :returns: the measurement, or why there is none (yet).
         """
-        assert frame.image is not None
-        gray = _gray(frame.image)
+        gray = _gray(frame.frame.rgb)
         key = self._key
         if key is None or key.image.shape != gray.shape:
             self._begin(gray, world_from_optical)

@@ -13,6 +13,7 @@ from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.fit import Floats
 from depth_node.scale.shape import patches_of
 from depth_node.scale.unscaled import unscaled
+from depth_node.sources.frame import Frame
 
 GRID = (24, 32)
 """Rows and columns of pixels that stand for the whole frame."""
@@ -23,22 +24,30 @@ class ScaleFrame:
     """
     What a source sees of one frame.
 
-    :param stamp: time of the frame (s).
+    :param frame: with a camera; sources that follow time look at its stamp, and odometry at its
+        picture, which may be gray.
     :param values: float32 (H, W), the network's own numbers.
     :param spec: the network.
-    :param camera: of the frame.
     :param rays: float32 (H, W, 2), X/Z and Y/Z of every pixel (``Camera.rays``).
-    :param focal: the factor of ``depth.focal_correction``.
-    :param image: uint8 (H, W, 3) rgb or (H, W) gray; only odometry looks at it.
+    :param focal: the factor of ``depth.metres.focal_correction``.
     """
 
-    stamp: float
+    frame: Frame
     values: NDArray[np.float32]
     spec: ModelSpec
-    camera: Camera
     rays: NDArray[np.float32]
     focal: float = 1.0
-    image: NDArray[np.uint8] | None = None
+
+    @property
+    def camera(self) -> Camera:
+        """The camera that took the frame."""
+        assert self.frame.camera is not None
+        return self.frame.camera
+
+    @property
+    def stamp(self) -> float:
+        """When it was taken (s); 0 where the frame has no place in time."""
+        return self.frame.seconds or 0.0
 
 
 @dataclass(frozen=True)

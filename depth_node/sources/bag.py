@@ -77,7 +77,7 @@ class Bag:
                     raise DataError(f'{where}: {error}') from error
                 stamp = message.header.stamp
                 when = int(stamp.sec) * SECOND + int(stamp.nanosec)
-                yield Frame(when, rgb, fitted(camera, rgb), f'{number:06d}')
+                yield Frame(rgb, when, fitted(camera, rgb), f'{number:06d}')
                 number += 1
 
     def _given(self, topic: str) -> Camera | None:

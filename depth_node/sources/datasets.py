@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.sources.depth_files import read_depth
-from depth_node.sources.frame import fitted
+from depth_node.sources.frame import fitted, Frame
 from depth_node.sources.frames import IMAGES, read_rgb
 from depth_node.world import World
 
@@ -27,46 +27,27 @@ _DEPTHS = ('.png', '.pgm', '.tif', '.tiff', '.npy', '.pfm')
 
 
 @dataclass(frozen=True)
-class Sample:
+class Dataset(Sequence[Frame]):
     """
-    One picture and what is known about it.
+    Frames that are read when they are asked for.
 
-    :param name: unique within the dataset.
-    :param rgb: uint8 (H, W, 3).
-    :param depth: float32 (H, W), z-depth (m), NaN where unknown; None: there is no truth.
-    :param camera: that took it, or None.
-    :param pose: float64 (4, 4), camera to world (m), or None.
-    """
-
-    name: str
-    rgb: NDArray[np.uint8]
-    depth: Depth | None = None
-    camera: Camera | None = None
-    pose: NDArray[np.float64] | None = None
-
-
-@dataclass(frozen=True)
-class Dataset(Sequence[Sample]):
-    """
-    Samples that are read when they are asked for.
-
-    :param names: of the samples, in order.
-    :param read: from a name to its sample.
+    :param names: of the frames, in order.
+    :param read: from a name to its frame.
     """
 
     names: tuple[str, ...]
-    read: Callable[[str], Sample]
+    read: Callable[[str], Frame]
 
     def __len__(self) -> int:
-        """Return the number of samples."""
+        """Return the number of frames."""
         return len(self.names)
 
-    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
-        """Read one sample."""
+    def __getitem__(self, index: int) -> Frame:  # type: ignore[override]
+        """Read one frame."""
         return self.read(self.names[index])
 
-    def __iter__(self) -> Iterator[Sample]:
-        """Iterate over the samples, reading one at a time."""
+    def __iter__(self) -> Iterator[Frame]:
+        """Iterate over the frames, reading one at a time."""
         return map(self.read, self.names)
 
 
@@ -83,7 +64,7 @@ def kitti_object(folder: Path) -> Dataset:
     """
     names = _stems(folder / 'image_2', IMAGES)
 
-    def read(name: str) -> Sample:
+    def read(name: str) -> Frame:
         rgb = read_rgb(_find(folder / 'image_2', name, IMAGES))
         height, width = rgb.shape[:2]
         projection, to_camera = read_kitti_calibration(folder / 'calib' / f'{name}.txt')
@@ -93,7 +74,8 @@ def kitti_object(folder: Path) -> Dataset:
             width, height, projection[0, 0], projection[1, 1], projection[0, 2],
             projection[1, 2],
         )
-        return Sample(name, rgb, splat(projection @ points, height, width), camera)
+        depth = splat(projection @ points, height, width)
+        return Frame(rgb, None, camera, name, depth)
 
     return Dataset(names, read)
 
@@ -166,10 +148,10 @@ def kitti_sequence(folder: Path) -> Dataset:
         raise DataError(f'{folder}: has {len(names)} images but {len(table)} poses.')
     poses = {name: np.vstack([row, [0, 0, 0, 1]]) for name, row in zip(names, table, strict=True)}
 
-    def read(name: str) -> Sample:
+    def read(name: str) -> Frame:
         rgb = read_rgb(_find(images, name, IMAGES))
         camera = Camera(rgb.shape[1], rgb.shape[0], p[0, 0], p[1, 1], p[0, 2], p[1, 2])
-        return Sample(name, rgb, None, camera, poses[name])
+        return Frame(rgb, None, camera, name, pose=poses[name])
 
     return Dataset(names, read)
 
@@ -192,7 +174,7 @@ def rgbd(folder: Path, camera: Camera | None = None, *, depth_scale: float = 100
             raise DataError(f'{folder}: has {len(names)} images but {len(lines)} poses.')
         poses = {name: _pose(line, folder) for name, line in zip(names, lines, strict=True)}
 
-    def read(name: str) -> Sample:
+    def read(name: str) -> Frame:
         rgb = read_rgb(_find(folder / 'color', name, IMAGES))
         depth = read_depth(_find(folder / 'depth', name, _DEPTHS), depth_scale)
         if depth.shape != rgb.shape[:2]:
@@ -200,7 +182,7 @@ def rgbd(folder: Path, camera: Camera | None = None, *, depth_scale: float = 100
                 f'{folder}, {name}: the depth image is {depth.shape[1]}x{depth.shape[0]}, the '
                 f'picture {rgb.shape[1]}x{rgb.shape[0]}.'
             )
-        return Sample(name, rgb, depth, fitted(camera, rgb), poses.get(name))
+        return Frame(rgb, None, fitted(camera, rgb), name, depth, poses.get(name))
 
     return Dataset(names, read)
 
@@ -219,13 +201,13 @@ def synthetic(
     :param height: smallest and largest height of the camera (m).
     :returns: the frames, which depend only on the seeds.
     """
-    def read(name: str) -> Sample:
+    def read(name: str) -> Frame:
         seed, number = (int(part) for part in name.split('_'))
         world, rng = World(seed), np.random.default_rng((seed, number))
         camera = Camera.from_hfov(*size, float(rng.uniform(*hfov)))
         pose = world.random_pose(rng, height=height)
         rgb, depth = world.render(camera, pose)
-        return Sample(name, rgb, depth, camera, pose)
+        return Frame(rgb, None, camera, name, depth, pose)
 
     return Dataset(tuple(f'{s}_{n}' for s in seeds for n in range(views)), read)
 

@@ -1,4 +1,4 @@
-"""One picture of a camera, wherever it comes from."""
+"""One picture of a camera, wherever it comes from, and all that is known about it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,52 @@ SECOND = 1_000_000_000
 @dataclass(frozen=True)
 class Frame:
     """
-    One picture.
+    One picture and what its source knows about it.
 
-    :param stamp: when it was taken (ns; from an arbitrary zero for folders and videos).
-    :param rgb: uint8 (H, W, 3).
-    :param camera: that took it, or None where nobody knows.
+    Stamps are whole nanoseconds: a float of seconds since the epoch is off by up to 240 ns, and
+    an output would no longer carry the stamp of its input.
+
+    :param rgb: uint8 (H, W, 3); may be a view on a message or a decoder's buffer.
+    :param stamp: when it was taken (ns; from an arbitrary zero for folders and videos); None: the
+        frame has no place in time.
+    :param camera: the camera that took it, of the picture's size; None: not calibrated.
     :param name: for output files; unique within the source.
-    :param depth: float32 (H, W), exact z-depth (m), from the synthetic world only.
+    :param depth: float32 (H, W), true z-depth (m), NaN where unknown; None: there is no truth.
+    :param pose: float64 (4, 4), camera optical frame to a fixed frame (m), or None.
+    :param stereo: uint8 (H, W, 3), the rectified right partner, or None.
+    :param baseline: distance of the partner along +x of the optical frame (m).
+    :param frame_id: name of the optical frame; empty outside ROS.
     """
 
-    stamp: int
     rgb: NDArray[np.uint8]
-    camera: Camera | None
-    name: str
+    stamp: int | None = None
+    camera: Camera | None = None
+    name: str = ''
     depth: NDArray[np.float32] | None = None
+    pose: NDArray[np.float64] | None = None
+    stereo: NDArray[np.uint8] | None = None
+    baseline: float = 0.0
+    frame_id: str = ''
+
+    @property
+    def size(self) -> Size:
+        """Width and height of the picture (pixels)."""
+        return Size(self.rgb.shape[1], self.rgb.shape[0])
+
+    @property
+    def seconds(self) -> float | None:
+        """The stamp in seconds, for differences of time; None without one."""
+        return None if self.stamp is None else self.stamp / SECOND
+
+
+def nanoseconds(seconds: float | None) -> int | None:
+    """
+    Convert a time to a stamp.
+
+    :param seconds: (s), or None.
+    :returns: (ns), or None.
+    """
+    return None if seconds is None else round(seconds * SECOND)
 
 
 def fitted(camera: Camera | None, rgb: NDArray[np.uint8]) -> Camera | None:

@@ -150,7 +150,7 @@ class ImageFolder:
         for index, path in enumerate(self.paths):
             rgb = read_rgb(path)
             stamp = int(index * SECOND / self.rate)
-            yield Frame(stamp, rgb, fitted(self.camera, rgb), path.stem)
+            yield Frame(rgb, stamp, fitted(self.camera, rgb), path.stem)
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class Video:
                     break
                 rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
                 camera = fitted(self.camera, rgb)
-                yield Frame(int(index * SECOND / rate), rgb, camera, f'{index:06d}')
+                yield Frame(rgb, int(index * SECOND / rate), camera, f'{index:06d}')
                 index += 1
         finally:
             capture.release()
@@ -235,7 +235,7 @@ class Device:
                     raise DataError(f'{self.name}: the camera has stopped delivering frames.')
                 rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
                 camera = fitted(self.camera, rgb)
-                yield Frame(time.time_ns(), rgb, camera, f'{number:06d}')
+                yield Frame(rgb, time.time_ns(), camera, f'{number:06d}')
                 number += 1
         finally:
             capture.release()
@@ -272,7 +272,7 @@ class WorldSource:
             rgb, depth = self.world.render(
                 self.camera, self.world.pose(now), time=now, noise=self.noise
             )
-            yield Frame(int(now * SECOND), rgb, self.camera, f'{number:06d}', depth)
+            yield Frame(rgb, int(now * SECOND), self.camera, f'{number:06d}', depth)
             number += 1
 
 

@@ -56,5 +56,5 @@ def open_faulty(model: object, *_: object, **__: object) -> FaultyEngine:
     return FaultyEngine(model.spec)  # type: ignore[attr-defined]
 
 
-opening.open_engine = open_faulty  # type: ignore[assignment]
+opening.open_for = open_faulty  # type: ignore[assignment]
 sys.exit(node.main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 import threading
 
+import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo
 
@@ -14,6 +15,7 @@ from depth_node.errors import DataError
 from depth_node.image.size import Size
 from depth_node.ros import messages
 from depth_node.ros.calibration import Calibration, INFO_PATIENCE_S
+from depth_node.sources.frame import Frame
 
 SIZE = Size(64, 48)
 BENT = Camera(64, 48, 50.0, 51.0, 30.0, 22.0, Distortion.PLUMB_BOB, (-0.2, 0.1, 0.0, 0.0, 0.0))
@@ -26,6 +28,13 @@ def info(camera: Camera, *, seconds: int = 1) -> CameraInfo:
     found = messages.camera_info_to_msg(camera, header)
     found.p[0] = found.p[5] = 40.0
     return found
+
+
+def camera_at(found: Calibration, second: int, size: Size, topic: str) -> Camera:
+    """Return the camera of a frame of a topic."""
+    found.image_topic = topic
+    rgb = np.zeros((size.height, size.width, 3), np.uint8)
+    return found.camera(Frame(rgb, second * 10**9))
 
 
 def calibration(**values: object) -> Calibration:
@@ -42,7 +51,7 @@ def test_only_a_part_of_the_name_means_rectified(topic: str, fx: float) -> None:
     """P for rectified topics, K and D for the others."""
     found = calibration()
     found.remember(info(BENT))
-    camera = found.camera((1, 0), SIZE, topic)
+    camera = camera_at(found, 1, SIZE, topic)
     assert camera.fx == fx
     assert (camera.distortion is Distortion.NONE) == (fx == 40.0)
     assert ('P applies' in found.choice) == (fx == 40.0)
@@ -52,20 +61,20 @@ def test_the_file_obeys_input_rectified_too(tmp_path: Path) -> None:
     """A rectified image must not be undistorted again."""
     path = tmp_path / 'camera.yaml'
     BENT.to_yaml(path)
-    raw = calibration(calibration_file=str(path)).camera((1, 0), SIZE, '/image')
+    raw = camera_at(calibration(calibration_file=str(path)), 1, SIZE, '/image')
     rectified = calibration(calibration_file=str(path), rectified='true')
     assert raw.distortion is Distortion.PLUMB_BOB
-    assert rectified.camera((1, 0), SIZE, '/image').distortion is Distortion.NONE
+    assert camera_at(rectified, 1, SIZE, '/image').distortion is Distortion.NONE
     assert str(path) in rectified.assumed
 
 
 def test_an_assumed_view_is_for_uncalibrated_cameras_only() -> None:
     """A calibrated CameraInfo wins over input.hfov_deg."""
     found = calibration(hfov_deg=90.0)
-    assert found.camera((1, 0), SIZE, '/image').fx == pytest.approx(32.0)
+    assert camera_at(found, 1, SIZE, '/image').fx == pytest.approx(32.0)
     assert found.assumed
     found.remember(info(BENT))
-    assert found.camera((1, 0), SIZE, '/image').fx == 50.0
+    assert camera_at(found, 1, SIZE, '/image').fx == 50.0
     assert not found.assumed
 
 
@@ -73,11 +82,11 @@ def test_the_info_of_the_frame_wins_over_the_last() -> None:
     """While a camera changes, each frame keeps its own info."""
     found = calibration()
     with pytest.raises(UncalibratedError, match='no CameraInfo'):
-        found.camera((1, 0), SIZE, '/image')
+        camera_at(found, 1, SIZE, '/image')
     found.remember(info(BENT, seconds=1))
     found.remember(info(CHANGED, seconds=2))
-    assert found.camera((1, 0), SIZE, '/image').fx == 50.0
-    assert found.camera((2, 0), SIZE, '/image').fx != 50.0
+    assert camera_at(found, 1, SIZE, '/image').fx == 50.0
+    assert camera_at(found, 2, SIZE, '/image').fx != 50.0
 
 
 def test_a_frame_waits_for_the_info_that_belongs_to_it() -> None:
@@ -86,7 +95,7 @@ def test_a_frame_waits_for_the_info_that_belongs_to_it() -> None:
     found.remember(info(Camera.from_hfov(32, 24, 60.0), seconds=1))
     later = threading.Timer(0.01, found.remember, [info(BENT, seconds=2)])
     later.start()
-    assert found.camera((2, 0), SIZE, '/image').fx == 50.0
+    assert camera_at(found, 2, SIZE, '/image').fx == 50.0
     later.join()
 
 
@@ -99,14 +108,14 @@ def test_infos_with_stamps_of_their_own_cost_one_moment_and_not_one_a_frame(
     monkeypatch.setattr(found._news, 'wait_for', lambda _, seconds: waits.append(seconds))
     found.remember(info(BENT, seconds=1))
     for second in range(2, 20):
-        assert found.camera((second, 0), SIZE, '/image').fx == 50.0
+        assert camera_at(found, second, SIZE, '/image').fx == 50.0
     assert waits == [INFO_PATIENCE_S]
     found.remember(info(BENT, seconds=20))
     for second in (20, 21, 22):
-        found.camera((second, 0), SIZE, '/image')
+        camera_at(found, second, SIZE, '/image')
     assert len(waits) == 2
     with pytest.raises(DataError):
-        found.camera((23, 0), Size(32, 24), '/image')
+        camera_at(found, 23, Size(32, 24), '/image')
     assert len(waits) == 3
 
 
@@ -115,6 +124,6 @@ def test_infos_outlast_a_slow_network() -> None:
     found = calibration()
     for second in range(1000):
         found.remember(info(BENT if second == 800 else CHANGED, seconds=second))
-    assert found.camera((800, 0), SIZE, '/image').fx == 50.0
-    assert found.camera((999, 0), SIZE, '/image').fx != 50.0
+    assert camera_at(found, 800, SIZE, '/image').fx == 50.0
+    assert camera_at(found, 999, SIZE, '/image').fx != 50.0
     assert len(found._infos) < 1000

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale import FloorPose, ScaleFrame
+from depth_node.sources.frame import Frame, nanoseconds
 
 CAMERA = Camera.from_hfov(320, 240, 75)
 RAYS = CAMERA.rays()
@@ -54,9 +55,17 @@ def frame(kind: OutputKind, z: NDArray[np.float64] | None = None) -> ScaleFrame:
     else:
         values = (z - shift) / scale
     spec = ModelSpec(kind.value, kind)
-    return ScaleFrame(0.0, values.astype(np.float32), spec, CAMERA, RAYS)
+    rgb = np.zeros((*z.shape, 3), np.uint8)
+    return ScaleFrame(Frame(rgb, None, CAMERA), values.astype(np.float32), spec, RAYS)
 
 
-def with_image(frame: ScaleFrame, image: NDArray[np.uint8]) -> ScaleFrame:
-    """Return a frame with a picture."""
-    return dataclasses.replace(frame, image=image)
+def at(stamp: float, seen: ScaleFrame) -> ScaleFrame:
+    """Return the same frame at another time (s)."""
+    return dataclasses.replace(
+        seen, frame=dataclasses.replace(seen.frame, stamp=nanoseconds(stamp))
+    )
+
+
+def with_image(seen: ScaleFrame, image: NDArray[np.uint8]) -> ScaleFrame:
+    """Return the same frame with another picture."""
+    return dataclasses.replace(seen, frame=dataclasses.replace(seen.frame, rgb=image))

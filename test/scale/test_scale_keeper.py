@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -26,7 +25,7 @@ def keeper(source, kind=KIND, calibration=None, **changes):
 
 
 def at(stamp, frame=FRAME):
-    return dataclasses.replace(frame, stamp=stamp)
+    return scene.at(stamp, frame)
 
 
 def sample(seed):

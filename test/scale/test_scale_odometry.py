@@ -13,6 +13,7 @@ from depth_node.camera.rigid import matrix_of
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale import Measurement, NotObservable, ScaleFrame
 from depth_node.scale.odometry import OdometrySource, triangulated
+from depth_node.sources.frame import Frame
 from depth_node.world import camera_pose, World
 
 
@@ -65,7 +66,7 @@ def drive(kind, poses, world):
             depth / scale
         )
         frame = ScaleFrame(
-            0.0, values.astype(np.float32), ModelSpec('x', kind), camera, rays, image=image
+            Frame(image, None, camera), values.astype(np.float32), ModelSpec('x', kind), rays
         )
         outcome = source.update(frame, pose)
         if isinstance(outcome, Measurement):
@@ -101,8 +102,8 @@ def test_wrong_odometry_is_noticed():
     for index, pose in enumerate(poses):
         image, depth = world.render(camera, pose)
         frame = ScaleFrame(
-            0.0, depth, ModelSpec('x', OutputKind.METRIC_DEPTH), camera, camera.rays(),
-            image=image,
+            Frame(image, None, camera), depth, ModelSpec('x', OutputKind.METRIC_DEPTH),
+            camera.rays(),
         )
         lie = np.eye(4)
         lie[:3, 3] = (0.0, 0.15 * index, 0.0)  # up and down, while it drives ahead

@@ -26,7 +26,7 @@ def keeper(source, kind=METRIC, **changes):
 
 
 def at(stamp, kind=METRIC, z=None):
-    return dataclasses.replace(scene.frame(kind, z), stamp=stamp)
+    return scene.at(stamp, scene.frame(kind, z))
 
 
 def cloud(unit=1.0, seed=0, error=None):

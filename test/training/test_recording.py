@@ -7,10 +7,10 @@ from tiny import noise, recording, SIZE
 from depth_node.camera import Camera, Distortion
 from depth_node.errors import DataError
 from depth_node.image.size import Size
+from depth_node.sources.frame import Frame
 from depth_node.training.data.motion import MotionGate
 from depth_node.training.data.prepare import prepare, RecordingOptions
 from depth_node.training.data.recording import Counts, open_recording, Writer
-from depth_node.training.data.shot import Shot
 from depth_node.training.data.view import PinholeView
 from depth_node.world import World
 
@@ -78,10 +78,10 @@ def test_neighbors_never_cross_a_cut(tmp_path: Path) -> None:
     assert made.with_neighbors(2).tolist() == []
 
 
-def _drive(stamps: list[float], times: list[float]) -> list[Shot]:
+def _drive(stamps: list[float], times: list[float]) -> list[Frame]:
     world, camera = World(2), Camera.from_hfov(160, 96, 70)
     return [
-        Shot(world.render(camera, world.pose(when), noise=1.0)[0], camera, stamp)
+        Frame(world.render(camera, world.pose(when), noise=1.0)[0], round(stamp * 1e9), camera)
         for stamp, when in zip(stamps, times, strict=True)
     ]
 
@@ -109,7 +109,7 @@ def test_another_scene_is_a_cut() -> None:
 def test_an_unchanged_source_is_not_read_again(tmp_path: Path) -> None:
     shots, read = _drive([0, 0.3], [0, 0.3]), []
 
-    def begin() -> list[Shot]:
+    def begin() -> list[Frame]:
         read.append(1)
         return shots
 

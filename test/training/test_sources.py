@@ -37,7 +37,7 @@ def pictures(folder: Path, count: int, size: tuple[int, int] = (96, 48)) -> Path
 )
 def test_what_cannot_be_read_is_refused(text: str, match: str) -> None:
     with pytest.raises(DataError, match=match):
-        next(iter(Source.parse(text).shots(SIZE)))
+        next(iter(Source.parse(text).frames(SIZE)))
 
 
 def test_a_source_writes_itself_as_it_was_read(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from depth_node.estimator import DepthEstimator
 from depth_node.image.size import Size
 from depth_node.model import Model, OutputKind
 from depth_node.ros.trial import trio
+from depth_node.sources.frame import Frame
 from depth_node.world import World
 
 REAL_WEIGHTS = Path('../shared/data/weights/rtmonodepth_s_ms_640_192.onnx')
@@ -96,7 +97,7 @@ def scaled(choice: Choice, world: World, camera: Camera) -> Choice:
         return choice
     rgb, truth = world.render(camera, world.pose(0.0))
     estimator = DepthEstimator(choice.model)
-    prediction = estimator.predict(rgb)
+    prediction = estimator.predict(Frame(rgb))
     values = prediction.values.astype(np.float64)
     known = np.isfinite(truth) & np.isfinite(values)
     if spec.kind is OutputKind.SIGMOID_DISPARITY:

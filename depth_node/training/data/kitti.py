@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.sources.depth_files import read_depth
+from depth_node.sources.frame import Frame
 from depth_node.sources.frames import images_in, read_rgb
 from depth_node.training.data.poses import read_poses
-from depth_node.training.data.shot import Shot
 
 _LEFT_RIGHT = (
     ('image_02/data', 'image_03/data', 2),
@@ -33,12 +33,12 @@ _EARTH_RADIUS = 6378137.0  # m
 _UNITS = 256.0  # of projected lidar depth, in a metre
 
 
-def kitti_shots(folder: Path) -> Iterator[Shot]:
+def kitti_frames(folder: Path) -> Iterator[Frame]:
     """
     Read a drive in KITTI's layout.
 
     :param folder: the drive or sequence.
-    :returns: its shots, with stereo, poses and projected lidar depth where they are there.
+    :returns: its frames, with stereo, poses and projected lidar depth where they are there.
     :raises DataError: no known image folder, or an unreadable calibration.
     """
     left, right, number = _image_folders(folder)
@@ -56,8 +56,9 @@ def kitti_shots(folder: Path) -> Iterator[Shot]:
         twin = right / path.name
         depth = depths / f'{path.stem}.png'
         has_twin = partner is not None and twin.is_file()
-        yield Shot(
+        yield Frame(
             image,
+            None,
             Camera(width, height, *_pinhole(projection)),
             depth=read_depth(depth, _UNITS) if depth.is_file() else None,
             pose=None if poses is None else poses[index],

@@ -13,69 +13,53 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.errors import DataError
-from depth_node.sources.datasets import Dataset
-from depth_node.sources.frame import Frame, SECOND
+from depth_node.sources.frame import Frame
 from depth_node.training.data.poses import Track
-from depth_node.training.data.shot import Shot
 
 Lens: TypeAlias = Callable[[NDArray[np.uint8]], Camera]
 """Returns the camera of an image whose source has none, or raises DataError."""
 
 
-def frame_shots(frames: Iterable[Frame], lens: Lens, every: int = 1) -> Iterator[Shot]:
+def with_cameras(frames: Iterable[Frame], lens: Lens, every: int = 1) -> Iterator[Frame]:
     """
-    Take the frames of a folder, a video or a bag.
+    Give every frame of a source a camera.
 
-    :param frames: a source that ends.
+    :param frames: a folder, a video, a bag or a data set; it has to end.
     :param lens: for frames without a camera.
     :param every: use every n-th frame.
-    :returns: the shots.
+    :returns: the frames.
     """
     for frame in islice(frames, 0, None, every):
-        camera = frame.camera or lens(frame.rgb)
-        yield Shot(frame.rgb, camera, frame.stamp / SECOND, frame.depth)
+        yield dataclasses.replace(frame, camera=frame.camera or lens(frame.rgb))
 
 
-def sample_shots(dataset: Dataset, lens: Lens) -> Iterator[Shot]:
+def with_rows(frames: Iterable[Frame], poses: NDArray[np.float64], where: Path) -> Iterator[Frame]:
     """
-    Take the samples of a dataset with ground truth.
+    Add poses, one for each frame.
 
-    :param dataset: for example an RGB-D layout.
-    :param lens: for samples without a camera.
-    :returns: the shots.
-    """
-    for sample in dataset:
-        camera = sample.camera or lens(sample.rgb)
-        yield Shot(sample.rgb, camera, depth=sample.depth, pose=sample.pose)
-
-
-def with_rows(shots: Iterable[Shot], poses: NDArray[np.float64], where: Path) -> Iterator[Shot]:
-    """
-    Add one pose to each frame.
-
-    :param shots: without poses.
+    :param frames: without poses.
     :param poses: float64 (N, 4, 4) (m).
-    :param where: file of the poses, for error messages.
-    :returns: the shots with poses.
-    :raises DataError: the numbers of poses and frames differ.
+    :param where: the poses' file, for errors.
+    :returns: the frames with poses.
+    :raises DataError: there are not as many poses as frames.
     """
     count = 0
-    for shot in shots:
+    for frame in frames:
         if count < len(poses):
-            yield dataclasses.replace(shot, pose=poses[count])
+            yield dataclasses.replace(frame, pose=poses[count])
         count += 1
     if count != len(poses):
         raise DataError(f'{where}: has {len(poses)} poses for {count} frames.')
 
 
-def with_track(shots: Iterable[Shot], track: Track) -> Iterator[Shot]:
+def with_track(frames: Iterable[Frame], track: Track) -> Iterator[Frame]:
     """
-    Add the place at each shot's time.
+    Add the place at each frame's time.
 
-    :param shots: with stamps.
+    :param frames: with stamps.
     :param track: positions of the robot.
-    :returns: the shots, with poses where the track covers their time.
+    :returns: the frames, with poses where the track covers their time.
     """
-    for shot in shots:
-        assert shot.stamp is not None
-        yield dataclasses.replace(shot, pose=track.at(shot.stamp))
+    for frame in frames:
+        assert frame.seconds is not None
+        yield dataclasses.replace(frame, pose=track.at(frame.seconds))

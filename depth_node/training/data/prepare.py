@@ -11,6 +11,7 @@ import numpy as np
 
 from depth_node.errors import DataError
 from depth_node.image.size import Size
+from depth_node.sources.frame import Frame
 from depth_node.training.data.motion import MotionGate
 from depth_node.training.data.recording import (
     Counts,
@@ -19,7 +20,6 @@ from depth_node.training.data.recording import (
     Recording,
     Writer,
 )
-from depth_node.training.data.shot import Shot
 from depth_node.training.data.view import PinholeView
 
 _GAP = 1.0
@@ -42,18 +42,18 @@ class RecordingOptions:
 
 
 def prepare(
-    shots: Callable[[], Iterable[Shot]],
+    frames: Callable[[], Iterable[Frame]],
     path: Path,
     name: str,
     how: RecordingOptions,
     source: Mapping[str, Any],
     *,
-    watch: Callable[[Iterator[Shot]], Iterator[Shot]] = iter,
+    watch: Callable[[Iterator[Frame]], Iterator[Frame]] = iter,
 ) -> Recording:
     """
     Return the recording of a source, which is made on first use and cached.
 
-    :param shots: starts reading the source.
+    :param frames: starts reading the source.
     :param path: the recording's folder.
     :param name: display name.
     :param how: size and selection of frames.
@@ -67,14 +67,14 @@ def prepare(
     if facts and facts['source'] == identity and Size(*facts['size']) == how.size:
         return open_recording(path)
     with Writer(path, name, how.size, identity) as writer:
-        counts, baseline = _read(watch(iter(shots())), writer, how)
+        counts, baseline = _read(watch(iter(frames())), writer, how)
         if not counts['kept']:
             raise DataError(f'{name}: none of {counts["read"]} frames is usable.')
         return writer.finish(Counts(**counts), baseline)
 
 
 def _read(
-    shots: Iterator[Shot], writer: Writer, how: RecordingOptions
+    frames: Iterator[Frame], writer: Writer, how: RecordingOptions
 ) -> tuple[dict[str, int], float]:
     """Store the useful frames, and count."""
     counts = dict.fromkeys(('read', 'kept', 'static', 'segments', 'depth', 'poses', 'stereo'), 0)
@@ -82,15 +82,18 @@ def _read(
     view: PinholeView | None = None
     stamp: float | None = None
     baseline = 0.0
-    for shot in shots:
+    for item in frames:
         counts['read'] += 1
-        changed = view is None or view.source != shot.camera
+        camera = item.camera
+        if camera is None:
+            raise DataError('A frame has no camera; training needs its rays.')
+        changed = view is None or view.source != camera
         if view is None or changed:
-            view = PinholeView(shot.camera, how.size, crop=how.crop)
-        frame = view.color(shot.image)
+            view = PinholeView(camera, how.size, crop=how.crop)
+        frame = view.color(item.rgb)
         static, cut = gate.judge(frame)
-        gap = None not in (stamp, shot.stamp) and not 0 <= _since(stamp, shot.stamp) <= _GAP
-        stamp = shot.stamp
+        gap = None not in (stamp, item.seconds) and not 0 <= _since(stamp, item.seconds) <= _GAP
+        stamp = item.seconds
         if static and how.least_motion and not (changed or gap):
             counts['static'] += 1
             continue
@@ -100,15 +103,15 @@ def _read(
             (camera.fx, camera.fy, camera.cx, camera.cy),
             counts['segments'],
             frame,
-            depth=None if shot.depth is None else view.depth(shot.depth),
-            stereo=None if shot.stereo is None else view.color(shot.stereo),
-            pose=shot.pose,
+            depth=None if item.depth is None else view.depth(item.depth),
+            stereo=None if item.stereo is None else view.color(item.stereo),
+            pose=item.pose,
         )
         counts['kept'] += 1
-        counts['depth'] += shot.depth is not None
-        counts['stereo'] += shot.stereo is not None
-        counts['poses'] += shot.pose is not None and bool(np.isfinite(shot.pose).all())
-        baseline = shot.baseline or baseline
+        counts['depth'] += item.depth is not None
+        counts['stereo'] += item.stereo is not None
+        counts['poses'] += item.pose is not None and bool(np.isfinite(item.pose).all())
+        baseline = item.baseline or baseline
     return counts, baseline
 
 

@@ -22,13 +22,13 @@ from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.image.size import Size
 from depth_node.sources.datasets import rgbd
+from depth_node.sources.frame import Frame
 from depth_node.sources.frames import open_source
-from depth_node.training.data.kitti import kitti_shots
-from depth_node.training.data.plain import frame_shots, sample_shots, with_rows, with_track
+from depth_node.training.data.kitti import kitti_frames
+from depth_node.training.data.plain import with_cameras, with_rows, with_track
 from depth_node.training.data.poses import bag_odometry, read_poses
 from depth_node.training.data.prepare import prepare, RecordingOptions
 from depth_node.training.data.recording import Recording
-from depth_node.training.data.shot import Shot
 from depth_node.training.data.synthetic import Scenes, SyntheticDrive
 
 
@@ -105,39 +105,39 @@ class Source:
         mark = hashlib.sha256(str(self).encode()).hexdigest()[:8]
         return '-'.join(part for part in (self.layout, Path(self.where).stem, mark) if part)
 
-    def shots(self, size: Size) -> Iterator[Shot]:
+    def frames(self, size: Size) -> Iterator[Frame]:
         """
         Read the frames.
 
         :param size: size of rendered sources (pixels).
-        :returns: the shots.
+        :returns: the frames.
         :raises DataError: the source cannot be read.
         """
         path = Path(self.where)
         match self.layout:
             case 'kitti':
-                return kitti_shots(path)
+                return kitti_frames(path)
             case 'rgbd':
                 units = self._number('units', float, 1000.0)
-                return sample_shots(rgbd(path, depth_scale=units), self._lens)
+                return with_cameras(rgbd(path, depth_scale=units), self._lens)
             case 'world':
-                return self._filled(SyntheticDrive()).shots(size)
+                return self._filled(SyntheticDrive()).frames(size)
             case 'scenes':
-                return self._filled(Scenes()).shots(size)
+                return self._filled(Scenes()).frames(size)
             case _:
                 return self._frames(path)
 
-    def _frames(self, path: Path) -> Iterator[Shot]:
+    def _frames(self, path: Path) -> Iterator[Frame]:
         """Read a folder, a video or a bag."""
         options = self.options
-        frames = open_source(path, topic=options.get('topic', ''))
-        shots = frame_shots(frames, self._lens, self._number('every', int, 1))
+        source = open_source(path, topic=options.get('topic', ''))
+        frames = with_cameras(source, self._lens, self._number('every', int, 1))
         if 'poses' in options:
             table = Path(options['poses'])
-            return with_rows(shots, read_poses(table), table)
+            return with_rows(frames, read_poses(table), table)
         if 'odometry' in options:
-            return with_track(shots, bag_odometry(path, options['odometry']))
-        return shots
+            return with_track(frames, bag_odometry(path, options['odometry']))
+        return frames
 
     def _lens(self, rgb: NDArray[np.uint8]) -> Camera:
         """Return the camera of an image whose source has none."""
@@ -179,7 +179,7 @@ def read_source(
     source: Source,
     cache: Path,
     how: RecordingOptions,
-    watch: Callable[[Iterator[Shot]], Iterator[Shot]] = iter,
+    watch: Callable[[Iterator[Frame]], Iterator[Frame]] = iter,
 ) -> Recording:
     """
     Return the recording of a source, which is made on first use and cached.
@@ -195,7 +195,7 @@ def read_source(
         how = dataclasses.replace(how, least_motion=0.0)
     changed = Path(source.where).stat().st_mtime if source.where else 0.0
     return prepare(
-        lambda: source.shots(how.size),
+        lambda: source.frames(how.size),
         cache / f'{source.name}-{how.size}',
         str(source),
         how,

@@ -10,7 +10,7 @@ import numpy as np
 from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.image.size import Size
-from depth_node.training.data.shot import Shot
+from depth_node.sources.frame import Frame, nanoseconds
 from depth_node.world import shifted, World
 
 
@@ -42,12 +42,12 @@ class SyntheticDrive:
     noise: float = 1.0
     stereo: float = 0.0
 
-    def shots(self, size: Size) -> Iterator[Shot]:
+    def frames(self, size: Size) -> Iterator[Frame]:
         """
         Render the drive.
 
         :param size: of the frames (pixels).
-        :returns: shots with depth and poses.
+        :returns: frames with depth and poses.
         """
         world = World(
             self.seed, camera_height=self.height, tilt=self.tilt, speed=self.speed
@@ -61,7 +61,10 @@ class SyntheticDrive:
             if self.stereo:
                 beside = shifted(pose, self.stereo)
                 partner, _ = world.render(camera, beside, time=time, noise=self.noise)
-            yield Shot(image, camera, time, _finite(depth), pose, partner, self.stereo)
+            yield Frame(
+                image, nanoseconds(time), camera, depth=_finite(depth), pose=pose, stereo=partner,
+                baseline=self.stereo,
+            )
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,12 @@ class Scenes:
     noise: float = 3.0
     light: float = 0.3
 
-    def shots(self, size: Size) -> Iterator[Shot]:
+    def frames(self, size: Size) -> Iterator[Frame]:
         """
         Render the views.
 
         :param size: of the frames (pixels).
-        :returns: shots with depth.
+        :returns: frames with depth.
         """
         if self.hfov_min > self.hfov_max or self.height_min > self.height_max:
             raise DataError('scenes: a minimum is larger than its maximum.')
@@ -112,7 +115,7 @@ class Scenes:
                     noise=rng.uniform(0, self.noise),
                     brightness=1 + rng.uniform(-self.light, self.light),
                 )
-                yield Shot(image, camera, depth=_finite(depth))
+                yield Frame(image, None, camera, depth=_finite(depth))
 
 
 def _finite(depth: np.typing.NDArray[np.float32]) -> np.typing.NDArray[np.float32]:

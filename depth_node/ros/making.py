@@ -1,0 +1,190 @@
+"""From the metres of a frame to messages: one method of :class:`Maker` for each output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from builtin_interfaces.msg import Time
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
+from std_msgs.msg import Header
+
+from depth_node.camera import Camera
+from depth_node.camera.rigid import Matrix
+from depth_node.cloud.pipeline import Frames, Planned, PointsPipeline
+from depth_node.config import Config
+from depth_node.estimator import Estimate
+from depth_node.image.color import bar_height, colorize
+from depth_node.ros import messages
+from depth_node.ros.notices import Notices
+from depth_node.ros.transforms import Transforms
+from depth_node.sources.frame import Frame
+
+Depth = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """
+    All that the messages of one frame are made from.
+
+    :param frame: the frame, with a camera where there is one.
+    :param estimate: what is known of its depth.
+    :param config: in force for this frame.
+    :param wanted: relative names of the topics to make.
+    """
+
+    frame: Frame
+    estimate: Estimate
+    config: Config
+    wanted: frozenset[str]
+
+    @property
+    def header(self) -> Header:
+        """Stamp and optical frame of the camera's message."""
+        return messages.header_of(self.stamp, self.frame.frame_id)
+
+    @property
+    def stamp(self) -> Time:
+        """When the frame was taken."""
+        return messages.stamp_of(self.frame.stamp or 0)
+
+    @property
+    def has_metres(self) -> bool:
+        """Whether depth and camera are known, which every metric output needs."""
+        return self.estimate.depth is not None and self.frame.camera is not None
+
+    @property
+    def camera(self) -> Camera:
+        """The camera; only where :attr:`has_metres`."""
+        assert self.frame.camera is not None
+        return self.frame.camera
+
+    @property
+    def depth(self) -> Depth:
+        """float32 (H, W) (m); only where :attr:`has_metres`."""
+        assert self.estimate.depth is not None
+        return self.estimate.depth
+
+
+class Maker:
+    """
+    Makes the messages of a frame, in buffers that are filled again with the next one.
+
+    :param transforms: where frames are looked up.
+    :param notices: where a planner's output that cannot be made is reported.
+    """
+
+    def __init__(self, transforms: Transforms, notices: Notices) -> None:
+        self._transforms = transforms
+        self._notices = notices
+        self._stages = notices.health.stages
+        self._points: PointsPipeline | None = None
+        self._planned: tuple[Scene, Planned] | None = None
+        # filled again with every frame; what is published has been copied
+        self._cloud = messages.Kept(PointCloud2)
+        self._depth, self._relative, self._color = (messages.Kept(Image) for _ in range(3))
+
+    def image_relative(self, scene: Scene) -> Image:
+        """
+        Make the image of the network's own numbers.
+
+        :param scene: the frame.
+        :returns: 32FC1 without a unit.
+        """
+        values = scene.estimate.prediction.values
+        return messages.image_to_msg(values, '32FC1', scene.header, self._relative)
+
+    def points(self, scene: Scene) -> PointCloud2 | None:
+        """
+        Make the point cloud.
+
+        :param scene: a frame with metres.
+        :returns: the cloud (m) in points.frame, or in the optical frame; None where it is not
+            known where that is.
+        """
+        planned = self._plan(scene)
+        if planned.points is None:
+            return None
+        target = scene.config.points.frame or scene.frame.frame_id
+        header = messages.header_of(scene.stamp, target)
+        return messages.cloud_to_msg(planned.points, header, self._cloud)
+
+    def scan(self, scene: Scene) -> LaserScan | None:
+        """
+        Make the laser scan.
+
+        :param scene: a frame with metres.
+        :returns: the scan (m) in scan.output_frame; None where the ground is not known.
+        """
+        scan = self._plan(scene).scan
+        if scan is None:
+            return None
+        header = messages.header_of(scene.stamp, scene.config.scan.output_frame)
+        return messages.scan_to_msg(scan.ranges, scan.geometry, header)
+
+    def image(self, scene: Scene) -> Image:
+        """
+        Make the depth image.
+
+        :param scene: a frame with metres.
+        :returns: 32FC1 (m) or 16UC1 (mm), see output.encoding.
+        """
+        encoding = scene.config.output.encoding
+        return messages.depth_to_msg(scene.depth, encoding, scene.header, self._depth)
+
+    def camera_info(self, scene: Scene) -> CameraInfo:
+        """
+        Make the CameraInfo of the depth image.
+
+        :param scene: a frame with a camera.
+        :returns: with the size of the depth image.
+        """
+        return messages.camera_info_to_msg(scene.camera, scene.header)
+
+    def image_color(self, scene: Scene) -> Image:
+        """
+        Make the depth image for eyes.
+
+        :param scene: a frame with metres.
+        :returns: bgr8, with a scale bar below where output.color_bar is set.
+        """
+        output, (height, width) = scene.config.output, scene.depth.shape
+        rows = height + (bar_height(height) if output.color_bar else 0)
+        picture: NDArray[np.uint8] = self._color.room((rows, width, 3), np.uint8)
+        low, high = output.color_min, output.color_max
+        colorize(scene.depth, low, high, bar=output.color_bar, out=picture)
+        return messages.image_to_msg(picture, 'bgr8', scene.header, self._color)
+
+    def _plan(self, scene: Scene) -> Planned:
+        """Make cloud and scan of a frame, once for both."""
+        if self._planned is not None and self._planned[0] is scene:
+            return self._planned[1]
+        made, camera = self._points, scene.camera
+        if made is None or not made.suits(camera, scene.config):
+            made = self._points = PointsPipeline(camera, scene.config)
+        points, scan = 'depth/points' in scene.wanted, 'depth/scan' in scene.wanted
+        names = made.frames(points=points, scan=scan)
+        frames = self._frames(names, scene.frame.frame_id, scene.stamp)
+        planned = made.process(
+            scene.depth, scene.frame.rgb, frames, points=points, scan=scan, room=self._cloud.room
+        )
+        self._stages.lap('cloud')
+        self._notices.set('planning', planned.note)
+        self._planned = scene, planned
+        return planned
+
+    def _frames(self, names: tuple[str, str, str], optical: str, stamp: Time) -> Frames:
+        """Look up the transforms that are needed; empty names are not."""
+        hint = ''
+
+        def place(name: str) -> Matrix | None:
+            nonlocal hint
+            found = self._transforms.lookup(name, optical, stamp) if name else None
+            if name and found is None:
+                hint = self._transforms.hint
+            return found
+
+        points, base, scan = map(place, names)
+        return Frames(points, base, scan, hint)
