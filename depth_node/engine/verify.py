@@ -106,6 +106,23 @@ def in_words(facts: Mapping[str, Any]) -> str:
     return words + ''.join(rejected)
 
 
+def circumstances(facts: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Describe under what an engine was built, where that is known.
+
+    :param facts: of the engine; somebody may have changed the file they come from.
+    :returns: key to value: the board with its power mode and clocks at the build, and public
+        reports of wrong engines of this version and GPU.
+    """
+    found = {}
+    board, reports = facts.get('board'), facts.get('advisories')
+    if isinstance(board, dict) and board:
+        found['engine built on'] = ', '.join(f'{key}: {value}' for key, value in board.items())
+    if isinstance(reports, list) and reports:
+        found['engine reports'] = '; '.join(map(str, reports))
+    return found
+
+
 def accepted(engine: Engine, reference: Engine) -> Engine:
     """
     Compare an engine with the network in fp32, on the synthetic world.

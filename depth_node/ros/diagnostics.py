@@ -8,7 +8,7 @@ import math
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from depth_node.engine.verify import in_words
+from depth_node.engine.verify import circumstances, in_words
 from depth_node.ros.health import Health, Problem
 from depth_node.ros.opening import Opening
 from depth_node.text import printable
@@ -112,6 +112,7 @@ def statuses(
             values['engine'] = opening.engine.description
             values['engine choice'] = opening.choice
             values['engine verified'] = in_words(opening.engine.facts)
+            values.update(circumstances(opening.engine.facts))
         if opening.error is not None:
             of_depth['engine'] = Problem(str(opening.error), fatal=True)
         elif opening.engine is None and state == 'active':

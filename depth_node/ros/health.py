@@ -107,6 +107,8 @@ class Health:
         self._problems: dict[str, Problem] = {}
         self._started = time.monotonic()
         self.last_error: Problem | None = None
+        self.device_lost = ''
+        """Why only another process can go on; empty while this one can."""
 
     def restart(self) -> None:
         """Begin to wait for frames."""

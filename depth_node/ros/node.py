@@ -22,7 +22,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from sensor_msgs.msg import CameraInfo
 
 from depth_node.config import Config
-from depth_node.errors import DepthNodeError
+from depth_node.errors import DepthNodeError, DeviceLostError
 from depth_node.ros import runtime
 from depth_node.ros.calibration import Calibration
 from depth_node.ros.diagnostics import DiagnosticsPublisher, statuses
@@ -256,6 +256,14 @@ class DepthNode(LifecycleNode):
             self._topics.check_silence()
         if self._scaling is not None:
             self._scaling.match(self._settings.config)
+        lost = self._health.device_lost
+        if self._opening is not None and isinstance(self._opening.error, DeviceLostError):
+            lost = str(self._opening.error)
+        if lost:
+            runtime.die(
+                self._log,
+                f'{lost} Ending the process with code 70, so that the launch file can restart it.',
+            )
         limit = self._settings.config.engine.timeout
         if self._pipeline is not None and self._pipeline.busy_for() > limit:
             runtime.die(

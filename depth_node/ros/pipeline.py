@@ -23,7 +23,7 @@ from sensor_msgs.msg import CompressedImage
 from depth_node.camera import Camera
 from depth_node.config import Config
 from depth_node.engine.base import Engine
-from depth_node.errors import DataError, DepthNodeError, EngineError
+from depth_node.errors import DataError, DepthNodeError, DeviceLostError, EngineError
 from depth_node.estimator import DepthEstimator, Estimate
 from depth_node.image.size import Size
 from depth_node.model.advice import idle_parameters
@@ -259,6 +259,8 @@ class _Guard:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if error is None:
             return False
+        if isinstance(error, DeviceLostError):
+            self._notices.health.device_lost = str(error)
         if isinstance(error, EngineError):
             self._notices.failed('engine', error)
         elif isinstance(error, DepthNodeError):

@@ -97,3 +97,62 @@ def test_frames_look_like_something_and_never_change():
     assert all(frame.std() > 10 for frame in frames[1:])
     for one, again in zip(frames, verify.sample_frames([own]), strict=True):
         np.testing.assert_array_equal(one, again)
+
+
+def test_an_engine_that_answers_the_same_frame_in_two_ways_is_not_good():
+    """Also where each answer is within what one look allows."""
+    calls = []
+
+    def varying(depth):
+        calls.append(1)
+        return depth * (1.008 if len(calls) % 2 else 1.0)
+
+    expected = verify.answers(Saying(lambda d: d), FRAMES)
+    assert verify.check(Saying(varying), FRAMES, expected).good
+    found = verify.check(Saying(varying), FRAMES, expected, rounds=4)
+    assert not found.good
+    assert 'from one run to the next' in found.reason
+    assert found.spread == pytest.approx(0.008, rel=0.1)
+    assert found.rounds == 4
+
+
+def test_frames_are_looked_at_in_turns():
+    seen, steps = [], []
+    engine = Saying(lambda d: seen.append(float(d.flat[0])) or d)
+    expected = verify.answers(Saying(lambda d: d), FRAMES)
+    verify.check(
+        engine, FRAMES, expected, rounds=2, step=lambda done, total: steps.append((done, total))
+    )
+    assert seen == [11, 91, 201, 11, 91, 201]
+    assert steps == [(n, 6) for n in range(6)]
+
+
+def test_not_a_number_now_and_then_is_not_good():
+    calls = []
+
+    def now_and_then(depth):
+        calls.append(1)
+        if len(calls) == 5:
+            depth[0, 0] = np.nan
+        return depth
+
+    expected = verify.answers(Saying(lambda d: d), FRAMES)
+    assert not verify.check(Saying(now_and_then), FRAMES, expected, rounds=3).good
+
+
+@pytest.mark.parametrize('facts', [
+    {}, {'board': None, 'advisories': None}, {'board': [1], 'advisories': 'x'}, {'board': {}},
+])
+def test_circumstances_that_are_not_known_are_left_out(facts):
+    assert verify.circumstances(facts) == {}
+
+
+def test_circumstances_of_a_build():
+    found = verify.circumstances({
+        'board': {'board': 'Jetson Orin NX', 'power mode': '3 (25W)'},
+        'advisories': ['TensorRT 10.3: wrong (address)'],
+    })
+    assert found == {
+        'engine built on': 'board: Jetson Orin NX, power mode: 3 (25W)',
+        'engine reports': 'TensorRT 10.3: wrong (address)',
+    }

@@ -10,13 +10,13 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.errors import EngineError
+from depth_node.errors import DeviceLostError, EngineError
 from depth_node.image.size import Size
 from depth_node.model.prediction import Prediction
 from depth_node.ros import node, opening
 
 ORDERS = Path(os.environ['FAULTY_ORDERS'])
-"""A file with one word: good, raise, nan, hang, crash; read at every frame."""
+"""A file with one word: good, raise, lost, nan, hang, crash; read at every frame."""
 
 
 class FaultyEngine:
@@ -38,6 +38,8 @@ class FaultyEngine:
         out.values.fill(np.nan if order == 'nan' else 0.5)
         if order == 'raise':
             raise EngineError('the device is lost.', 'Restart it.')
+        if order == 'lost':
+            raise DeviceLostError('the GPU is gone.', 'Restart the process.')
         if order == 'crash':
             raise ZeroDivisionError('a bug')
         if order == 'hang':

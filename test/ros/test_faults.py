@@ -261,6 +261,19 @@ def test_an_engine_that_hangs_ends_the_process(rig: Rig, faulty: Callable[..., A
     assert 'engine.timeout' in process.output
 
 
+def test_a_lost_gpu_ends_the_process(rig: Rig, faulty: Callable[..., Any]) -> None:
+    """Only another process can go on, so that opening again is not offered."""
+    rig.listen('depth/image')
+    process = faulty()
+    rig.until('depth/image', frame(), CAMERA)
+    process.order('lost')
+    for _ in range(10):
+        rig.publish(frame(), CAMERA)
+        rig.settle(0.05)
+    assert process.wait(20) == 70
+    assert 'the GPU is gone' in process.output
+
+
 @pytest.mark.parametrize('order', ['build', 'no engine'])
 def test_an_engine_that_is_being_built_or_cannot_be(
     rig: Rig, faulty: Callable[..., Any], tmp_path: Path, order: str
