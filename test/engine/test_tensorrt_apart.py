@@ -130,6 +130,16 @@ def test_out_of_memory_in_three_shapes(graph, pretend, shape):
     assert build_apart(graph, Settings(), Limits(64, 64))
 
 
+def test_nothing_of_the_working_folder_is_run(graph, pretend, tmp_path, monkeypatch):
+    folder = tmp_path / 'somewhere'
+    folder.mkdir()
+    for name in ('tensorrt', 'numpy', 'json'):
+        (folder / f'{name}.py').write_text(f'raise SystemExit("{name} of the working folder")\n')
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, 'path', ['', *sys.path])
+    assert build_apart(graph, Settings(), LIMITS)
+
+
 def test_what_tensorrt_does_not_take_is_said(graph, pretend):
     graph.write_bytes(b'nothing')
     with pytest.raises(EngineError, match='cannot read the network'):

@@ -26,7 +26,7 @@ from depth_node.engine.base import no_progress, Progress
 from depth_node.engine.tensorrt.builder import Settings
 from depth_node.engine.tensorrt.limits import Limits, OutOfMemoryError
 from depth_node.errors import CancelledError, EngineError
-from depth_node.process import never
+from depth_node.process import never, own_folder, python
 
 PLAN, JOB, NOISE = 'plan', 'job.json', 'stderr'
 """Files in the folder that both processes share."""
@@ -61,17 +61,17 @@ def build_apart(
     :raises EngineError: TensorRT does not take the graph, or cannot be started.
     :raises CancelledError: `cancelled` said so.
     """
-    folder = graph.parent
+    folder = graph.parent.resolve()
     job = {
         'graph': graph.name, 'settings': _plain(settings), 'limits': dataclasses.asdict(limits),
-        'device': device, 'timing': str(timing) if timing else '',
+        'device': device, 'timing': str(timing.resolve()) if timing else '',
     }
     (folder / JOB).write_text(json.dumps(job), encoding='utf-8')
     with (folder / NOISE).open('wb') as noise:
         process = subprocess.Popen(  # noqa: S603  (our own module)
-            [sys.executable, '-m', 'depth_node.engine.tensorrt.worker', str(folder)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise,
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join(path for path in sys.path if path)},
+            [*python(), '-m', 'depth_node.engine.tensorrt.worker', str(folder)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise, cwd=own_folder(),
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(os.path.isabs, sys.path))},
         )
     try:
         outcome = _followed(process, on_progress, cancelled)
