@@ -7,6 +7,9 @@ change of its looks that network has to be trained again.
 
 from __future__ import annotations
 
+import dataclasses
+import enum
+import itertools
 import math
 from typing import Any
 import zlib
@@ -18,24 +21,41 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.world.furnish import furnish
+from depth_node.world.homes import furnish_home
+from depth_node.world.lighting import light_up
 from depth_node.world.path import camera_pose, Path, Pose, shifted
 from depth_node.world.render import render, tabulate
 from depth_node.world.room import Room
 from depth_node.world.scene import Motion, Scene, Solid
-from depth_node.world.solids import Box, Cylinder, Shape
+from depth_node.world.shapes import Ellipsoid, Shape
+from depth_node.world.solids import Box, Cylinder
 
 __all__ = [
     'Box',
     'Cylinder',
+    'Ellipsoid',
     'Motion',
     'Pose',
     'Room',
     'Scene',
     'Solid',
+    'Style',
     'World',
     'camera_pose',
     'shifted',
 ]
+
+
+_GAMMA = 2.2  # of a screen
+
+
+class Style(str, enum.Enum):
+    """Which rooms a seed draws."""
+
+    PLAIN = 'plain'
+    """Boxes and cylinders with loud patterns of fixed size, in the light of lamps."""
+    HOME = 'home'
+    """Lived-in rooms with soft shadows; see :mod:`depth_node.world.homes`."""
 
 
 class World:
@@ -52,6 +72,7 @@ class World:
     :param windows: holes in the walls with sky behind them (depth +Inf).
     :param roof: False: sky instead of a ceiling.
     :param scene: a scene of one's own instead of the seed's.
+    :param style: of the seed's scene; a home takes no other options.
     :raises DataError: a camera height outside the room.
     """
 
@@ -68,8 +89,11 @@ class World:
         windows: int = 0,
         roof: bool = True,
         scene: Scene | None = None,
+        style: Style = Style.PLAIN,
     ) -> None:
         self.seed = seed
+        if scene is None and style is Style.HOME:
+            scene = furnish_home(seed, tour=True)
         self.scene = scene or furnish(
             seed, obstacles=obstacles, movers=movers, windows=windows, roof=roof
         )
@@ -79,6 +103,8 @@ class World:
                 f'{self.scene.room.size[2]:.2f} m high.'
             )
         self._tables = tabulate(self.scene)
+        if self.scene.panels:
+            self._tables = dataclasses.replace(self._tables, lightmap=light_up(self.scene))
         self.path = Path(
             self.scene.track, camera_height, math.radians(tilt), speed, pause,
             sway=0.35, start=0.61803 * seed % 1 * 2 * math.pi,
@@ -119,7 +145,9 @@ class World:
         :returns: float64 (4, 4), from the optical frame to the world.
         """
         size = self.room.size
-        while True:
+        for tries in itertools.count():
+            # a room may be too full for it
+            clearance *= 0.9 if tries and tries % 50 == 0 else 1.0
             x, y = (float(rng.uniform(-0.5, 0.5) * (s - 2 * clearance)) for s in size[:2])
             place = (x, y, float(rng.uniform(height[0], min(height[1], size[2] - clearance))))
             pose = camera_pose(
@@ -129,6 +157,7 @@ class World:
             free = self.distance(np.array(place))
             if free > clearance and self.cast(place, pose[:3, 2]) > 2 * clearance:
                 return pose
+        raise AssertionError('itertools.count has no end')
 
     def render(
         self, camera: Camera, pose: Pose, *, time: float = 0.0, noise: float = 0.0,
@@ -147,6 +176,8 @@ class World:
             NaN where the camera has no ray.
         """
         light, depth = render(self.scene, self._tables, camera, pose, time=time)
+        if self._tables.lightmap is not None:
+            light = cv2.pow(np.clip(light, 0, 1, out=light), 1 / _GAMMA) * np.float32(255)
         # a lens is never sharper than this
         light = cv2.GaussianBlur(light, (3, 3), 0.5)
         if brightness != 1:
@@ -157,6 +188,23 @@ class World:
             light += np.float32(noise) * rng.standard_normal(light.shape, np.float32)
         picture: NDArray[np.uint8] = cv2.convertScaleAbs(np.maximum(light, 0, out=light))
         return picture, depth
+
+    def radiance(
+        self, camera: Camera, pose: Pose, *, time: float = 0.0
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Measure the light that falls on each pixel of a camera.
+
+        :param camera: any intrinsics and distortion.
+        :param pose: (4, 4), from the optical frame to the world.
+        :param time: where moving things are (s).
+        :returns: rgb float32 (H, W, 3), linear, 1 for white paper in good light, and z-depth
+            float32 (H, W) as :meth:`render` has it.
+        """
+        light, depth = render(self.scene, self._tables, camera, pose, time=time)
+        if self._tables.lightmap is None:
+            light = cv2.pow(np.maximum(light, 0) / 255, _GAMMA)
+        return light, depth
 
     def cast(self, origins: Any, directions: Any, *, time: float = 0.0) -> NDArray[np.float64]:
         """

@@ -8,7 +8,8 @@ import math
 import numpy as np
 
 from depth_node.world.scene import Color, Material, Motion, Solid
-from depth_node.world.solids import Box, Cylinder, Shape, Vector
+from depth_node.world.shapes import Shape
+from depth_node.world.solids import Box, Cylinder, Vector
 
 Track = tuple[float, float, float, float]
 """Middle and half axes (x, y, a, b) of the ellipse kept free for the camera (m)."""

@@ -8,84 +8,15 @@ so that a picture tells a network how large things are. Every pattern repeats wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-TEXELS = 512
-"""Width and height of a pattern (texels)."""
-
-Plane = NDArray[Any]
-_Draw = Callable[[Plane, Plane, np.random.Generator], tuple[Plane, Plane]]
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """
-    How one texture looks.
-
-    :param size: of what repeats, along u and v (m).
-    :param draw: from u and v (m, float32 planes) to mix and shade, 0 to 1.
-    """
-
-    size: tuple[float, float]
-    draw: _Draw
-
-
-def noise(rng: np.random.Generator, roughness: float) -> Plane:
-    """
-    Return a fractal that repeats without a seam.
-
-    :param rng: where the randomness comes from.
-    :param roughness: exponent of the amplitude over frequency; 0 is white, 1.5 like clouds.
-    :returns: (TEXELS, TEXELS), mean 0, deviation 1.
-    """
-    fy, fx = np.fft.fftfreq(TEXELS)[:, None], np.fft.rfftfreq(TEXELS)[None]
-    radius = np.hypot(fy, fx)
-    radius[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.standard_normal((TEXELS, TEXELS))) * radius**-roughness
-    plane = np.fft.irfft2(spectrum, (TEXELS, TEXELS))
-    return (plane / plane.std()).astype(np.float32)
-
-
-def _streaks(rng: np.random.Generator, size: tuple[int, int]) -> Plane:
-    """Return noise smeared over a window (columns, rows), as the grain of wood is."""
-    framed = np.pad(noise(rng, 0.3), 32, 'wrap')
-    smeared = cv2.blur(framed, size)[32:-32, 32:-32]
-    return smeared / smeared.std()
-
-
-def _edge(x: Plane, pitch: float, width: float) -> Plane:
-    """Return 1 within `width` of a multiple of `pitch`, else 0, with a soft flank (m)."""
-    off = abs((x + pitch / 2) % pitch - pitch / 2)
-    return np.clip((width - off) / 0.004 + 0.5, 0, 1).astype(np.float32)
-
-
-def _cells(x: Plane, y: Plane, rng: np.random.Generator) -> Plane:
-    """Return one random number, 0 to 1, for each pair of whole numbers."""
-    columns = int(x.max()) + 1
-    table = rng.random((int(y.max()) + 1) * columns, dtype=np.float32)
-    return table[y.astype(int) * columns + x.astype(int)]
-
-
-def _rows(
-    u: Plane, v: Plane, rng: np.random.Generator, *, brick: tuple[float, float],
-    joint: float, across: int,
-) -> tuple[Plane, Plane]:
-    """Return joints (0, 1) and one random number for each brick; every other row is offset."""
-    row = np.floor(v / brick[1] + 1e-4)
-    shifted = (u + (row % 2) * brick[0] / 2) % (across * brick[0])
-    joints = np.maximum(_edge(shifted, brick[0], joint), _edge(v, brick[1], joint))
-    return joints, _cells(np.floor(shifted / brick[0] + 1e-4) % across, row, rng)
+from depth_node.world.drawing import cells, edge, noise, Pattern, Plane, rows, streaks
+from depth_node.world.surfaces import SURFACES
 
 
 def _tiles(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
-    joints = np.maximum(_edge(u, 0.4, 0.004), _edge(v, 0.4, 0.004))
-    each = _cells(np.floor(u / 0.4 + 1e-4), np.floor(v / 0.4 + 1e-4), rng)
+    joints = np.maximum(edge(u, 0.4, 0.004), edge(v, 0.4, 0.004))
+    each = cells(np.floor(u / 0.4 + 1e-4), np.floor(v / 0.4 + 1e-4), rng)
     marble = 0.05 * noise(rng, 1.2) + 0.03 * noise(rng, 0.6)
     return 1 - joints, 0.72 + 0.18 * each + marble - 0.15 * joints
 
@@ -96,9 +27,9 @@ def _checker(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane
 
 
 def _planks(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
-    joints, each = _rows(u, v, rng, brick=(1.2, 0.15), joint=0.002, across=2)
-    streaks = _streaks(rng, (63, 1))
-    grain = 0.09 * streaks
+    joints, each = rows(u, v, rng, brick=(1.2, 0.15), joint=0.002, across=2)
+    along = streaks(rng, (63, 1))
+    grain = 0.09 * along
     return each, 0.75 + grain + 0.04 * noise(rng, 0.7) - 0.4 * joints
 
 
@@ -109,19 +40,19 @@ def _carpet(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]
 
 
 def _concrete(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
-    joints = np.maximum(_edge(u, 1.0, 0.006), _edge(v, 1.0, 0.006))
+    joints = np.maximum(edge(u, 1.0, 0.006), edge(v, 1.0, 0.006))
     spots = (noise(rng, 0.6) > 1.9).astype(np.float32)
     mix = np.clip(0.5 + 0.25 * noise(rng, 1.3), 0, 1) * (1 - spots)
     return mix, 0.75 + 0.06 * noise(rng, 0.5) - 0.4 * joints
 
 
 def _bricks(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
-    joints, each = _rows(u, v, rng, brick=(0.25, 0.075), joint=0.005, across=8)
+    joints, each = rows(u, v, rng, brick=(0.25, 0.075), joint=0.005, across=8)
     return 1 - joints, 0.6 + 0.3 * each + 0.07 * noise(rng, 0.6) + 0.1 * joints
 
 
 def _blocks(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
-    joints, each = _rows(u, v, rng, brick=(0.4, 0.2), joint=0.006, across=4)
+    joints, each = rows(u, v, rng, brick=(0.4, 0.2), joint=0.006, across=4)
     return 1 - joints, 0.7 + 0.14 * each + 0.08 * noise(rng, 0.4) - 0.1 * joints
 
 
@@ -133,20 +64,20 @@ def _stripes(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane
 
 def _plaster(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
     mix = np.clip(0.5 + 0.3 * noise(rng, 1.4), 0, 1)
-    seams = np.maximum(_edge(u, 1.2, 0.004), _edge(v, 2.4, 0.004))
+    seams = np.maximum(edge(u, 1.2, 0.004), edge(v, 2.4, 0.004))
     return mix, 0.8 + 0.07 * noise(rng, 0.7) - 0.2 * seams
 
 
 def _boards(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
-    gaps = _edge(u, 0.1, 0.004)
-    each = _cells(np.floor(u / 0.1 + 1e-4), np.zeros_like(v), rng)
-    streaks = _streaks(rng, (1, 63))
+    gaps = edge(u, 0.1, 0.004)
+    each = cells(np.floor(u / 0.1 + 1e-4), np.zeros_like(v), rng)
+    along = streaks(rng, (1, 63))
     knots = (noise(rng, 0.9) > 2.4).astype(np.float32)
-    return each * (1 - knots), 0.75 + 0.1 * streaks - 0.4 * gaps
+    return each * (1 - knots), 0.75 + 0.1 * along - 0.4 * gaps
 
 
 def _panels(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
-    joints = np.maximum(_edge(u, 0.6, 0.008), _edge(v, 0.6, 0.008))
+    joints = np.maximum(edge(u, 0.6, 0.008), edge(v, 0.6, 0.008))
     holes = (noise(rng, 0.35) > 1.4).astype(np.float32)
     return 1 - joints, 0.85 + 0.04 * noise(rng, 1.0) - 0.25 * holes * (1 - joints)
 
@@ -159,10 +90,10 @@ def _carton(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]
 
 
 def _crate(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
-    slats = _edge(v, 0.12, 0.012)
+    slats = edge(v, 0.12, 0.012)
     posts = (abs((u % 0.6) - 0.3) > 0.25).astype(np.float32)
-    streaks = _streaks(rng, (63, 1))
-    return posts, 0.72 + 0.12 * streaks - 0.5 * slats * (1 - posts)
+    along = streaks(rng, (63, 1))
+    return posts, 0.72 + 0.12 * along - 0.5 * slats * (1 - posts)
 
 
 def _plaid(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
@@ -173,7 +104,7 @@ def _plaid(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
 
 def _metal(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
     rivets = (np.hypot((u % 0.1) - 0.05, (v % 0.1) - 0.05) < 0.012).astype(np.float32)
-    seams = np.maximum(_edge(u, 0.4, 0.004), _edge(v, 0.4, 0.004))
+    seams = np.maximum(edge(u, 0.4, 0.004), edge(v, 0.4, 0.004))
     return rivets, 0.75 + 0.08 * noise(rng, 1.1) - 0.3 * seams
 
 
@@ -197,9 +128,9 @@ def _books(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
     shelf = (v % 0.4 < 0.03).astype(np.float32)
     row = np.floor(v / 0.4 + 1e-4)
     spine = np.floor(u / 0.04 + 1e-4) % 25
-    each, tall = _cells(spine, row, rng), _cells(spine, row, rng)
+    each, tall = cells(spine, row, rng), cells(spine, row, rng)
     above = ((v % 0.4) > 0.25 + 0.1 * tall).astype(np.float32)
-    gaps = _edge(u, 0.04, 0.003)
+    gaps = edge(u, 0.04, 0.003)
     shade = (0.75 + 0.04 * noise(rng, 0.6) - 0.3 * gaps) * (1 - 0.75 * above)
     return np.maximum(each, shelf), np.where(shelf > 0, 0.6, shade).astype(np.float32)
 
@@ -237,5 +168,6 @@ PATTERNS: dict[str, Pattern] = {
     'books': Pattern((1.0, 2.0), _books),
     'poster': Pattern((0.6, 0.8), _poster),
     'paint': Pattern((1.0, 1.0), _paint),
+    **SURFACES,
 }
 NAMES = tuple(PATTERNS)

@@ -1,15 +1,14 @@
 """
 Pictures and exact depth of a scene.
 
-One ray per pixel, through the pixel's centre, in float32 (relative error of the depth under
-1e-5). Everything is worked on as planes of some rows each, one solid at a time and only in the
-part of the picture where it can be.
+A scene with panels is seen in the light that was worked out for it beforehand (see
+:mod:`depth_node.world.lighting`); any other in the light of its lamps, which throw no shadows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-import functools
 from typing import Any
 
 import cv2
@@ -17,83 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.world.lightmap import Lightmap
 from depth_node.world.path import Pose
 from depth_node.world.patterns import NAMES
+from depth_node.world.rays import Bodies, FACES, Grid, grid, meet, Plane
 from depth_node.world.scene import Scene
-from depth_node.world.solids import Cylinder, Shape
+from depth_node.world.solids import Box
 from depth_node.world.textures import atlas
 
-Plane = NDArray[np.float32]
-_Body = tuple[Shape, int, tuple[NDArray[Any], NDArray[Any]]]
-_FACES = 6  # faces reserved for each shape in the tables
 _HORIZON = np.array([235, 240, 245], np.float32)
 _ZENITH = np.array([105, 160, 235], np.float32)
-_BAND = 40000  # pixels worked on at a time: what fits the processor's cache
-_NEAR = 0.02  # what begins nearer may be anywhere in the picture (m)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """
-    What rendering needs of some rows of a camera, worked out once.
-
-    :param rays: float32 (3, H, W) in the optical frame, z = 1 (0 where there is no ray).
-    :param valid: bool (H, W), where there is a ray.
-    :param pitch: float32 (H, W), distance of neighboring rays at depth 1.
-    :param columns: (2, W) least and largest x / z in each column.
-    :param rows: (2, H) least and largest y / z in each row.
-    """
-
-    rays: Plane
-    valid: NDArray[np.bool_]
-    pitch: Plane
-    columns: Plane
-    rows: Plane
-
-    def window(self, low: NDArray[Any], high: NDArray[Any]) -> tuple[slice, slice]:
-        """Return the rows and columns that see any of x / z, y / z from low to high."""
-        found = []
-        for (least, most), a, b in zip(
-            (self.rows, self.columns), low[::-1], high[::-1], strict=True
-        ):
-            seen = np.flatnonzero((least <= b) & (most >= a))
-            found.append(slice(seen[0], seen[-1] + 1) if seen.size else slice(0, 0))
-        return found[0], found[1]
-
-
-@functools.lru_cache(maxsize=8)
-def grid(camera: Camera) -> tuple[Grid, ...]:
-    """
-    Work out the rays of a camera.
-
-    :param camera: any intrinsics and distortion.
-    :returns: its grid, cut into bands of whole rows from top to bottom.
-    """
-    xy = camera.rays().astype(np.float64)
-    valid = np.asarray(np.isfinite(xy).all(axis=-1))
-    with np.errstate(invalid='ignore'):
-        along = np.gradient(xy, axis=1)
-        down = np.gradient(xy, axis=0)
-        area = abs(along[..., 0] * down[..., 1] - along[..., 1] * down[..., 0])
-    pitch = np.sqrt(area)
-    pitch = np.nan_to_num(pitch, nan=float(np.nanmedian(pitch))).astype(np.float32)
-    rows = max(1, _BAND // camera.width)
-    return tuple(
-        _band(xy[top:top + rows], valid[top:top + rows], pitch[top:top + rows])
-        for top in range(0, camera.height, rows)
-    )
-
-
-def _band(xy: NDArray[np.float64], valid: NDArray[np.bool_], pitch: Plane) -> Grid:
-    spread = np.where(valid[..., None], xy, np.inf)
-    shrunk = np.where(valid[..., None], xy, -np.inf)
-    columns = np.stack([spread[..., 0].min(0), shrunk[..., 0].max(0)])
-    rows = np.stack([spread[..., 1].min(1), shrunk[..., 1].max(1)])
-    rays = np.concatenate([np.nan_to_num(xy), np.ones((*xy.shape[:2], 1))], -1)
-    return Grid(
-        np.ascontiguousarray(rays.transpose(2, 0, 1), np.float32), valid, pitch,
-        columns.astype(np.float32), rows.astype(np.float32),
-    )
+_GROUND = np.array([0.35, 0.4, 0.28], np.float32)  # what is seen through a window, looking down
 
 
 @dataclass(frozen=True)
@@ -106,6 +39,9 @@ class Tables:
     :param change: float32 (3, faces), what is added where it is 1.
     :param chart: float32 (2, 4, faces), see :meth:`Box.chart`.
     :param normal: float32 (3, faces), outward.
+    :param bodies: what stands in the room, at time 0.
+    :param scale: float32 (faces,), how many times its own size a pattern is; None: 1.
+    :param lightmap: the light on every face; None: there are only lamps.
     """
 
     pattern: NDArray[np.intp]
@@ -113,6 +49,9 @@ class Tables:
     change: Plane
     chart: Plane
     normal: Plane
+    bodies: Bodies
+    scale: Plane | None = None
+    lightmap: Lightmap | None = None
 
     def at(self, scene: Scene, time: float) -> Tables:
         """Return the tables with the moving things where they are at a time (s)."""
@@ -121,7 +60,7 @@ class Tables:
             return self
         chart = self.chart.copy()
         for index, (x, y) in moving:
-            faces = slice(_FACES * (index + 1), _FACES * (index + 2))
+            faces = slice(FACES * (index + 1), FACES * (index + 2))
             chart[:, 3, faces] -= x * chart[:, 0, faces] + y * chart[:, 1, faces]
         return replace(self, chart=chart)
 
@@ -136,27 +75,19 @@ def tabulate(scene: Scene) -> Tables:
     shapes = [scene.room, *(solid.shape for solid in scene.solids)]
     materials = [*scene.walls]
     for solid in scene.solids:
-        materials += [solid.material] * _FACES
+        materials += [solid.material] * FACES
     first = np.array([material.first for material in materials], np.float32).T
     second = np.array([material.second for material in materials], np.float32).T
+    scale = np.array([material.scale for material in materials], np.float32)
     return Tables(
         np.array([NAMES.index(material.pattern) for material in materials]),
         np.ascontiguousarray(first),
         np.ascontiguousarray(second - first),
         np.concatenate([s.chart() for s in shapes]).transpose(1, 2, 0).astype(np.float32),
         np.concatenate([s.normals() for s in shapes], 1).astype(np.float32),
+        Bodies([solid.shape for solid in scene.solids]),
+        None if (scale == 1).all() else scale,
     )
-
-
-def _extent(shape: Shape, pose: Pose) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Return the range of x / z and y / z that a shape can be seen in, or None: it is behind."""
-    x, y, z = pose[:3, :3].T @ (shape.corners() - pose[:3, 3:])
-    if (z < _NEAR).all():
-        return None
-    if (z < _NEAR).any():
-        return np.full(2, -np.inf), np.full(2, np.inf)
-    flat = np.stack([x / z, y / z])
-    return flat.min(1) - 1e-4, flat.max(1) + 1e-4
 
 
 def render(
@@ -170,51 +101,40 @@ def render(
     :param camera: any intrinsics and distortion.
     :param pose: (4, 4), from the optical frame to the world; inside the room.
     :param time: where moving things are (s).
-    :returns: float32 (H, W, 3) light, about 0 to 255, and float32 (H, W) z-depth (m), +Inf for
-        sky and NaN where the camera has no ray.
+    :returns: float32 (H, W, 3) light, about 0 to 255 in the light of lamps, linear and about 0
+        to 1 in that of panels, and float32 (H, W) z-depth (m), +Inf for sky and NaN where the
+        camera has no ray.
     """
-    bodies = []
-    for index, solid in enumerate(scene.solids, 1):
-        body = solid.at(time)
-        extent = _extent(body, pose)
-        if extent is not None:
-            bodies.append((body, _FACES * index, extent))
+    bodies = tables.bodies
+    if any(solid.motion for solid in scene.solids):
+        bodies = Bodies([solid.at(time) for solid in scene.solids])
     now = tables.at(scene, time)
     views = [_look(scene, now, bodies, pose, band) for band in grid(camera)]
     return np.concatenate([v[0] for v in views]), np.concatenate([v[1] for v in views])
 
 
 def _look(
-    scene: Scene, tables: Tables, bodies: list[_Body], pose: Pose, rays: Grid
+    scene: Scene, tables: Tables, bodies: Bodies, pose: Pose, rays: Grid
 ) -> tuple[Plane, Plane]:
     """Render some rows; see :func:`render`."""
-    turn = pose[:3, :3].astype(np.float32)
-    directions = (turn @ rays.rays.reshape(3, -1)).reshape(rays.rays.shape)
-    origin = pose[:3, 3]
-    depth, room_face = scene.room.intersect(origin, directions)
-    face = room_face.astype(np.intp)
-    round_ones = []
-    for body, first, extent in bodies:
-        window = rays.window(*extent)
-        found, entered = body.intersect(origin, directions[:, window[0], window[1]])
-        front = found < depth[window]
-        np.copyto(depth[window], found, where=front)
-        np.copyto(face[window], entered + np.intp(first), where=front)
-        if isinstance(body, Cylinder):
-            round_ones.append((body, first, window))
-    spot = np.where(np.isinf(depth), np.float32(0), depth) * directions
-    spot += origin.astype(np.float32)[:, None, None]
+    met = meet(scene.room, bodies, pose, rays)
+    depth, face = met.depth, met.face
+    spot = np.where(np.isinf(depth), np.float32(0), depth) * met.directions
+    spot += pose[:3, 3].astype(np.float32)[:, None, None]
     u, v = (
         c[0][face] * spot[0] + c[1][face] * spot[1] + c[2][face] * spot[2] + c[3][face]
         for c in tables.chart
     )
     normal = tables.normal.take(face, axis=1)  # ten times as fast as indexing
-    for body, side, window in round_ones:
+    for body, side, window in met.rounded:
         here = face[window] == side
-        x, y = spot[0][window][here], spot[1][window][here]
-        u[window][here], normal[0][window][here], normal[1][window][here] = body.around(x, y)
+        if here.any() and not isinstance(body, Box):
+            points = spot[:, window[0], window[1]][:, here]
+            u[window][here], v[window][here], normal[:, window[0], window[1]][:, here] = (
+                body.around(points)
+            )
     view = _View(depth, face, u, v, normal, spot)
-    picture = _shade(scene, tables, view, directions, rays)
+    picture = _shade(scene, tables, view, met.directions, rays)
     depth[~rays.valid] = np.nan
     picture[~rays.valid] = 0
     return picture, depth
@@ -245,13 +165,22 @@ def _shade(
     # between the pixel's shorter and its longer side on a surface seen at a slant
     slant = np.sqrt(np.sqrt(squared / (facing * facing + np.float32(1e-12))))
     footprint = np.where(sky, 0, view.depth) * rays.pitch * slant * np.sqrt(slant)
-    looks = atlas().lookup(tables.pattern[view.face], view.u, view.v, footprint)
+    u: NDArray[Any] = view.u
+    v: NDArray[Any] = view.v
+    if tables.scale is not None:
+        shrunk = 1 / tables.scale[view.face]
+        u, v, footprint = u * shrunk, v * shrunk, np.asarray(footprint * shrunk, np.float32)
+    looks = atlas().lookup(tables.pattern[view.face], u, v, footprint)
     mix, shade = cv2.split(looks)
     mix *= np.float32(1 / 255)
+    lights: Sequence[NDArray[Any]]
+    if tables.lightmap is None:
+        lights = _light(scene, view.normal, view.spot)
+    else:
+        shade *= np.float32(1 / 255)
+        lights = tables.lightmap.lookup(view.face, view.u, view.v)
     channels = []
-    for light, first, change in zip(
-        _light(scene, view.normal, view.spot), tables.first, tables.change, strict=True
-    ):
+    for light, first, change in zip(lights, tables.first, tables.change, strict=True):
         channel = change[view.face]
         channel *= mix
         channel += first[view.face]
@@ -260,9 +189,22 @@ def _shade(
         channels.append(channel)
     color: Plane = cv2.merge(channels)
     if sky.any():
-        height = np.clip(directions[2][sky] / np.sqrt(squared[sky]), 0, 1)[:, None]
-        color[sky] = _HORIZON - height * (_HORIZON - _ZENITH)
+        height = (directions[2][sky] / np.sqrt(squared[sky]))[:, None]
+        color[sky] = _sky(height) if tables.lightmap is None else _outside(scene, height)
     return color
+
+
+def _sky(height: Plane) -> Plane:
+    return _HORIZON - np.clip(height, 0, 1) * (_HORIZON - _ZENITH)
+
+
+def _outside(scene: Scene, height: Plane) -> Plane:
+    """Return what is seen through a window: the sky, and below it the ground, both bright."""
+    sky = np.array(scene.sky, np.float32)
+    up = sky * (1 - np.float32(0.4) * np.clip(height, 0, 1))
+    share = np.clip(0.5 + height / np.float32(0.1), 0, 1)
+    blended: Plane = share * up + (1 - share) * sky * _GROUND
+    return blended
 
 
 def _light(scene: Scene, normal: Plane, spot: Plane) -> list[Plane]:

@@ -70,7 +70,7 @@ class Room:
         assert t is not None
         assert face is not None
         for opening in self.openings:
-            through = face == opening.face
+            through = (face == opening.face) & np.isfinite(t)
             if through.any():
                 (ux, uy, uz, u0), (vx, vy, vz, v0) = self.chart()[opening.face]
                 x, y, z = (

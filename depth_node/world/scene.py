@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import math
 
 from depth_node.world.room import Room
-from depth_node.world.solids import Shape, Vector
+from depth_node.world.shapes import Shape
+from depth_node.world.solids import Vector
 
 Color = tuple[float, float, float]
 
@@ -19,11 +20,15 @@ class Material:
     :param pattern: a name of :data:`depth_node.world.patterns.PATTERNS`.
     :param first: rgb where the pattern's mix is 0, 0 to 1.
     :param second: rgb where it is 1.
+    :param scale: how much larger than its own size the pattern is.
+    :param glow: light it gives by itself, as if so much light fell on it.
     """
 
     pattern: str
     first: Color
     second: Color
+    scale: float = 1.0
+    glow: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,42 @@ class Lamp:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """
+    A light with a size: a lamp's shade, or a window.
+
+    :param center: (m).
+    :param spans: its two half sides, as vectors (m).
+    :param facing: direction it shines into, of length one; zero: into all directions.
+    :param color: rgb light one metre before it.
+    """
+
+    center: Vector
+    spans: tuple[Vector, Vector]
+    facing: Vector
+    color: Color
+
+
+@dataclass(frozen=True)
+class Sun:
+    """
+    Light from very far away.
+
+    :param toward: direction from the room to the sun, of length one.
+    :param color: rgb light on a surface that faces it.
+    """
+
+    toward: Vector
+    color: Color
+
+
+@dataclass(frozen=True)
 class Scene:
     """
     Everything a ray can meet, and the light it is seen in.
+
+    A scene with panels is lit by them: shadows, and light from one surface to the next. Without
+    them, lamps light everything that faces them.
 
     :param room: walls, floor and ceiling.
     :param walls: materials of the room's six faces.
@@ -89,6 +127,9 @@ class Scene:
     :param lamps: lights.
     :param ambient: rgb light from everywhere.
     :param track: middle and half axes (x, y, a, b) of the ellipse kept free for the camera (m).
+    :param panels: lights with a size.
+    :param sun: shines through the openings, or None.
+    :param sky: rgb light of the sky; used with panels.
     """
 
     room: Room
@@ -97,3 +138,6 @@ class Scene:
     lamps: tuple[Lamp, ...]
     ambient: Color
     track: tuple[float, float, float, float]
+    panels: tuple[Panel, ...] = ()
+    sun: Sun | None = None
+    sky: Color = (3.0, 3.2, 3.6)

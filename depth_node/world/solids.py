@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 import math
-from typing import Any, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,24 +28,37 @@ _CORNERS = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1
 @dataclass(frozen=True)
 class Box:
     """
-    A box standing upright, turned about the vertical.
+    A box, turned about the vertical and leaning.
 
     Faces 0 to 5 look along its own -x, +x, -y, +y, -z, +z.
 
     :param center: of the box (m).
     :param size: along its own x, y, z (m).
     :param yaw: of its own x axis about z, from the world's x (rad).
+    :param lean: turn about its own y axis before that; positive lowers its +x end (rad).
     """
 
     center: Vector
     size: Vector
     yaw: float = 0.0
+    lean: float = 0.0
+    rounded: ClassVar[bool] = False
 
-    def _local(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        if not self.yaw:
-            return x, y
-        c, s = x.dtype.type(math.cos(self.yaw)), x.dtype.type(math.sin(self.yaw))
-        return c * x + s * y, c * y - s * x
+    def _local(self, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats, Floats]:
+        kind = x.dtype.type
+        if self.yaw:
+            c, s = kind(math.cos(self.yaw)), kind(math.sin(self.yaw))
+            x, y = c * x + s * y, c * y - s * x
+        if self.lean:
+            c, s = kind(math.cos(self.lean)), kind(math.sin(self.lean))
+            x, z = c * x - s * z, s * x + c * z
+        return x, y, z
+
+    def _axes(self) -> Floats:
+        """Return its own axes in the world, one a column (3, 3)."""
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        k, h = math.cos(self.lean), math.sin(self.lean)
+        return np.array([[c * k, -s, c * h], [s * k, c, s * h], [-h, 0, k]])
 
     def intersect(self, origin: Floats, directions: Floats) -> Hit:
         """
@@ -57,11 +70,11 @@ class Box:
         """
         kind = directions.dtype
         start = [np.asarray(o - c) for o, c in zip(origin, self.center, strict=True)]
-        start[0], start[1] = self._local(start[0], start[1])
-        dx, dy = self._local(directions[0], directions[1])
+        start = list(self._local(*start))
+        along = self._local(*directions)
         enter = leave = axis = None
         with np.errstate(divide='ignore', invalid='ignore'):
-            for i, d in enumerate((dx, dy, directions[2])):
+            for i, d in enumerate(along):
                 inverse = 1 / d
                 half = self.size[i] / 2
                 a = (-half - start[i]).astype(kind) * inverse
@@ -88,9 +101,7 @@ class Box:
         :returns: (6, 2, 4): for each face u (to the right, seen from outside) and v (up), both
             in metres from the face's lower corner, as factors of x, y, z and 1.
         """
-        c, s = math.cos(self.yaw), math.sin(self.yaw)
-        x, y = _affine((c, s, 0), self), _affine((-s, c, 0), self)
-        z = _affine((0, 0, 1), self)
+        x, y, z = (_affine(axis, self.center) for axis in self._axes().T)
         x[3], y[3], z[3] = (a[3] + side / 2 for a, side in zip((x, y, z), self.size, strict=True))
         return np.array([
             [reverse(y, self.size[1]), z], [y, z], [x, z], [reverse(x, self.size[0]), z],
@@ -99,15 +110,12 @@ class Box:
 
     def normals(self) -> Floats:
         """Return the outward normals of the six faces, (3, 6), in the world."""
-        c, s = math.cos(self.yaw), math.sin(self.yaw)
-        return np.array(
-            [[-c, c, s, -s, 0, 0], [-s, s, -c, c, 0, 0], [0, 0, 0, 0, -1, 1]], np.float64
-        )
+        x, y, z = self._axes().T
+        return np.stack([-x, x, -y, y, -z, z], 1)
 
     def corners(self) -> Floats:
         """Return the corners, (3, 8), in the world (m)."""
-        c, s = math.cos(self.yaw), math.sin(self.yaw)
-        turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) * (np.array(self.size) / 2)
+        turn = self._axes() * (np.array(self.size) / 2)
         return np.asarray(turn @ _CORNERS) + np.array(self.center)[:, None]
 
     def distance(self, points: Floats) -> Floats:
@@ -117,8 +125,7 @@ class Box:
         :param points: (3, ...) in the world (m).
         :returns: of the points' trailing shape (m).
         """
-        x, y = self._local(points[0] - self.center[0], points[1] - self.center[1])
-        local = x, y, points[2] - self.center[2]
+        local = self._local(*(p - c for p, c in zip(points, self.center, strict=True)))
         gaps = [abs(p) - s / 2 for p, s in zip(local, self.size, strict=True)]
         outside = np.sqrt(sum(np.maximum(g, 0) ** 2 for g in gaps))
         return np.asarray(outside + np.minimum(np.maximum(np.maximum(*gaps[:2]), gaps[2]), 0))
@@ -144,6 +151,7 @@ class Cylinder:
     center: Vector
     radius: float
     height: float
+    rounded: ClassVar[bool] = True
 
     def intersect(self, origin: Floats, directions: Floats) -> Hit:
         """
@@ -178,8 +186,7 @@ class Cylinder:
 
         :returns: (6, 2, 4); u of the side is not affine and stands in :meth:`around`.
         """
-        x, y = _affine((1, 0, 0), self), _affine((0, 1, 0), self)
-        up = _affine((0, 0, 1), self)
+        x, y, up = (_affine(axis, self.center) for axis in np.eye(3))
         up[3] += self.height / 2
         return np.array([[0 * up, up], [x, y], [x, y], *[[x, y]] * 3])
 
@@ -187,16 +194,17 @@ class Cylinder:
         """Return the outward normals of the flat faces, (3, 6); :meth:`around` has the side's."""
         return np.array([[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [0, -1, 1, 0, 0, 0]], np.float64)
 
-    def around(self, x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
+    def around(self, points: Floats) -> tuple[Floats, Floats, Floats]:
         """
         Describe points of the side.
 
-        :param x: in the world (m).
-        :param y: in the world (m).
-        :returns: u along the circumference (m), and x and y of the outward normal.
+        :param points: (3, ...) in the world (m).
+        :returns: u along the circumference (m), v up (m), and the outward normal (3, ...).
         """
-        x, y = (x - self.center[0]) / self.radius, (y - self.center[1]) / self.radius
-        return np.arctan2(y, x) * self.radius, x, y
+        x = (points[0] - self.center[0]) / self.radius
+        y = (points[1] - self.center[1]) / self.radius
+        up = points[2] - np.float32(self.center[2] - self.height / 2)
+        return np.arctan2(y, x) * self.radius, up, np.stack([x, y, np.zeros_like(x)])
 
     def corners(self) -> Floats:
         """Return the corners of the box around the cylinder, (3, 8), in the world (m)."""
@@ -220,12 +228,9 @@ class Cylinder:
         return replace(self, center=center)
 
 
-Shape: TypeAlias = 'Box | Cylinder'
-
-
-def _affine(axis: Vector, shape: Shape) -> Floats:
-    """Return the coordinate along an axis, from the shape's middle, as factors of x, y, z, 1."""
-    return np.array([*axis, -np.dot(axis, shape.center)])
+def _affine(axis: Floats, middle: Vector) -> Floats:
+    """Return the coordinate along an axis, from a middle, as factors of x, y, z and 1."""
+    return np.array([*axis, -np.dot(axis, middle)])
 
 
 def reverse(coordinate: Floats, length: float) -> Floats:

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.world.patterns import NAMES, PATTERNS, Plane, TEXELS
+from depth_node.world.drawing import Plane, TEXELS
+from depth_node.world.patterns import NAMES, PATTERNS
 
 LEVELS = 9
 """Halvings kept of each pattern, the pattern itself included."""

@@ -9,7 +9,8 @@ import pytest
 from depth_node.camera import Camera, Distortion
 from depth_node.errors import DataError
 from depth_node.world import Box, camera_pose, Cylinder, Room, Scene, shifted, Solid, World
-from depth_node.world.patterns import NAMES, PATTERNS, TEXELS
+from depth_node.world.drawing import TEXELS
+from depth_node.world.patterns import NAMES, PATTERNS
 from depth_node.world.scene import Lamp, Material
 from depth_node.world.textures import atlas
 

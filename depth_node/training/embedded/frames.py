@@ -2,7 +2,7 @@
 The embedded network's frames: many synthetic rooms, seen by many cameras.
 
 They are rendered once and kept in a folder as plain arrays, because a frame is used in several
-epochs and rendering it costs about as much as three steps of training on it.
+epochs. What is kept is light, not pictures: every time a frame is used, another camera takes it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 import itertools
 import json
+import math
 import multiprocessing
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,21 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.image.size import Size
-from depth_node.world import World
+from depth_node.world import camera_pose, Pose, World
+from depth_node.world.homes import furnish_home
 
 SIZE = Size(256, 192)
 """Of the network; both multiples of 32, 4:3."""
 FIRST_TRAINING_SEED = 1_000_000
 """Worlds with a smaller seed are never trained on: tests, benchmarks and the demo use those."""
 FIRST_VALIDATION_SEED = 900_000
-POSES = 4  # frames of one world
+POSES = 10
+"""Frames of one world."""
+_HOMES = 0.75  # share of the worlds that are lived in
+_FLAT, _SPARED = 1.4, 0.25  # depths that differ less are a bare wall; how many of those stay
 _FOCAL = 300.0  # of a canonical depth, see OutputKind
+_WHITEST = 4.0  # the most light that can be kept; 1 is white paper in good light
+_LIGHT = (_WHITEST * (np.arange(256) / 255) ** 2).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Frames:
     """
     Frames ready for training; the arrays may be mapped from disk.
 
-    :param images: uint8 (N, H, W, 3) rgb at network size.
+    :param images: uint8 (N, H, W, 3) rgb light at network size, see :func:`stored`.
     :param depths: float16 (N, H, W) canonical depth: metres times 300 over the focal length at
         network size; not finite where there is nothing to see.
     """
@@ -63,14 +70,39 @@ class Frames:
         return Frames(images, 2 * self.depths[:, ::2, ::2])
 
 
+def stored(radiance: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """
+    Pack light into bytes; windows may be four times as bright as white paper.
+
+    :param radiance: float32 (H, W, 3), linear.
+    :returns: uint8 (H, W, 3), 255 times the square root of a quarter of it.
+    """
+    packed: NDArray[np.uint8] = cv2.convertScaleAbs(
+        np.sqrt(np.clip(radiance, 0, _WHITEST) / np.float32(_WHITEST)), alpha=255
+    )
+    return packed
+
+
+def light(packed: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """
+    Unpack what :func:`stored` packed.
+
+    :param packed: uint8, any shape.
+    :returns: float32 of the same shape, linear.
+    """
+    return _LIGHT[packed]
+
+
 def draw_world(rng: np.random.Generator, seed: int) -> World:
     """
-    Draw a room; some have windows, a few no ceiling.
+    Draw a world: three in four are lived-in rooms, the rest plain ones.
 
     :param rng: where the randomness comes from.
     :param seed: of the world.
     :returns: the world.
     """
+    if rng.random() < _HOMES:
+        return World(seed, scene=furnish_home(seed))
     return World(
         seed,
         movers=int(rng.integers(0, 2)),
@@ -79,34 +111,66 @@ def draw_world(rng: np.random.Generator, seed: int) -> World:
     )
 
 
-def draw_frame(
-    rng: np.random.Generator, world: World
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def draw_pose(rng: np.random.Generator, world: World) -> Pose:
     """
-    Draw a camera in a world and look through it, as the node would.
-
-    A third of the cameras are VGA, so that the network also knows pictures that were resized.
-    The ranges are a little wider than what the network is meant for.
+    Draw a camera's place: half of them look at a thing from near by, the rest anywhere.
 
     :param rng: where the randomness comes from.
     :param world: the world.
-    :returns: rgb uint8 (H, W, 3) at network size and canonical depth float32 (H, W).
+    :returns: float64 (4, 4), from the optical frame to the world.
     """
-    pose = world.random_pose(
-        rng, height=(0.25, 1.55), tilt=(-10.0, 25.0), roll=3.0, clearance=0.3
+    things = [shape for shape in world.obstacles if 0.05 < shape.center[2] < 1.6]
+    if things and rng.random() < 0.5:
+        for _ in range(40):
+            thing = things[int(rng.integers(len(things)))]
+            corners = thing.corners()
+            target = rng.uniform(corners.min(1), corners.max(1))
+            distance = 0.3 * 10 ** rng.uniform(0.0, 1.0)
+            yaw, tilt = rng.uniform(-math.pi, math.pi), math.radians(rng.uniform(-12, 55))
+            ahead = np.array([
+                math.cos(yaw) * math.cos(tilt), math.sin(yaw) * math.cos(tilt), -math.sin(tilt)
+            ])
+            place = target - distance * ahead
+            if 0.1 < place[2] < 1.9 and world.distance(place) > 0.2:
+                return camera_pose(
+                    (float(place[0]), float(place[1]), float(place[2])),
+                    yaw + math.radians(rng.normal(0, 10)), tilt + math.radians(rng.normal(0, 8)),
+                    math.radians(np.clip(rng.normal(0, 4), -10, 10)),
+                )
+    low = rng.random() < 0.3
+    return world.random_pose(
+        rng, height=(0.1, 0.5) if low else (0.5, 1.8),
+        tilt=(-15.0, 20.0) if low else (-30.0, 45.0), roll=8.0, clearance=0.25,
     )
-    hfov = float(rng.uniform(46.0, 94.0))
-    size = Size(640, 480) if rng.random() < 1 / 3 else SIZE
-    image, depth = world.render(
-        Camera.from_hfov(*size, hfov), pose,
-        time=float(rng.uniform(0, 20)),
-        noise=float(rng.uniform(0, 6)),
-        brightness=float(rng.uniform(0.65, 1.3)),
-    )
+
+
+def draw_frame(
+    rng: np.random.Generator, world: World
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """
+    Draw a camera in a world and look through it.
+
+    A third of the cameras are finer than the network, so that it also knows pictures that were
+    resized.
+
+    :param rng: where the randomness comes from.
+    :param world: the world.
+    :returns: rgb light float32 (H, W, 3) at network size, linear, and canonical depth float32
+        (H, W).
+    """
+    hfov = float(np.clip(rng.normal(64.0, 14.0), 44.0, 112.0))
+    size = Size(384, 288) if rng.random() < 1 / 3 else SIZE
+    camera = Camera.from_hfov(*size, hfov)
+    while True:
+        pose = draw_pose(rng, world)
+        radiance, depth = world.radiance(camera, pose, time=float(rng.uniform(0, 20)))
+        near, far = np.percentile(depth[::8, ::8], (5, 95))
+        if far > _FLAT * near or rng.random() < _SPARED:
+            break
     if size != SIZE:
-        image = cv2.resize(image, SIZE, interpolation=cv2.INTER_LINEAR)
+        radiance = cv2.resize(radiance, SIZE, interpolation=cv2.INTER_LINEAR)
         depth = cv2.resize(depth, SIZE, interpolation=cv2.INTER_NEAREST_EXACT)
-    return image, depth * np.float32(_FOCAL / Camera.from_hfov(*SIZE, hfov).fx)
+    return radiance, depth * np.float32(_FOCAL / Camera.from_hfov(*SIZE, hfov).fx)
 
 
 def _draw_worlds(seeds: range) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
@@ -117,8 +181,8 @@ def _draw_worlds(seeds: range) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
         rng = np.random.default_rng(seed)
         world = draw_world(rng, seed)
         for _ in range(POSES):
-            image, depth = draw_frame(rng, world)
-            images.append(image)
+            radiance, depth = draw_frame(rng, world)
+            images.append(stored(radiance))
             depths.append(depth.astype(np.float16))
     return np.stack(images), np.stack(depths)
 

@@ -9,21 +9,21 @@ from pathlib import Path
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from depth_node.model import OutputKind
+from depth_node.training.embedded.augment import taken
 from depth_node.training.embedded.frames import Frames
-from depth_node.training.losses import Penalty, supervised_loss, Supervision
+from depth_node.training.embedded.loss import depth_loss
 from depth_node.training.muon import Muon
 from depth_node.training.networks import Architecture, DepthNetwork, NetworkConfig
 
 CONFIG = NetworkConfig(
-    Architecture.SMALL, OutputKind.CANONICAL_DEPTH, scales=1, min_depth=0.1, max_depth=80.0
+    Architecture.WIDE, OutputKind.CANONICAL_DEPTH, scales=1, min_depth=0.1, max_depth=80.0
 )
-LOSS = Supervision(Penalty.LOG_L1)
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class Recipe:
     :param rates: learning rate of Muon (AdamW, for what is no hidden layer, has a third) at
         some steps, straight lines between them; the last one ends the run.
     :param batch: frames in a step.
+    :param sensor: how much cameras differ, see :func:`depth_node.world.sensor.draw_sensor`.
+    :param zoom: the most a frame is zoomed into.
+    :param shape: weights of the scale-invariant and the gradient term of the loss.
     :param weight_decay: of both.
     :param average: how much of itself the averaged network keeps in a step.
     :param validate_every: steps between two looks at the validation frames and saves.
@@ -48,6 +51,9 @@ class Recipe:
         (0, 0.0), (200, 6e-3), (12000, 6e-3), (20000, 1e-3), (20100, 2.5e-3), (23600, 0.0),
     )
     batch: int = 24
+    sensor: float = 1.0
+    zoom: float = 1.5
+    shape: tuple[float, float] = (0.5, 0.5)
     weight_decay: float = 1e-2
     average: float = 0.99
     validate_every: int = 100
@@ -75,60 +81,31 @@ def batches(
     Draw augmented batches; what a step gets depends on the seed and its number alone.
 
     :param frames: to draw from.
-    :param recipe: seed and batch size.
+    :param recipe: seed, batch size and cameras.
     :param steps: which.
     :returns: per step rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W).
     """
     for step in steps:
         rng = np.random.default_rng((recipe.seed, step))
         chosen = np.sort(rng.choice(len(frames), recipe.batch, replace=False))
-        yield augmented(*tensors(frames, chosen), rng)
+        yield tensors([
+            taken(frames.images[i], frames.depths[i], rng, recipe.sensor, recipe.zoom)
+            for i in chosen
+        ])
 
 
-def tensors(frames: Frames, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
-    """
-    Read frames.
-
-    :param frames: to read from.
-    :param chosen: int (B,), which.
-    :returns: rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W).
-    """
-    images = torch.from_numpy(frames.images[chosen]).permute(0, 3, 1, 2).float() / 255
-    depths = torch.from_numpy(frames.depths[chosen].astype(np.float32))[:, None]
-    return images, depths
-
-
-def augmented(
-    images: Tensor, depths: Tensor, rng: np.random.Generator
+def tensors(
+    pairs: list[tuple[NDArray[np.uint8], NDArray[np.float32]]]
 ) -> tuple[Tensor, Tensor]:
     """
-    Mirror, zoom into and recolor a batch.
+    Stack pictures and depths.
 
-    :param images: float (B, 3, H, W), rgb 0 to 1.
-    :param depths: float (B, 1, H, W), canonical.
-    :param rng: where the randomness comes from.
-    :returns: the same shapes; zooming in makes canonical depths smaller, as a longer lens does.
+    :param pairs: rgb uint8 (H, W, 3) and canonical depth float32 (H, W).
+    :returns: rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W).
     """
-    count, _, height, width = images.shape
-    mirrored = torch.from_numpy(rng.random(count) < 0.5)[:, None, None, None]
-    images = torch.where(mirrored, images.flip(3), images)
-    depths = torch.where(mirrored, depths.flip(3), depths)
-    if rng.random() < 0.5:
-        share = 1 / rng.uniform(1.0, 1.3)
-        rows, columns = round(height * share), round(width * share)
-        y, x = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
-        window = (..., slice(y, y + rows), slice(x, x + columns))
-        images = functional.interpolate(images[window], (height, width), mode='bilinear')
-        depths = functional.interpolate(depths[window], (height, width), mode='nearest-exact')
-        depths = depths * (columns / width)
-
-    def drawn(low: float, high: float, channels: int = 1) -> Tensor:
-        return torch.from_numpy(rng.uniform(low, high, (count, channels, 1, 1))).float()
-
-    middle = images.mean((1, 2, 3), keepdim=True)
-    images = (images - middle) * drawn(0.75, 1.25) + middle
-    images = images * drawn(0.75, 1.25) * drawn(0.85, 1.15, 3)
-    return images.clamp(0, 1), depths
+    images = torch.from_numpy(np.stack([image for image, _ in pairs]))
+    depths = torch.from_numpy(np.stack([depth for _, depth in pairs]))
+    return images.permute(0, 3, 1, 2).float() / 255, depths[:, None]
 
 
 @torch.no_grad()
@@ -145,7 +122,11 @@ def absolute_relative_error(network: nn.Module, frames: Frames, batch: int = 32)
     errors: list[float] = []
     for start in range(0, len(frames), batch):
         chosen = np.arange(start, min(start + batch, len(frames)))
-        images, truth = tensors(frames, chosen)
+        # the same camera for the same frame every time; it is neither perfect nor bad
+        images, truth = tensors([
+            taken(frames.images[i], frames.depths[i], np.random.default_rng(i), 0.5, 1.0)
+            for i in chosen
+        ])
         found = network(images.to(memory_format=torch.channels_last))[0]
         known = truth.isfinite()
         relative = ((found - truth).abs() / truth).masked_fill(~known, 0)
@@ -217,7 +198,7 @@ class Run:
         self.network.train()
         with torch.autocast('cpu', torch.bfloat16):
             found = self.network(images.to(memory_format=torch.channels_last))[0]
-        loss = supervised_loss(found, truth, truth.isfinite(), LOSS)
+        loss = depth_loss(found, truth, *self.recipe.shape)
         self.muon.zero_grad()
         self.adam.zero_grad()
         loss.backward()

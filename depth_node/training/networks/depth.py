@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import enum
 
@@ -14,7 +15,12 @@ from depth_node.training.networks.decoder import DepthDecoder
 from depth_node.training.networks.heads import activate, CANONICAL_FOCAL, to_depth
 from depth_node.training.networks.pose import PoseNetwork
 from depth_node.training.networks.resnet import ResNetEncoder
-from depth_node.training.networks.small import SmallDecoder, SmallEncoder
+from depth_node.training.networks.small import (
+    SmallDecoder,
+    SmallEncoder,
+    WIDE_DECODER,
+    WIDE_ENCODER,
+)
 
 PIXEL_MEAN, PIXEL_STD = 0.45, 0.225
 """Mean and standard deviation of all channels (0 to 1), as for Monodepth2's weights."""
@@ -24,6 +30,7 @@ class Architecture(str, enum.Enum):
     """Architecture of the encoder and decoder."""
 
     SMALL = 'small'
+    WIDE = 'wide'
     RESNET18 = 'resnet18'
     RESNET50 = 'resnet50'
 
@@ -71,10 +78,29 @@ def build_encoder(architecture: Architecture, images: int = 1) -> nn.Module:
     match architecture:
         case Architecture.SMALL:
             return SmallEncoder(images)
+        case Architecture.WIDE:
+            return SmallEncoder(images, WIDE_ENCODER)
         case Architecture.RESNET18:
             return ResNetEncoder(18, images)
         case Architecture.RESNET50:
             return ResNetEncoder(50, images)
+
+
+def build_decoder(config: NetworkConfig, channels: Sequence[int]) -> nn.Module:
+    """
+    Build a decoder with random weights.
+
+    :param config: of the whole network.
+    :param channels: of the encoder's five features, finest first.
+    :returns: a module with `scales` outputs.
+    """
+    match config.architecture:
+        case Architecture.SMALL:
+            return SmallDecoder(channels, config.scales, config.dropout)
+        case Architecture.WIDE:
+            return SmallDecoder(channels, config.scales, config.dropout, WIDE_DECODER)
+        case Architecture.RESNET18 | Architecture.RESNET50:
+            return DepthDecoder(channels, config.scales, config.dropout)
 
 
 def build_pose_network(architecture: Architecture) -> PoseNetwork:
@@ -101,9 +127,7 @@ class DepthNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = build_encoder(config.architecture)
-        small = config.architecture is Architecture.SMALL
-        decoder = SmallDecoder if small else DepthDecoder
-        self.decoder = decoder(self.encoder.channels, config.scales, config.dropout)
+        self.decoder = build_decoder(config, self.encoder.channels)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """

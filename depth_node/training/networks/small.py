@@ -16,7 +16,13 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 ENCODER = (16, 32, 64, 96, 128)
+"""Channels from half the resolution down."""
 DECODER = (12, 24, 48, 64, 96)
+"""Channels from half the resolution down."""
+WIDE_ENCODER = (16, 48, 96, 160, 256)
+"""Of the wide network: three times the parameters, most of them where there are few pixels."""
+WIDE_DECODER = (16, 32, 64, 96, 160)
+"""Of the wide network."""
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1, relu: bool = True) -> nn.Sequential:
@@ -71,13 +77,14 @@ class SmallEncoder(nn.Module):
     Encoder with features at five resolutions, like the ResNets.
 
     :param images: number of rgb images stacked in the input channels.
+    :param widths: channels of the features, finest first.
     """
 
-    def __init__(self, images: int = 1) -> None:
+    def __init__(self, images: int = 1, widths: Sequence[int] = ENCODER) -> None:
         super().__init__()
-        self.images, self.channels = images, ENCODER
-        self.stages = nn.ModuleList([_conv(3 * images, ENCODER[0], 2)])
-        for inputs, outputs in pairwise(ENCODER):
+        self.images, self.channels = images, tuple(widths)
+        self.stages = nn.ModuleList([_conv(3 * images, widths[0], 2)])
+        for inputs, outputs in pairwise(widths):
             self.stages.append(nn.Sequential(_conv(inputs, outputs, 2), Residual(outputs)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -101,19 +108,23 @@ class SmallDecoder(nn.Module):
     :param channels: channels of the encoder's five features, finest first.
     :param scales: number of outputs, 1 to 4; scale s has 1/2^s of the full resolution.
     :param dropout: share of the deepest channels that are dropped in training.
+    :param widths: channels of the decoder, finest first.
     """
 
-    def __init__(self, channels: Sequence[int], scales: int = 4, dropout: float = 0.0) -> None:
+    def __init__(
+        self, channels: Sequence[int], scales: int = 4, dropout: float = 0.0,
+        widths: Sequence[int] = DECODER,
+    ) -> None:
         super().__init__()
         self.scales = scales
         self.dropout = nn.Dropout2d(dropout)
-        self.summary = Summary(DECODER[-1])
+        self.summary = Summary(widths[-1])
         self.lateral = nn.ModuleList(
-            nn.Conv2d(i, o, 1) for i, o in zip(channels, DECODER, strict=True)
+            nn.Conv2d(i, o, 1) for i, o in zip(channels, widths, strict=True)
         )
-        self.narrow = nn.ModuleList(nn.Conv2d(i, o, 1) for o, i in pairwise(DECODER))
-        self.refine = nn.ModuleList(Residual(o) for o in DECODER)
-        self.heads = nn.ModuleList(nn.Conv2d(DECODER[s], 1, 3, padding=1) for s in range(scales))
+        self.narrow = nn.ModuleList(nn.Conv2d(i, o, 1) for o, i in pairwise(widths))
+        self.refine = nn.ModuleList(Residual(o) for o in widths)
+        self.heads = nn.ModuleList(nn.Conv2d(widths[s], 1, 3, padding=1) for s in range(scales))
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """
