@@ -17,29 +17,34 @@ from depth_node.estimator import DepthEstimator  # noqa: E402
 from depth_node.evaluation.metrics import score  # noqa: E402
 from depth_node.model import OutputKind  # noqa: E402
 from depth_node.sources.datasets import synthetic  # noqa: E402
+from depth_node.training.embedded.augment import taken  # noqa: E402
 from depth_node.training.embedded.frames import (  # noqa: E402
     draw_frame,
     FIRST_TRAINING_SEED,
     Frames,
+    light,
+    POSES,
     rendered,
     SIZE,
+    stored,
 )
-from depth_node.training.embedded.recipe import augmented, batches, Recipe, Run  # noqa: E402
+from depth_node.training.embedded.loss import depth_loss  # noqa: E402
+from depth_node.training.embedded.recipe import batches, Recipe, Run  # noqa: E402
 from depth_node.training.muon import Muon, orthogonalized  # noqa: E402
 from depth_node.world import World  # noqa: E402
 
 
 def test_frames_are_rendered_once_and_the_same_everywhere(tmp_path: Path) -> None:
-    first = rendered(tmp_path / 'a', 8, FIRST_TRAINING_SEED, processes=1)
-    again = rendered(tmp_path / 'b', 8, FIRST_TRAINING_SEED, processes=2)
-    assert first.images.shape == (8, SIZE.height, SIZE.width, 3)
+    first = rendered(tmp_path / 'a', POSES, FIRST_TRAINING_SEED, processes=1)
+    again = rendered(tmp_path / 'b', POSES, FIRST_TRAINING_SEED, processes=2)
+    assert first.images.shape == (POSES, SIZE.height, SIZE.width, 3)
     assert np.array_equal(first.images, again.images)
     assert np.array_equal(first.depths, again.depths)
     stamp = (tmp_path / 'a' / 'images.npy').stat().st_mtime_ns
-    rendered(tmp_path / 'a', 8, FIRST_TRAINING_SEED)
+    rendered(tmp_path / 'a', POSES, FIRST_TRAINING_SEED)
     assert (tmp_path / 'a' / 'images.npy').stat().st_mtime_ns == stamp
     with pytest.raises(DataError, match='other frames'):
-        rendered(tmp_path / 'a', 12, FIRST_TRAINING_SEED)
+        rendered(tmp_path / 'a', 2 * POSES, FIRST_TRAINING_SEED)
 
 
 class Watched(World):
@@ -48,23 +53,30 @@ class Watched(World):
     camera: Camera
     depth: np.ndarray
 
-    def render(self, camera: Camera, *args: object, **options: object) -> tuple:
+    def radiance(self, camera: Camera, *args: object, **options: object) -> tuple:
         self.camera = camera
-        image, self.depth = super().render(camera, *args, **options)
-        return image, self.depth
+        light, self.depth = super().radiance(camera, *args, **options)
+        return light, self.depth
 
 
 def test_canonical_depth_is_metres_over_the_focal_length_at_network_size() -> None:
     world, sizes = Watched(3), set()
     for seed in range(8):
-        image, canonical = draw_frame(np.random.default_rng(seed), world)
-        assert image.shape == (SIZE.height, SIZE.width, 3)
+        radiance, canonical = draw_frame(np.random.default_rng(seed), world)
+        assert radiance.shape == (SIZE.height, SIZE.width, 3)
         focal = world.camera.fx * SIZE.width / world.camera.width
         metres = np.median(world.depth[np.isfinite(world.depth)])
         found = np.median(canonical[np.isfinite(canonical)]) * focal / 300
         assert found == pytest.approx(metres, rel=0.02)
         sizes.add(world.camera.width)
-    assert sizes == {640, 256}
+    assert sizes == {384, 256}
+
+
+def test_light_is_kept_within_a_few_parts_in_a_hundred() -> None:
+    radiance = np.geomspace(0.01, 3.9, 300, dtype=np.float32).reshape(10, 10, 3)
+    np.testing.assert_allclose(light(stored(radiance)), radiance, rtol=0.1)
+    np.testing.assert_allclose(light(stored(radiance))[5:], radiance[5:], rtol=0.02)
+    assert light(stored(np.full((1, 1, 3), 9, np.float32))).max() == pytest.approx(4)
 
 
 def plain_frames(count: int = 8) -> Frames:
@@ -84,18 +96,53 @@ def test_half_the_size_has_half_the_focal_length() -> None:
 
 def test_zooming_in_makes_canonical_depth_smaller() -> None:
     shares = set()
-    for seed in range(20):
-        images, depths = augmented(
-            torch.rand(2, 3, 64, 96), torch.full((2, 1, 64, 96), 2.0),
-            np.random.default_rng(seed),
+    image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+    for seed in range(30):
+        picture, depth = taken(
+            image, np.full((64, 96), 2.0, np.float16), np.random.default_rng(seed), 1.0, 1.5
         )
-        assert images.shape == (2, 3, 64, 96)
-        assert images.min() >= 0
-        assert images.max() <= 1
-        (value,) = depths.unique().tolist()
-        shares.add(round(value / 2, 3))
+        assert picture.shape == (64, 96, 3)
+        assert picture.dtype == np.uint8
+        (value,) = np.unique(depth)
+        shares.add(round(float(value) / 2, 3))
     assert max(shares) == 1
-    assert 1 / 1.32 < min(shares) < 0.95
+    assert 1 / 1.52 < min(shares) < 0.8
+
+
+def test_a_mirrored_frame_keeps_its_depth() -> None:
+    """Where the light was there its depth is, on whichever side."""
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:, :48] = 120
+    depth = np.full((64, 96), 5.0, np.float16)
+    depth[:, :48] = 1.0
+    mirrored = 0
+    for seed in range(20):
+        picture, truth = taken(image, depth, np.random.default_rng(seed), 0.0, 1.01)
+        near = truth < 3 * truth.min()
+        assert picture[near].mean() > picture[~near].mean() + 50
+        mirrored += bool(near[:, -5:].all())
+    assert 3 < mirrored < 17
+
+
+def test_the_loss_knows_scale_and_slope() -> None:
+    """A common factor costs the metric term alone; a ramp costs slopes; unknown is unknown."""
+    truth = torch.full((1, 1, 32, 32), 2.0)
+    assert depth_loss(truth, truth, 0.5, 0.5) == 0
+    factor = depth_loss(truth * np.e, truth, 0.5, 0.5).item()
+    assert factor == pytest.approx(0.5, rel=1e-5)
+    assert depth_loss(truth * np.e, truth, 1.0, 0.5).item() == pytest.approx(0, abs=1e-5)
+    ramp = torch.linspace(-1, 1, 32).exp() * truth
+    assert depth_loss(ramp, truth, 0.0, 0.5) > depth_loss(ramp, truth, 0.0, 0.0) + 0.01
+    holes = truth.clone()
+    holes[..., :16] = torch.inf
+    found = truth.clone().requires_grad_()
+    with torch.no_grad():
+        found[..., :16] = 50.0
+    loss = depth_loss(found, holes, 0.5, 0.5)
+    loss.backward()
+    assert loss.item() == 0
+    assert found.grad is not None
+    assert not found.grad.isnan().any()
 
 
 def test_a_batch_depends_on_seed_and_step_alone() -> None:
