@@ -197,7 +197,8 @@ class DepthEstimator:
         :returns: the metres, or why there are none.
         """
         if frame.seconds is not None:
-            self._steadier.steady(prediction.values, frame.rgb, frame.seconds)
+            moving = self.keeper.moving(frame.seconds)
+            self._steadier.steady(prediction.values, frame.rgb, frame.seconds, moving=moving)
             self._stages.lap('steady')
         focal = 1.0 if scale is not None else self.focal(frame.camera)
         state = (

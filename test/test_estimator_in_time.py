@@ -25,8 +25,9 @@ def model(tmp_path):
 
 
 def picture(gain=1.0):
-    """A slope from far to near; green tells that nothing moves, blue nothing."""
+    """A slope from far to near; green shows that nothing moves, blue nothing."""
     rgb = np.zeros((48, 64, 3), np.uint8)
+    rgb[..., 1] = np.random.default_rng(1).integers(0, 255, (48, 64))
     rgb[..., 0] = gain * np.linspace(20, 180, 48)[:, None]
     return rgb
 

@@ -340,11 +340,11 @@ class TemporalConfig:
 
     enabled: bool = param(
         True,
-        'Align every prediction in scale and shift to the recent past if it jumps. Requires '
-        'stamped frames.',
+        'Align predictions that jump in scale and shift to those before, while camera and scene '
+        'stand still; nothing is changed while anything moves. Requires stamped frames.',
     )
     time_constant: float = param(
-        0.5,
+        2.0,
         'How long past frames are taken into account.',
         unit='s', low=0.01, high=60.0,
     )
@@ -355,6 +355,6 @@ class TemporalConfig:
     )
     smoothing: float = param(
         0.0,
-        'Weight of the past in every pixel that neither moves nor lies on an edge. 0: off.',
+        'Weight of the past in every pixel, while camera and scene stand still. 0: off.',
         low=0.0, high=0.95,
     )

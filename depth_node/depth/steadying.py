@@ -1,12 +1,20 @@
 """
 Steadying: networks change their mind about scale and shift from frame to frame.
 
-Each frame's prediction is compared with the one before at a few thousand pixels whose color did
-not change, by a robust fit of gain (and offset, for kinds that have one). Chained, these fits
-tell how the present frame relates to the recent past. The correction is a high-pass of that
-chain: what jumps is taken out, what lasts is let through within `time_constant`. A steady trend,
-as driving ahead makes, is followed and not taken for a jump; and where nothing jumps, hardly
-anything is corrected.
+A correction that makes a surface stay away while it comes nearer steers a robot into it. So
+steadying works only where jitter and motion cannot be mistaken for each other, by three things
+that have to hold together:
+
+* The pictures prove that camera and scene stand still (see ``stillness``): whatever moves, it is
+  off. A plain wall proves nothing.
+* All parts of the frame change together. A part that comes nearer than the others has moved.
+* The change goes both ways. Motion is one-sided: it has no reversals, and a correction is never
+  larger than a few times the reversals seen; a drift that stays on one side ends the pause (a
+  cumulative sum test, Page, Continuous inspection schemes, 1954).
+
+Within a pause, every prediction is mapped onto the mean of those before, by a robust fit of gain
+(and offset, for kinds that have one) to a few thousand pixels. The mean forgets within
+`time_constant`, so that what lasts comes through.
 
 The unit of all corrections is the kind's own linear space: disparity or depth, as the network
 gives it.
@@ -21,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.config import TemporalConfig
+from depth_node.depth.stillness import Stillness
 from depth_node.model import ModelSpec, OutputKind
 
 Plane = NDArray[np.float32]
@@ -28,12 +37,26 @@ Floats = NDArray[np.float64]
 
 SAMPLES = 2500
 """Pixels compared, on a grid."""
-CHANGED = 8
-"""Steps of 8-bit color, beyond a change of all the light, that mean something moved there."""
-MIN_SHARE = 0.25
-"""With fewer unchanged pixels than this share, the scene was cut or is moving too fast."""
-CALM = 0.01
-"""Jumps from frame to frame that are worth correcting by half (relative)."""
+PART = 7
+"""Side of the parts of that grid that have to change together."""
+NEARER = 0.02
+"""A part nearer than all the others say by this share, and by its own jitter, has moved."""
+MEMORY = 8
+"""Frames over which jitter is measured."""
+REVERSALS = 1 / 0.564
+"""Standard deviation of white jitter over the mean of what goes up, or down, in a step."""
+LARGEST = 3.0
+"""A correction is at most so many standard deviations of the jitter."""
+SLACK, ALARM = 0.5, 8.0
+"""Of the cumulative sum test, in standard deviations: a false alarm in some 10,000 frames."""
+UNSURE = 1.5
+"""Standard deviations by which the mean of the frames before may be off by itself."""
+CALM = 0.002
+"""Changes of this size, relative, are no motion; a fit to noisy values is off by as much."""
+REST = 10.0
+"""After a motion that the pictures did not show they are not believed for so long (s)."""
+QUANTILES = (0.05, 0.5, 0.95)
+"""Where in the range of values corrections are measured."""
 STRIP = 65536
 """Pixels smoothed at a time."""
 ROUNDS = 3
@@ -51,11 +74,13 @@ class Steadier:
     def __init__(self, config: TemporalConfig, spec: ModelSpec) -> None:
         self._config = config
         self._affine = spec.kind.has_shift
+        self._farther = -1.0 if spec.kind.is_disparity else 1.0
         # a sigmoid disparity is a disparity after adding this: gain is about -offset
         self._offset = 0.0
         if spec.kind is OutputKind.SIGMOID_DISPARITY:
             low, high = 1 / spec.max_depth, 1 / spec.min_depth
             self._offset = low / (high - low)
+        self._stillness = Stillness()
         self.reset()
 
     def configure(self, config: TemporalConfig) -> None:
@@ -71,99 +96,106 @@ class Steadier:
     def reset(self) -> None:
         """Forget the past."""
         self._stamp = -math.inf
-        self._color: NDArray[np.int16] | None = None
-        self._values: Floats | None = None
-        self._before: Plane | None = None
-        self._jitter = 0.0
-        # log gain, and offset over the usual value
-        self._chain = np.zeros(2)
-        self._trend = np.zeros(2)
+        self._stillness.reset()
+        self._rest = -math.inf
+        self._pause: _Pause | None = None
+        self._parts: _Jitter | None = None
 
-    def steady(self, values: Plane, image: NDArray[np.uint8], stamp: float) -> None:
+    def steady(
+        self, values: Plane, image: NDArray[np.uint8], stamp: float, *, moving: bool = False
+    ) -> None:
         """
-        Steady one prediction.
+        Steady one prediction, if it is certain that nothing moves.
 
         :param values: float32 (H, W), the network's own numbers; changed.
         :param image: uint8 (H, W, 3) or (H, W), the frame.
         :param stamp: time of the frame (s).
+        :param moving: whether odometry says that the camera moves; it may, where there is one,
+            but that it does not is taken from the pictures alone.
         """
         if not self._config.enabled:
             return
+        elapsed = stamp - self._stamp
+        self._stamp = stamp
+        if moving or not 0 < elapsed <= self._config.max_gap:
+            self._stillness.reset()
+            self._rest = -math.inf
         height, width = values.shape
         step = max(1, math.isqrt(height * width // SAMPLES))
-        grid = (slice(step // 2, None, step), slice(step // 2, None, step))
-        green = image if image.ndim == 2 else image[..., 1]
-        color = green[grid].astype(np.int16)
-        sampled = values[grid].astype(np.float64) + self._offset
-        elapsed = stamp - self._stamp
-        calm = self._unchanged(color, elapsed)
-        self._color, self._stamp = color, stamp
-        if calm is None or self._values is None or self._values.shape != sampled.shape:
-            self._begin(sampled)
-            return
-        spread = self._correct(values, sampled, calm, elapsed)
-        if self._config.smoothing > 0:
-            self._smooth(values, calm, spread)
+        sampled = values[step // 2::step, step // 2::step].astype(np.float64) + self._offset
+        still = self._stillness.look(image)
+        pause = self._pause
+        if not still or pause is None or pause.mean.shape != sampled.shape:
+            self._pause, self._parts = _Pause(sampled), None
+        elif not self._correct(pause, values, sampled, elapsed):
+            self._pause = _Pause(sampled)  # what the parts' jitter is stays known
+            self._rest = stamp + REST
 
-    def _unchanged(self, color: NDArray[np.int16], elapsed: float) -> NDArray[np.bool_] | None:
-        """Return which pixels of the grid did not change, or None when the past is void."""
-        before = self._color
-        if not 0 < elapsed <= self._config.max_gap:
-            return None
-        if before is None or before.shape != color.shape:
-            return None
-        change = color - before
-        calm = np.abs(change - int(np.median(change))) < CHANGED
-        return calm if np.count_nonzero(calm) >= MIN_SHARE * calm.size else None
-
-    def _begin(self, sampled: Floats) -> None:
-        self._values, self._before, self._jitter = sampled, None, 0.0
-        self._chain, self._trend = np.zeros(2), np.zeros(2)
-
-    def _correct(
-        self, values: Plane, sampled: Floats, calm: NDArray[np.bool_], elapsed: float
-    ) -> float:
-        """Apply the correction; return how much calm pixels still differ (robust sigma)."""
-        assert self._values is not None
-        now, then = sampled[calm], self._values[calm]
-        usable = np.isfinite(now) & np.isfinite(then)
-        self._values = sampled
-        fitted = relation(now[usable], then[usable], affine=self._affine)
+    def _correct(self, pause: _Pause, values: Plane, sampled: Floats, elapsed: float) -> bool:
+        """Apply the correction, or return False where something moved that no picture showed."""
+        usable = np.isfinite(sampled) & np.isfinite(pause.mean)
+        now, then = sampled[usable], pause.mean[usable]
+        fitted = relation(now, then, affine=self._affine)
         if fitted is None:
-            self._begin(sampled)
-            return 0.0
+            return False
         gain, offset, spread = fitted
-        usual = max(_median(np.abs(now[usable])), 1e-12)
-        forget = 1 - math.exp(-elapsed / self._config.time_constant)
-        # from this frame to the one before, in numbers that add up
-        move = np.array([math.log(gain), offset / usual])
-        self._trend += 0.5 * forget * (move - self._trend)
-        jump = move - self._trend
-        self._jitter += 0.2 * (float(np.max(np.abs(jump))) - self._jitter)
-        self._chain = (1 - forget) * (self._chain + jump)
-        share = self._jitter**2 / (self._jitter**2 + CALM**2)
-        total = math.exp(share * self._chain[0])
-        shift = share * self._chain[1] * usual + self._offset * (total - 1)
+        usual = max(_median(np.abs(then)), 1e-12)
+        if self._part_moved(gain * sampled + offset, pause.mean, usable, usual):
+            return False
+        # how far this frame says that things are, over the mean: at its near, usual and far end
+        levels = np.quantile(then[::4], QUANTILES)
+        off = self._farther * ((levels - offset) / gain - levels) / usual
+        weight = max(1 / (pause.frames + 1), 1 - math.exp(-elapsed / self._config.time_constant))
+        if not pause.takes(off, weight):
+            return False
+        largest = LARGEST * pause.jitter.deviation
+        size = np.abs(off)
+        share = float(np.min(np.minimum(size, largest) / np.maximum(size, 1e-12)))
+        share = 1.0 if size.max() < 1e-12 else share
+        pause.add(sampled, weight)
+        if self._stamp < self._rest:
+            return True
+        share *= 1 - weight
+        total = 1 + share * (gain - 1)
+        shift = share * offset + self._offset * (total - 1)
         np.multiply(values, np.float32(total), out=values)
         np.add(values, np.float32(shift), out=values)
-        return spread * total
+        if self._config.smoothing > 0:
+            self._smooth(pause, values, spread * total)
+        return True
 
-    def _smooth(self, values: Plane, calm: NDArray[np.bool_], spread: float) -> None:
-        """Blend each pixel with its past where it neither moves nor lies on an edge."""
-        before = self._before
+    def _part_moved(
+        self, mapped: Floats, mean: Floats, usable: NDArray[np.bool_], usual: float
+    ) -> bool:
+        """Return whether some part came nearer than the rest, by more than its jitter."""
+        rows, columns = (side // PART for side in mapped.shape)
+        if not rows or not columns:
+            return False
+        with np.errstate(invalid='ignore'):  # infinity less infinity
+            nearer = self._farther * (mean - mapped) / np.maximum(np.abs(mean), 0.1 * usual)
+        nearer[~usable] = 0
+        whole = nearer[:rows * PART, :columns * PART].reshape(rows, PART, columns, PART)
+        parts = whole.transpose(0, 2, 1, 3).reshape(rows * columns, -1)
+        middle = np.partition(parts, parts.shape[1] // 2, axis=1)[:, parts.shape[1] // 2]
+        if self._parts is None:
+            self._parts = _Jitter(middle, 2 * MEMORY)
+            return bool((middle > NEARER).any())
+        limit = NEARER + LARGEST * self._parts.deviation
+        moved = bool((middle > limit).any())
+        self._parts.add(middle)
+        return moved
+
+    def _smooth(self, pause: _Pause, values: Plane, spread: float) -> None:
+        """Blend each pixel with its past where it does not lie on an edge."""
+        before = pause.before
         if before is None or before.shape != values.shape or not spread > 0:
-            self._before = values.copy()
+            pause.before = values.copy()
             return
-        height, width = values.shape
-        # what moves changes color; what lies on an edge jumps by more than the noise
-        still = cv2.erode(calm.astype(np.uint8), np.ones((3, 3), np.uint8))
-        weight = cv2.resize(
-            still.astype(np.float32) * np.float32(self._config.smoothing), (width, height),
-            interpolation=cv2.INTER_NEAREST,
-        )
+        width = values.shape[1]
+        weight = self._config.smoothing
         # strip by strip, so that all passes but the first find the pixels in the cache
         rows = max(1, STRIP // width)
-        for top in range(0, height, rows):
+        for top in range(0, len(values), rows):
             strip = slice(top, top + rows)
             now, past = values[strip], before[strip]
             cv2.subtract(past, now, dst=past)
@@ -171,9 +203,84 @@ class Steadier:
             cv2.threshold(past, 4 * spread, 0, cv2.THRESH_TOZERO_INV, dst=past)
             cv2.threshold(past, -4 * spread, 0, cv2.THRESH_TOZERO, dst=past)
             cv2.patchNaNs(past, 0)
-            cv2.multiply(past, weight[strip], dst=past)
-            cv2.add(now, past, dst=now)
+            cv2.scaleAdd(past, weight, now, dst=now)
             np.copyto(past, now)
+
+
+class _Jitter:
+    """
+    How far values go to and fro: by the smaller of what goes up and what goes down.
+
+    :param first: float64 (N,), the first values.
+    :param memory: over how many frames (at least).
+    """
+
+    def __init__(self, first: Floats, memory: int) -> None:
+        self._last, self._memory, self._steps = first, memory, 0
+        self._ways = np.zeros((2, len(first)))
+
+    def add(self, values: Floats) -> None:
+        """
+        Take the next values.
+
+        :param values: float64 (N,).
+        """
+        step = values - self._last
+        self._last, self._steps = values, self._steps + 1
+        weight = max(1 / self._steps, 1 / self._memory)
+        self._ways += weight * (np.stack([np.maximum(step, 0), np.maximum(-step, 0)]) - self._ways)
+
+    @property
+    def deviation(self) -> Floats:
+        """The standard deviation that this would be of white jitter, 0 for what is one-sided."""
+        return np.asarray(REVERSALS * self._ways.min(0))
+
+    @property
+    def size(self) -> Floats:
+        """The standard deviation if all that has changed were jitter."""
+        return np.asarray(REVERSALS * self._ways.mean(0))
+
+
+class _Pause:
+    """
+    What is known since nothing moves.
+
+    :param sampled: float64 (h, w), the first prediction of it, on the grid.
+    """
+
+    def __init__(self, sampled: Floats) -> None:
+        self.mean = sampled
+        self.before: Plane | None = None
+        self.frames = 1
+        self.jitter = _Jitter(np.zeros(len(QUANTILES)), MEMORY)
+        self._sums = np.zeros((2, len(QUANTILES)))
+
+    def takes(self, off: Floats, weight: float) -> bool:
+        """
+        Take how far off the next frame is.
+
+        :param off: float64 (3,), relative, farther is positive.
+        :param weight: of a frame in the mean, whose own error is no drift.
+        :returns: False when it has been off to one side for too long.
+        """
+        self.jitter.add(off)
+        unit = np.maximum(self.jitter.size, CALM)
+        both = np.stack([off, -off]) / unit - SLACK - UNSURE * math.sqrt(weight)
+        self._sums = np.maximum(self._sums + both, 0)
+        return bool((self._sums < ALARM).all())
+
+    def add(self, sampled: Floats, weight: float) -> None:
+        """
+        Let the mean take a prediction.
+
+        :param sampled: float64 (h, w).
+        :param weight: of it, 0 to 1.
+        """
+        with np.errstate(invalid='ignore'):
+            self.mean = self.mean + weight * (sampled - self.mean)
+        lost = ~np.isfinite(self.mean)
+        self.mean[lost] = sampled[lost]
+        self.frames += 1
 
 
 def relation(now: Floats, then: Floats, *, affine: bool) -> tuple[float, float, float] | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import math
 from typing import cast, Protocol
 
+import numpy as np
+
 from depth_node.config.groups import ScaleConfig
 from depth_node.scale.fit import Floats
 from depth_node.scale.ground import FloorPose, from_ground, Region
@@ -19,6 +21,13 @@ from depth_node.scale.sync import blend_poses, StampedBuffer
 
 POSE_GAP = 0.5
 """Longest time between two poses that is bridged (s)."""
+
+STANDS = 0.2
+"""A camera stands if it has not moved for so long (s)."""
+MOVED_BY = 0.005
+"""A longer way in that time is a motion (m): 25 mm/s."""
+TURNED_BY = math.radians(0.3)
+"""A larger turn in that time is a motion (rad)."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,25 @@ class OdometryEstimator:
     def reset(self) -> None:
         """Forget the key frame."""
         self._source.reset()
+
+
+def moved(readings: StampedBuffer[Reading], stamp: float) -> bool:
+    """
+    Return whether poses show a motion.
+
+    :param readings: the poses of the camera.
+    :param stamp: when (s).
+    :returns: whether it moved just before; False where there are no poses of that time.
+    """
+    now, before = (
+        readings.between(time, _blended, POSE_GAP, beyond=STANDS)
+        for time in (stamp, stamp - STANDS)
+    )
+    if not isinstance(now, PoseReading) or not isinstance(before, PoseReading):
+        return False
+    step = np.linalg.inv(before.world_from_optical) @ now.world_from_optical
+    turn = math.acos(min(1.0, max(-1.0, (float(np.trace(step[:3, :3])) - 1) / 2)))
+    return bool(np.linalg.norm(step[:3, 3]) > MOVED_BY) or turn > TURNED_BY
 
 
 def compare_points(frame: ScaleFrame, reading: Reading) -> Outcome:

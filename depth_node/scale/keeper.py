@@ -16,12 +16,12 @@ from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec
 from depth_node.model.hashes import hash_of
 from depth_node.scale.calibration import read_scale, ScaleCalibration
-from depth_node.scale.estimators import Early, Known
+from depth_node.scale.estimators import Early, Known, moved
 from depth_node.scale.frames import FRAME_PRIOR, scaled_alike
 from depth_node.scale.ground import FloorPose
 from depth_node.scale.measurement import Measurement, NotObservable, Outcome, plausible
 from depth_node.scale.pixels import ScaleFrame
-from depth_node.scale.readings import Reading
+from depth_node.scale.readings import PoseReading, Reading
 from depth_node.scale.state import ScaleState
 from depth_node.scale.sync import ClockWatch, StampedBuffer
 from depth_node.scale.table import MEASURING, SOURCES
@@ -108,6 +108,15 @@ class ScaleKeeper:
         """
         if self.source.reading is not None and isinstance(reading, self.source.reading):
             self._readings.add(stamp, reading)
+
+    def moving(self, stamp: float) -> bool:
+        """
+        Return whether odometry shows that the camera moves.
+
+        :param stamp: when (s).
+        :returns: whether it does; False where there is no odometry at that time.
+        """
+        return self.source.reading is PoseReading and moved(self._readings, stamp)
 
     def update(self, frame: ScaleFrame) -> ScaleState:
         """

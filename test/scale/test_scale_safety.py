@@ -130,6 +130,24 @@ def test_odometry_that_is_just_behind_is_waited_for():
     assert 'drive' in state.reason
 
 
+@pytest.mark.parametrize(('speed', 'turn', 'moving'), [
+    (0.0, 0.0, False), (0.02, 0.01, False), (0.05, 0.0, True), (-0.05, 0.0, True),
+    (0.0, 0.05, True),
+])
+def test_odometry_shows_whether_the_camera_moves(speed, turn, moving):
+    it = keeper('odometry')
+    assert not it.moving(0.5)
+    for index in range(11):
+        pose, angle = np.eye(4), turn * index / 10
+        pose[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        pose[0, 3] = speed * index / 10
+        it.add(index / 10, PoseReading(pose))
+    assert it.moving(0.55) is moving
+    assert it.moving(1.05) is moving
+    assert not it.moving(9.0)
+    assert not keeper('points').moving(0.55)
+
+
 def test_buffers_of_waiting_frames_are_copies():
     """The engine fills its buffer again while a frame waits for its message."""
     it = keeper('points')
