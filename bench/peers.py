@@ -233,7 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--frames', type=int, default=60, help='of each way')
     parser.add_argument('--threads', type=int, default=0, help='of our engine; 0: its default')
-    parser.add_argument('--json', type=Path, help='also write what was measured')
+    parser.add_argument('--json', type=Path, help='also write the results as JSON')
     args = parser.parse_args()
     camera = Camera.from_hfov(*SIZE, 75.0)
     rgb, _ = World(7).render(camera, World(7).pose(0.0))

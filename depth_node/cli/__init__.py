@@ -1,1 +1,1 @@
-"""The `depth-node` command: one module per verb, each a thin shell over the core."""
+"""The `depth-node` command: one module per verb, each a thin layer over the core."""

@@ -1,4 +1,4 @@
-"""`depth-node benchmark`: what a frame costs on this machine, alone or through ROS 2."""
+"""`depth-node benchmark`: measure the time of a frame, alone or through ROS 2."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ _TABLE = '{:16}{:>10}{:>10}{:>10}'
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
+    """Add the options of this verb."""
     add_model_options(parser)
     group = parser.add_argument_group('benchmark')
     group.add_argument(
-        '--camera-size', default='640x480', metavar='WxH', help="of the camera's frames [px]"
+        '--camera-size', default='640x480', metavar='WxH', help='size of the camera frames [px]'
     )
-    group.add_argument('--frames', type=int, default=200, help='how many to time')
+    group.add_argument('--frames', type=int, default=200, help='number of frames to time')
     group.add_argument(
         '--set', action='append', default=[], metavar='NAME=VALUE',
-        help='set a parameter, like points.voxel_size=0.05; the cloud is organized and colored '
-        'with every point unless this says otherwise',
+        help='set a parameter, like points.voxel_size=0.05; by default the cloud is organized and '
+        'colored, with every point',
     )
     group.add_argument(
         '--everything', action='store_true',
-        help='all that a planner can ask for, without ROS: edge filter, ground split, obstacles '
-        'in voxels of 5 cm, scan, color picture',
+        help='compute all outputs, without ROS: edge filter, ground segmentation, obstacles in '
+        'voxels of 5 cm, scan, color image',
     )
     group.add_argument(
         '--ros', action='store_true',
-        help='also run camera, node and observer as processes over real DDS',
+        help='also run camera, node and subscriber as processes over real DDS',
     )
     group.add_argument(
-        '--rate', type=float, default=30.0, help='of the camera, with --ros [Hz]'
+        '--rate', type=float, default=30.0, help='camera rate with --ros [Hz]'
     )
     group.add_argument(
-        '--seconds', type=float, default=10.0, help='how long to observe, with --ros [s]'
+        '--seconds', type=float, default=10.0, help='duration of the measurement with --ros [s]'
     )
     add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, print a table, and write JSON where asked."""
+    """Measure, print a table, and write JSON if requested."""
     plain: dict[str, object] = {'points.voxel_size': 0.0, 'points.max_points': 0}
     changes = {**(EVERYTHING if args.everything else plain), **_settings(args.set)}
     config = config_from(args, changes)
@@ -76,9 +76,9 @@ def run(args: argparse.Namespace) -> None:
 
 def table(result: Benchmark) -> str:
     """
-    Write a benchmark for people.
+    Return a benchmark as text.
 
-    :param result: what was measured.
+    :param result: the benchmark.
     :returns: lines.
     """
     rows: Mapping[str, Any] = {
@@ -86,7 +86,7 @@ def table(result: Benchmark) -> str:
         'engine': result.engine_ms,
         **{f'  {name}': lap for name, lap in result.stages_ms.items() if name != 'engine'},
         'whole frame': result.frame_ms,
-        'not the network': result.overhead_ms,
+        'outside the network': result.overhead_ms,
     }
     return '\n'.join([
         f'{result.model} at {result.network_size} on {result.engine}; frames {result.frame_size}',
@@ -95,16 +95,16 @@ def table(result: Benchmark) -> str:
             _TABLE.format(name, f'{q.median:.2f}', f'{q.p95:.2f}', f'{q.p99:.2f}')
             for name, q in rows.items()
         ),
-        (f'{result.fps:.1f} frames a second one after the other, {result.cpu:.2f} cores busy, '
-         f'{result.memory_mb:.0f} MiB at most, {result.allocations} blocks kept and '
-         f'{result.allocated_kb:.0f} KiB allocated for a time per frame'),
+        (f'{result.fps:.1f} frames per second sequentially, {result.cpu:.2f} cores busy, '
+         f'{result.memory_mb:.0f} MiB peak memory; per frame {result.allocations} blocks not '
+         f'freed and {result.allocated_kb:.0f} KiB allocated temporarily'),
     ])
 
 
 def _through_ros(
     args: argparse.Namespace, config: Config, size: Size, alone: Benchmark
 ) -> dict[str, Any]:
-    """Run the three processes and print what crossed DDS."""
+    """Run the three processes and print what the subscriber measured."""
     import tempfile
 
     try:
@@ -146,7 +146,7 @@ def _through_ros(
     beside = f' (the engine and {more["median"]:.1f}, {more["p99"]:.1f})' if more else ''
     print(
         f'through ROS 2: camera {found["camera_fps"]:.1f} Hz, clouds {found["fps"]:.1f} Hz '
-        f'({found["ratio_to_bare"]:.2f} of the bare network in a loop), '
+        f'({found["ratio_to_bare"]:.2f} of the rate of the bare network), '
         f'{100 * found["delivered"]:.1f} % delivered, latency {latency["median"]:.1f} ms median, '
         f'{latency["p99"]:.1f} ms p99{beside}; '
         f'node {found["node_memory_mb"] or 0:.0f} MiB, '
@@ -158,7 +158,7 @@ def _through_ros(
 
 
 def _settings(words: list[str]) -> dict[str, object]:
-    """Read NAME=VALUE as YAML does, so that true, 5 and 0.5 are what they look like."""
+    """Parse NAME=VALUE with values in YAML notation."""
     import yaml
 
     found: dict[str, object] = {}
@@ -169,5 +169,5 @@ def _settings(words: list[str]) -> dict[str, object]:
         try:
             found[name] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f'--set {word}: {value!r} is not a value.') from error
+            raise ConfigError(f'--set {word}: {value!r} is not a YAML value.') from error
     return found

@@ -1,4 +1,4 @@
-"""`depth-node build`: compile an engine ahead of time, see that it is right, and keep it."""
+"""`depth-node build`: compile, verify and cache an engine ahead of time."""
 
 from __future__ import annotations
 
@@ -36,37 +36,36 @@ _SETTINGS = {
     '--cache-dir': 'engine.cache_dir',
 }
 _FRAMES = 8
-"""Frames taken of each INPUT to verify on."""
+"""Number of frames of each INPUT used for verification."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
+    """Add the options of this verb."""
     add_network_options(parser, required=False)
     add_parameters(parser.add_argument_group('building'), _SETTINGS)
     parser.add_argument(
         '--scale', dest='same_scale', type=float, metavar='S',
-        help='taken as the other verbs take it, so that one description serves all; an engine '
-        'does not depend on it',
+        help='accepted for consistency with the other verbs; an engine does not depend on it',
     )
     parser.add_argument(
         '--frames', nargs='+', metavar='INPUT', default=[],
-        help=f'verify on these too (the first {_FRAMES} of each): images, folders, videos, bags; '
-        'the synthetic world is always looked at',
+        help=f'verify on these, too (the first {_FRAMES} of each): images, folders, videos, bags; '
+        'the synthetic world is always used',
     )
-    parser.add_argument('--list', action='store_true', help='list the engines kept')
+    parser.add_argument('--list', action='store_true', help='list the cached engines')
     parser.add_argument(
         '--prune', action='store_true',
-        help='delete damaged and unfinished files, and what this TensorRT and GPU cannot use',
+        help='delete damaged and unfinished files, and those for another TensorRT or GPU',
     )
     add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """
-    Build one engine, or list or prune those kept.
+    Build one engine, or list or prune the cached ones.
 
-    :param args: of :func:`configure`.
-    :raises DepthNodeError: the model or the engine cannot be had.
+    :param args: the parsed options.
+    :raises DepthNodeError: the model or the engine is not available.
     """
     config = config_from(
         args, {parameter: getattr(args, option[2:].replace('-', '_'))
@@ -80,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
     if args.prune or args.list:
         return
     if args.model is None:
-        raise ConfigError('Which model?', 'Give --model, or --list, or --prune.')
+        raise ConfigError('--model is missing.', 'Add --model, --list or --prune.')
     model = model_from(args, config)
     frames = [
         frame.rgb.copy()
@@ -91,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _build(model: Model, config: Config, frames: list[NDArray[np.uint8]]) -> dict[str, Any]:
-    """Open the engine with a bar; return what is known of it."""
+    """Open the engine with a progress bar, and return its facts."""
     with interruptible() as cancelled, build_bar() as on_progress:
         engine = open_for(
             model, config, on_progress=on_progress, cancelled=cancelled, log=_tell, warn=_tell,
@@ -110,7 +109,7 @@ def _build(model: Model, config: Config, frames: list[NDArray[np.uint8]]) -> dic
 def _verified(
     engine: Engine, model: Model, frames: list[NDArray[np.uint8]]
 ) -> dict[str, Any]:
-    """Compare an engine that runs the network as it is with ONNX Runtime on the CPU."""
+    """Compare an engine that runs the unmodified network with ONNX Runtime on the CPU."""
     from depth_node.engine.onnxruntime import open_onnxruntime
     from depth_node.engine.verify import compare, sample_frames
 
@@ -119,7 +118,7 @@ def _verified(
     reference.close()
     if not verdict.good:
         raise EngineError(
-            f'{engine.description} disagrees with ONNX Runtime: {verdict.reason}.',
+            f'{engine.description} differs from ONNX Runtime: {verdict.reason}.',
             'Try --precision fp32.',
         )
     attempts = [*engine.facts.get('verification', ()), verdict.as_facts('fp32')]
@@ -132,7 +131,7 @@ def _list(root: Path) -> list[dict[str, Any]]:
         facts = entry.metadata
         rows.append({**facts, 'path': str(entry.path)})
         key = facts['key']
-        checked = in_words(facts) if as_built(facts) else 'nobody says how it was checked'
+        checked = in_words(facts) if as_built(facts) else 'without a record of its verification'
         print(
             f'{entry.path.name}\n  {facts.get("precision", "?")}, {key.get("runtime", "?")}, '
             f'{key.get("gpu", "?")}, '

@@ -1,4 +1,4 @@
-"""`depth-node calibrate`: the scale from frames with known distances, as YAML the node reads."""
+"""`depth-node calibrate`: the scale from frames with known distances, as YAML for the node."""
 
 from __future__ import annotations
 
@@ -49,43 +49,43 @@ from depth_node.sources.frames import open_source
 
 _LAYOUTS = {
     'frames': 'image, folder, video or bag, with --at or --height',
-    'rgbd': 'color, and depth registered to it by a reference sensor',
+    'rgbd': 'color, and registered depth of a reference sensor',
     'kitti-object': 'image_2, velodyne, calib',
 }
 _REACH = 3
-"""Pixels around a point of known distance that are taken to be as far."""
+"""Pixels around a point of known distance that are assumed to have the same distance."""
 Known = list[tuple[float, float, float]]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
+    """Add the options of this verb."""
     layouts = '; '.join(f'{name}: {what}' for name, what in _LAYOUTS.items())
     parser.add_argument('layout', choices=_LAYOUTS, metavar='LAYOUT', help=layouts)
     parser.add_argument('folder', metavar='DIR', help='the data')
     parser.add_argument(
         '--out', metavar='YAML', type=output_file, required=True,
-        help='where to write; give it to the node as scale.calibration_file',
+        help='output file, for scale.calibration_file of the node',
     )
     group = parser.add_argument_group('known distances (layout frames)')
     group.add_argument(
         '--at', metavar='COLUMN,ROW,METRES', action='append', default=[],
-        help='what is seen at this pixel is so far along the optical axis; may be repeated',
+        help='depth along the optical axis at a pixel; can be repeated',
     )
     group.add_argument('--height', metavar='M', type=float, default=0.0,
-                       help='of the camera above flat ground that the frames show (m)')
+                       help='height of the camera above flat ground in the frames (m)')
     group.add_argument('--pitch', metavar='DEG', type=float, default=0.0,
-                       help='how far the camera looks down (deg)')
+                       help='angle by which the camera looks down (deg)')
     group.add_argument('--roll', metavar='DEG', type=float, default=0.0,
-                       help='how far its right side is down (deg)')
+                       help='angle by which it leans to its right (deg)')
     group.add_argument('--tilt-sigma', metavar='DEG', type=float, default=0.5,
-                       help='how well pitch and roll are known (deg)')
+                       help='standard deviation of pitch and roll (deg)')
     parser.add_argument('--depth-scale', type=float, default=1000.0,
-                        help='stored units of a metre in 16-bit depth images')
-    parser.add_argument('--frames', type=int, default=50, help='at most so many; 0: all')
+                        help='units per metre in 16-bit depth images')
+    parser.add_argument('--frames', type=int, default=50, help='maximum number of frames; 0: all')
     add_network_options(parser)
     parser.add_argument(
         '--no-focal-correction', action='store_true',
-        help='as the node with depth.focal_correction: false',
+        help='like the node with depth.focal_correction: false',
     )
     add_camera_options(parser)
     add_json_option(parser)
@@ -93,37 +93,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """
-    Measure, print, write.
+    Measure the scale, print it, and write the file.
 
-    :param args: of :func:`configure`.
+    :param args: the parsed options.
     :raises DepthNodeError: the data, the model or the options cannot be used, or they do not
-        tell the scale.
+        determine the scale.
     """
     known = [_known(text) for text in args.at]
     if args.height < 0:
         raise ConfigError(f'--height is {args.height:g} m, expected a positive number.')
     if (args.layout == 'frames') != bool(known or args.height > 0):
         raise ConfigError(
-            f'The layout is {args.layout}: --at or --height go with the layout frames, which '
+            f'The layout is {args.layout}. Use --at or --height with the layout frames, which '
             'needs one of them.'
         )
     if known and args.height > 0:
-        raise ConfigError('--at and --height exclude each other.')
+        raise ConfigError('--at and --height cannot be combined. Use one of them.')
     ground = None
     if args.height > 0:
         pitch, roll, sigma = map(math.radians, (args.pitch, args.roll, args.tilt_sigma))
         ground = FloorPose.from_angles(args.height, pitch, roll, tilt_sigma=sigma)
     found, kind, frames = _measured(args, known, ground)
     if isinstance(found, NotObservable):
-        raise DataError(f'These frames do not tell the scale: {found.reason}.')
+        raise DataError(f'The frames do not determine the scale: {found.reason}.')
     model = model_from(args, config_from(args))
     covariance = found.covariance + found.bias
     sigma = relative_sigma(found.value, covariance, found.typical)
     if not sigma < MAX_SIGMA:
         raise DataError(
-            f'These frames do not tell the scale: it is known to {100 * sigma:.0f} % only, '
-            f'expected {100 * MAX_SIGMA:g} % or less, because frames differ by so much.',
-            'Use another model, or find the scale while driving (scale.source, doc/scale.md).',
+            f'The frames do not determine the scale: they differ so much that its uncertainty is '
+            f'{100 * sigma:.0f} %, expected {100 * MAX_SIGMA:g} % or less.',
+            'Use another model, or recover the scale while driving (scale.source, doc/scale.md).',
         )
     shift = float(found.value[1]) if found.value.size > 1 else 0.0
     source = 'ground' if ground else 'distances' if known else args.layout
@@ -156,14 +156,14 @@ def _known(text: str) -> tuple[float, float, float]:
         raise ConfigError(f'--at is {text!r}, expected COLUMN,ROW,METRES like 320,400,1.5.') \
             from None
     if not (metres > 0 and math.isfinite(column + row + metres)):
-        raise ConfigError(f'--at {text}: expected a distance above zero.')
+        raise ConfigError(f'--at {text}: expected a positive distance.')
     return column, row, metres
 
 
 def _measured(
     args: argparse.Namespace, known: Known, ground: FloorPose | None
 ) -> tuple[Measurement | NotObservable, OutputKind, int]:
-    """Return the outcome over all frames, the kind of the network, and how many they were."""
+    """Return the result over all frames, the kind of the network, and the number of frames."""
     parts: list[Pixels] = []
     rays: list[NDArray[np.float64]] = []
     estimator: DepthEstimator | None = None
@@ -185,7 +185,7 @@ def _measured(
         if estimator is not None:
             estimator.close()
     if estimator is None:
-        raise DataError(f'{args.folder}: there is no frame.')
+        raise DataError(f'{args.folder}: contains no frame.')
     kind, pixels = estimator.spec.kind, together(parts)
     found: Measurement | NotObservable | None = None
     if ground is not None:
@@ -201,7 +201,9 @@ def _samples(args: argparse.Namespace) -> Iterator[Frame]:
     if args.layout == 'frames':
         source = open_source(args.folder, numbers_from(args), rectified=args.rectified)
         if source.count is None and limit is None:
-            raise ConfigError(f'{source.name} has no end: say how many frames with --frames N.')
+            raise ConfigError(
+                f'{source.name} never ends. Limit the number of frames with --frames N.',
+            )
         count = source.count if limit is None else limit
         frames = progress(source, count, 'frame')
         for index, frame in enumerate(frames):
@@ -235,7 +237,7 @@ def _seen(
 
 
 def _pixels(frame: ScaleFrame, sample: Frame, known: Known) -> Pixels:
-    """Return the pixels of a frame whose distance is known."""
+    """Return the pixels of a frame with known distance."""
     height, width = frame.values.shape
     if known:
         around = np.arange(-_REACH, _REACH + 1)

@@ -1,4 +1,4 @@
-"""`depth-node evaluate`: a model, or predictions on disk, against ground truth."""
+"""`depth-node evaluate`: compare a model, or predictions on disk, with ground truth."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from depth_node.sources.frame import Frame
 
 _LAYOUTS = {
     'kitti-object': 'image_2, velodyne, calib',
-    'rgbd': 'color, depth registered to it, pose.txt if any',
+    'rgbd': 'color, registered depth, optionally pose.txt',
     'predictions': 'folders predictions and truth of .npy files, in metres; no model is run',
     'world': 'DIR is a seed of the synthetic world or a range like 100-119, ten views each',
 }
@@ -52,7 +52,7 @@ Plane = NDArray[np.float32]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
+    """Add the options of this verb."""
     layouts = '; '.join(f'{name}: {what}' for name, what in _LAYOUTS.items())
     parser.add_argument('layout', choices=_LAYOUTS, metavar='LAYOUT', help=layouts)
     parser.add_argument('folder', metavar='DIR', help='the data')
@@ -65,33 +65,41 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help='fit scale and shift of each frame to its truth (relative models)')
     group.add_argument('--garg-crop', action='store_true', help='the same as --crop garg')
     group.add_argument('--crop', choices=[crop.value for crop in Crop], default='none',
-                       help='part of the image that counts')
-    group.add_argument('--cap', type=float, default=80.0, help='greatest true depth (m)')
-    group.add_argument('--floor', type=float, default=1e-3, help='least true depth (m)')
+                       help='part of the image to evaluate')
+    group.add_argument(
+        '--cap', type=float, default=80.0, help='largest true depth to evaluate (m)',
+    )
+    group.add_argument(
+        '--floor', type=float, default=1e-3, help='smallest true depth to evaluate (m)',
+    )
     group.add_argument('--depth-scale', type=float, default=1000.0,
-                       help='stored units of a metre in 16-bit depth images')
-    group.add_argument('--frames', type=int, default=0, help='only so many; 0: all')
+                       help='units per metre in 16-bit depth images')
+    group.add_argument('--frames', type=int, default=0, help='maximum number of frames; 0: all')
     add_json_option(parser)
     parser.add_argument(
-        '--table', metavar='CSV', type=output_file, help='also write a row per frame'
+        '--table', metavar='CSV', type=output_file, help='also write one row per frame'
     )
     parser.add_argument('--pictures', metavar='DIR', type=Path,
-                        help='also write pictures of the errors: red is too far, blue too near')
+                        help='also write images of the errors: red is too far, blue too near')
 
 
 def run(args: argparse.Namespace) -> None:
     """
-    Compare, print a table, write what was asked for.
+    Evaluate, print a table, and write the requested files.
 
-    :param args: of :func:`configure`.
+    :param args: the parsed options.
     :raises DepthNodeError: the data, the model or the options cannot be used.
     """
     if args.median_scaling and args.affine_alignment:
-        raise ConfigError('--median-scaling and --affine-alignment exclude each other.')
+        raise ConfigError(
+            '--median-scaling and --affine-alignment cannot be combined. Use one of them.',
+        )
     if args.frames < 0:
         raise ConfigError(f'--frames is {args.frames}, expected 0 or more.')
     if not 0 <= args.floor < args.cap:
-        raise ConfigError(f'--floor {args.floor:g} m is not below --cap {args.cap:g} m.')
+        raise ConfigError(
+            f'--floor is {args.floor:g} m, expected less than --cap, which is {args.cap:g} m.',
+        )
     results: list[Result] = []
     pictures = output_folder(args.pictures) if args.pictures else None
     for name, predicted, truth, result in _compared(args):
@@ -122,7 +130,7 @@ def _compared(
 def _predicted(
     args: argparse.Namespace
 ) -> tuple[Iterator[tuple[str, Plane, Plane, float]], int]:
-    """Return name, prediction, truth and scale of each frame, and how many there will be."""
+    """Return name, prediction, truth and scale of each frame, and the number of frames."""
     if args.layout == 'predictions':
         pairs = prediction_pairs(Path(args.folder))
         pairs = pairs[:args.frames or None]
@@ -176,7 +184,7 @@ def _metres(
     args: argparse.Namespace, estimator: DepthEstimator, config: Config, sample: Frame,
     camera: Camera | None,
 ) -> tuple[Plane, float]:
-    """Return the metres of a frame and the scale behind them."""
+    """Return the metric depth of a frame and its scale."""
     kind = estimator.spec.kind
     prediction = estimator.predict(sample)
     if args.affine_alignment:
@@ -192,7 +200,7 @@ def _metres(
         hint = '--affine-alignment' if kind.has_shift else '--scale S or --median-scaling'
         raise DataError(
             f'{sample.name}: {frame.note}', f'Here: {hint}, and --camera, --hfov or '
-            '--no-focal-correction where the camera is not known.'
+            '--no-focal-correction if the camera is not known.'
         )
     assert frame.scale is not None
     return frame.depth.copy(), frame.scale.scale
@@ -211,4 +219,4 @@ def _print(report: dict[str, Any], args: argparse.Namespace) -> None:
     print('  '.join(f'{report[name]:8.4f}' for name in NAMES))
     if 'interval95' in report:
         low, high = report['interval95']['abs_rel']
-        print(f'abs_rel lies between {low:.4f} and {high:.4f} with 95 % (bootstrap over frames)')
+        print(f'95 % interval of abs_rel: {low:.4f} to {high:.4f} (bootstrap over frames)')

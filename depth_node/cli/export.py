@@ -1,4 +1,4 @@
-"""`depth-node export`: trained weights to an ONNX file that `model: path` takes."""
+"""`depth-node export`: convert trained weights to an ONNX file with a sidecar."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from depth_node.errors import ModelError
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Declare the arguments.
+    Add the options of this verb.
 
-    :param parser: of this verb.
+    :param parser: the parser of this verb.
     """
     parser.add_argument(
         'weights', type=Path,
@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--out', type=Path, required=True, metavar='NAME.onnx',
-        help='the network; its description is written beside it as NAME.json',
+        help='the network; its sidecar NAME.json is written next to it',
     )
     parser.add_argument(
         '--size', default='', metavar='WxH',
@@ -29,8 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--focal', type=float, default=0.0, metavar='PX',
-        help='Monodepth2: vertical focal length at network size that its depth belongs to, in '
-        'pixels (KITTI at 640x192: about 370); 0: unknown',
+        help='Monodepth2: vertical focal length of the training data at network size, in pixels '
+        '(KITTI at 640x192: about 370); 0: unknown',
     )
     parser.add_argument(
         '--half', action='store_true', help='store the weights in half precision'
@@ -39,13 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """
-    Export, compare with torch, and say what was written.
+    Export, compare with torch, and print what was written.
 
-    :param args: see :func:`configure`.
+    :param args: the parsed options.
     :raises DepthNodeError: torch is missing, or the weights cannot be exported.
     """
     if args.out.suffix != '.onnx':
-        raise ModelError(f'{args.out}: the name of a network ends in .onnx.')
+        raise ModelError(f'{args.out}: expected a name that ends in .onnx.')
     try:
         from depth_node.training import export
     except ImportError as error:
@@ -57,7 +57,9 @@ def run(args: argparse.Namespace) -> None:
             args.weights, args.out, size=args.size, focal=args.focal, half=args.half
         )
     elif args.focal:
-        raise ModelError('--focal is for Monodepth2; a checkpoint knows its own.')
+        raise ModelError(
+            '--focal is for Monodepth2 only: a checkpoint contains its focal length. Omit it.',
+        )
     else:
         spec = export.export_checkpoint(args.weights, args.out, size=args.size, half=args.half)
     print(f'{args.out}: {spec.kind.value} at {spec.input_size}, equal to torch within 1e-4.')

@@ -1,8 +1,8 @@
 """
-Find the verb and run it.
+Find and run a verb.
 
-A verb is a module of this package with ``configure(parser)`` and ``run(args)``; it is imported
-only when called, so that `depth-node --help` needs none of what the verbs need.
+A verb is a module of this package with ``configure(parser)`` and ``run(args)``. It is imported
+only when called, so `depth-node --help` needs none of its dependencies.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import sys
 from depth_node.errors import DepthNodeError
 
 VERBS = {
-    'models': 'list the catalogue: name, kind, licence, size, where it is',
-    'fetch': 'fetch models ahead of time; export those published as weights only',
-    'predict': 'images, folders, videos or bags to depth images and clouds',
+    'models': 'list the catalogue: name, kind, licence, size, what is cached',
+    'fetch': 'download models ahead of time; export those published as weights',
+    'predict': 'convert images, folders, videos or bags to depth images and clouds',
     'evaluate': 'compare predictions with ground truth',
-    'build': 'build, verify and keep an engine; list or prune those kept',
-    'train': 'train a network on recordings: by watching, by measured depth, by a teacher',
-    'export': 'trained weights to an ONNX file the node runs',
-    'calibrate': 'find the scale from known distances, for the node to load',
+    'build': 'build, verify and cache an engine; list or prune cached ones',
+    'train': 'train a network on recordings: self-supervised, supervised, or with a teacher',
+    'export': 'convert trained weights to an ONNX file for the node',
+    'calibrate': 'recover the scale from known distances, as a file for the node',
     'benchmark': 'measure engine and frame times on this machine',
 }
 
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     Run the command line.
 
-    :param argv: arguments without the program's name; None: those of the process.
+    :param argv: arguments without the program name; None: those of the process.
     :returns: 0 on success, 2 on wrong usage or input, 130 after Ctrl-C.
     """
     # before OpenCV is imported: what it cannot read, we say, in one line

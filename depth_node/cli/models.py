@@ -1,4 +1,4 @@
-"""The catalogue as a table."""
+"""`depth-node models`: print the catalogue."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from depth_node.cli.results import output_file, write_json
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Declare the options.
+    Add the options of this verb.
 
-    :param parser: of this verb.
+    :param parser: the parser of this verb.
     """
-    parser.add_argument('name', nargs='?', help='show everything about one model')
+    parser.add_argument('name', nargs='?', help='show the details of one model')
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write the table as JSON')
     parser.add_argument(
         '--cache-dir', type=Path, metavar='DIR',
-        help='where models are kept (default: depth_node/models in the cache of the user)',
+        help='folder for models (default: depth_node/models in the cache of the user)',
     )
 
 
@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> None:
     for row in table:
         print('  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())  # noqa: B905
     print(
-        '\nhere: yes: ready to run; weights: fetched, not exported; no: fetched on first use, '
-        'or with `depth-node fetch NAME`.'
+        '\nhere: yes: ready to run; weights: downloaded, not exported; no: downloaded on first '
+        'use, or with `depth-node fetch NAME`.'
     )
 
 
@@ -61,7 +61,7 @@ def _row(entry: Entry, request: Request) -> tuple[str, ...]:
 
 
 def _where(entry: Entry, request: Request) -> str:
-    """Name the folder of what is here, and the source of what is not."""
+    """Return the folder of a cached model, or the source of any other."""
     if entry.form is Form.EMBEDDED:
         return str(EMBEDDED_PATH)
     if _state(entry, request) == 'no':
@@ -70,7 +70,7 @@ def _where(entry: Entry, request: Request) -> str:
 
 
 def _state(entry: Entry, request: Request) -> str:
-    """Say how much of a model is on this machine, without opening it."""
+    """Return how much of a model is on this machine, without opening it."""
     if entry.form is Form.EMBEDDED:
         return 'yes' if EMBEDDED_PATH.exists() else 'no'
     folder = request.folder(entry)

@@ -1,4 +1,4 @@
-"""Options that verbs share: which model, which engine, which camera. Defaults are the node's."""
+"""Shared options for model, engine and camera, with the defaults of the node."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ _SCALE = {'--scale': 'scale.value', '--shift': 'scale.shift'}
 
 def add_network_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """
-    Add what says which network runs where.
+    Add the options for network and engine.
 
-    :param parser: of a verb.
-    :param required: whether `--model` has to be given.
+    :param parser: the parser of a verb.
+    :param required: whether `--model` is required.
     """
     group = parser.add_argument_group('model')
     group.add_argument(
         '--model', metavar='M', required=required,
-        help='catalogue name, or path to NAME.onnx with its sidecar NAME.json',
+        help='catalogue name, or path of NAME.onnx with its sidecar NAME.json',
     )
     add_parameters(group, _MODEL)
     add_parameters(parser.add_argument_group('engine'), _ENGINE)
@@ -62,17 +62,17 @@ def add_network_options(parser: argparse.ArgumentParser, *, required: bool = Tru
 
 def add_model_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """
-    Add what says which network runs where, and what its output means.
+    Add the options for network, engine and the meaning of the output.
 
-    :param parser: of a verb.
-    :param required: whether `--model` has to be given.
+    :param parser: the parser of a verb.
+    :param required: whether `--model` is required.
     """
     add_network_options(parser, required=required)
     scale = parser.add_argument_group('scale')
     add_parameters(scale, _SCALE)
     scale.add_argument(
         '--no-focal-correction', action='store_true',
-        help="leave metres as they are at the network's training focal length",
+        help='do not correct depth for the focal length of the camera',
     )
     for name in ('scale', 'shift'):
         # not given means that the model says
@@ -81,18 +81,18 @@ def add_model_options(parser: argparse.ArgumentParser, *, required: bool = True)
 
 def add_filter_options(parser: argparse.ArgumentParser) -> None:
     """
-    Add what says which pixels are too doubtful to be kept.
+    Add the options for filters.
 
-    :param parser: of a verb.
+    :param parser: the parser of a verb.
     """
     add_parameters(parser.add_argument_group('filter'), _FILTER)
 
 
 def add_camera_options(parser: argparse.ArgumentParser) -> None:
     """
-    Add what says which camera took the pictures.
+    Add the options for the camera.
 
-    :param parser: of a verb.
+    :param parser: the parser of a verb.
     """
     camera = parser.add_argument_group('camera')
     add_parameters(camera, {'--rectified': 'input.rectified'})
@@ -109,9 +109,9 @@ def add_camera_options(parser: argparse.ArgumentParser) -> None:
 
 def config_from(args: argparse.Namespace, changes: dict[str, object] | None = None) -> Config:
     """
-    Turn options into a configuration.
+    Return the configuration of options.
 
-    :param args: with the options of :func:`add_model_options` or :func:`add_network_options`.
+    :param args: parsed options of :func:`add_model_options` or :func:`add_network_options`.
     :param changes: more parameters to set.
     :returns: the configuration.
     :raises ConfigError: a value out of bounds.
@@ -133,13 +133,13 @@ def config_from(args: argparse.Namespace, changes: dict[str, object] | None = No
 
 def model_from(args: argparse.Namespace, config: Config, frame: Size | None = None) -> Model:
     """
-    Open the model that options name.
+    Open the model of options.
 
-    :param args: with `--model`.
-    :param config: of :func:`config_from`.
-    :param frame: size of the pictures (pixels), for models that are exported to fit.
+    :param args: parsed options with `--model`.
+    :param config: the result of :func:`config_from`.
+    :param frame: size of the images (pixels), for models that are exported for a size.
     :returns: the model.
-    :raises ModelError: it cannot be had.
+    :raises ModelError: the model is not available.
     """
     return open_model(
         args.model,
@@ -154,13 +154,13 @@ def estimator_from(
     args: argparse.Namespace, config: Config, frame: Size | None = None
 ) -> DepthEstimator:
     """
-    Make the estimator that options describe.
+    Return the estimator of options.
 
-    :param args: with the options of :func:`add_model_options`.
-    :param config: of :func:`config_from`.
-    :param frame: size of the pictures (pixels).
-    :returns: the estimator; close it.
-    :raises ModelError: the model cannot be had.
+    :param args: parsed options of :func:`add_model_options`.
+    :param config: the result of :func:`config_from`.
+    :param frame: size of the images (pixels).
+    :returns: the estimator, to be closed by the caller.
+    :raises ModelError: the model is not available.
     :raises EngineError: no engine works.
     """
     model = model_from(args, config, frame)
@@ -174,10 +174,10 @@ def estimator_from(
 
 def numbers_from(args: argparse.Namespace) -> CameraNumbers | None:
     """
-    Read the calibration that `--camera` names.
+    Read the calibration file of `--camera`.
 
-    :param args: with the options of :func:`add_camera_options`.
-    :returns: its numbers, or None; a source of frames decides which of them apply.
+    :param args: parsed options of :func:`add_camera_options`.
+    :returns: its numbers, or None; the source of frames decides which of them apply.
     :raises DataError: the file cannot be read.
     """
     if args.camera is None:
@@ -191,9 +191,9 @@ def numbers_from(args: argparse.Namespace) -> CameraNumbers | None:
 
 def calibration_from(args: argparse.Namespace) -> Camera | None:
     """
-    Read the camera that `--camera` names, for pictures without a topic.
+    Return the camera of `--camera`, for images without a topic.
 
-    :param args: with the options of :func:`add_camera_options`.
+    :param args: parsed options of :func:`add_camera_options`.
     :returns: the camera, or None.
     :raises DataError: the file cannot be read.
     """
@@ -206,11 +206,11 @@ def calibration_from(args: argparse.Namespace) -> Camera | None:
 
 def camera_of(args: argparse.Namespace, known: Camera | None, frame: Size) -> Camera | None:
     """
-    Find the camera of a picture: what the source knows, else what `--hfov` assumes.
+    Return the camera of an image: that of the source, otherwise that of `--hfov`.
 
-    :param args: with the options of :func:`add_camera_options`.
-    :param known: the camera the picture came with, or None.
-    :param frame: size of the picture (pixels).
+    :param args: parsed options of :func:`add_camera_options`.
+    :param known: the camera of the source, or None.
+    :param frame: size of the image (pixels).
     :returns: the camera, or None.
     :raises DataError: an impossible field of view.
     """
@@ -223,16 +223,16 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     """
     Add `--json`.
 
-    :param parser: of a verb.
+    :param parser: the parser of a verb.
     """
     parser.add_argument(
-        '--json', metavar='FILE', type=output_file, help='also write what was measured'
+        '--json', metavar='FILE', type=output_file, help='also write the results as JSON'
     )
 
 
 def add_parameters(group: Any, options: dict[str, str]) -> None:
     """
-    Add options that are parameters of the configuration, with their defaults and meaning.
+    Add options for parameters of the configuration, with their defaults and descriptions.
 
     :param group: a parser or a group of one.
     :param options: option to dotted parameter.

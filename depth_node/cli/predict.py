@@ -1,4 +1,4 @@
-"""`depth-node predict`: images, folders, videos or bags to depth images and clouds."""
+"""`depth-node predict`: convert images, folders, videos or bags to depth images and clouds."""
 
 from __future__ import annotations
 
@@ -44,25 +44,25 @@ _COLORS_TO = 20.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
+    """Add the options of this verb."""
     parser.add_argument(
         'inputs', nargs='+', metavar='INPUT',
         help='image, folder of images, video, rosbag, camera device, or world[:SEED]',
     )
-    parser.add_argument('--out', metavar='DIR', type=Path, required=True, help='where to write')
+    parser.add_argument('--out', metavar='DIR', type=Path, required=True, help='output folder')
     parser.add_argument(
         '--write', metavar='LIST', default=','.join(_FILES),
-        help='what to write: npy (float32 m), png (16 bit mm), color (with a scale bar), ply',
+        help='files to write: npy (float32 m), png (16 bit mm), color (with a scale bar), ply',
     )
-    parser.add_argument('--near', type=float, default=0.1, help='nearest depth kept (m)')
+    parser.add_argument('--near', type=float, default=0.1, help='smallest depth (m)')
     parser.add_argument(
         '--far', type=float, default=0.0,
-        help='farthest depth kept, and the end of the colors (m); 0: the range of a metric '
-             f'network, 100 m for the others, and colors to {_COLORS_TO:g} m',
+        help='largest depth, and end of the color scale (m); 0: the range of a metric '
+             f'network, 100 m for other networks, and colors up to {_COLORS_TO:g} m',
     )
     parser.add_argument('--frames', type=int, default=0,
-                        help='only so many of each INPUT; 0: all')
-    parser.add_argument('--topic', default='', help='image topic of a rosbag; empty: its first')
+                        help='maximum number of frames of each INPUT; 0: all')
+    parser.add_argument('--topic', default='', help='image topic of a rosbag; empty: the first')
     parser.add_argument('--rate', type=float, default=RATE,
                         help='frames per second of folders and of the world (Hz)')
     add_model_options(parser)
@@ -72,19 +72,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--align-disparity', metavar='FILE', type=Path,
         help='fit the scale (and shift) of every prediction to this disparity image (.npy or '
-             '.pfm in pixels, 16-bit PNG in 1/256 pixels as KITTI has it; 0: unknown), or to '
+             '.pfm in pixels, 16-bit PNG in 1/256 pixels as in KITTI; 0: unknown), or to '
              'the file of the same name in this folder',
     )
     group.add_argument(
         '--baseline', type=float, default=0.0,
-        help='distance of the stereo cameras (m); 0: write aligned disparity, not metres',
+        help='distance between the stereo cameras (m); 0: write aligned disparity, not metres',
     )
     add_json_option(parser)
 
 
 @dataclass
 class _Run:
-    """What stays the same over all frames."""
+    """The constant data of a run."""
 
     args: argparse.Namespace
     config: Config
@@ -94,8 +94,8 @@ class _Run:
     maker: tuple[Camera, CloudMaker] | None = None
     told: set[str] = field(default_factory=set)
 
-    def tell(self, note: str) -> None:
-        """Say something once, not once per frame."""
+    def warn(self, note: str) -> None:
+        """Print a warning once, not for every frame."""
         if note and note not in self.told:
             print(f'depth-node predict: {note}', file=sys.stderr)
             self.told.add(note)
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> None:
     """
     Predict every frame of every input and write the files.
 
-    :param args: of :func:`configure`.
+    :param args: the parsed options.
     :raises DepthNodeError: an input, the model or an option cannot be used.
     """
     files = frozenset(filter(None, args.write.split(',')))
@@ -117,7 +117,9 @@ def run(args: argparse.Namespace) -> None:
     if not args.rate > 0:
         raise ConfigError(f'--rate is {args.rate:g} Hz, expected a positive number.')
     if args.far and args.near >= args.far:
-        raise ConfigError(f'--near {args.near:g} m is not below --far {args.far:g} m.')
+        raise ConfigError(
+            f'--near is {args.near:g} m, expected less than --far, which is {args.far:g} m.',
+        )
     config = config_from(args, {'depth.min_range': args.near, 'depth.max_range': args.far})
     given = numbers_from(args)
     sources = [
@@ -126,7 +128,9 @@ def run(args: argparse.Namespace) -> None:
     ]
     for source in sources:
         if source.count is None and not args.frames:
-            raise ConfigError(f'{source.name} has no end: say how many frames with --frames N.')
+            raise ConfigError(
+                f'{source.name} never ends. Limit the number of frames with --frames N.',
+            )
     work = _Run(args, config, files, output_folder(args.out))
     report = []
     try:
@@ -141,7 +145,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _frames(sources: list[FrameSource], limit: int) -> Iterator[tuple[str, Frame]]:
-    """Name every frame; names of several inputs are kept apart."""
+    """Iterate over frames with names that are unique over all inputs."""
     taken: set[str] = set()
     for source in sources:
         stem = Path(source.name).stem.replace(':', '_')
@@ -167,7 +171,7 @@ def _total(sources: list[FrameSource], limit: int) -> int | None:
 
 
 def _predict(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
-    """Predict and write one frame; return what is worth knowing of it."""
+    """Predict and write one frame; return its report."""
     args, size, stamp = work.args, frame.size, frame.stamp
     if work.estimator is None:
         work.estimator = estimator_from(args, work.config, size)
@@ -177,9 +181,9 @@ def _predict(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     if args.align_disparity is not None:
         return _aligned(work, name, frame) | {'stamp': stamp}
     found = work.estimator.estimate(frame)
-    work.tell(work.estimator.focal_note)
+    work.warn(work.estimator.focal_note)
     if found.depth is None:
-        work.tell(f'{found.note} Here: --scale and --shift, --camera or --hfov.')
+        work.warn(f'{found.note} Here: --scale and --shift, --camera or --hfov.')
         _write_relative(work, name, found)
         return {'name': name, 'stamp': stamp, 'note': found.note}
     return _write(work, name, frame, found.depth) | {'stamp': stamp}
@@ -200,7 +204,9 @@ def _write(
     if 'ply' in work.files:
         camera = frame.camera
         if camera is None:
-            work.tell('No cloud without a calibration: give --camera or --hfov.')
+            work.warn(
+                'No cloud is written, because there is no calibration. Add --camera or --hfov.',
+            )
         else:
             if work.maker is None or work.maker[0] != camera:
                 work.maker = camera, CloudMaker(camera.rays())
@@ -214,7 +220,7 @@ def _write(
 
 
 def _write_relative(work: _Run, name: str, found: Estimate) -> None:
-    """Write what the network says where there are no metres."""
+    """Write the output of the network if there is no metric depth."""
     assert work.estimator is not None
     values = found.prediction.values
     if 'npy' in work.files:
@@ -225,7 +231,7 @@ def _write_relative(work: _Run, name: str, found: Estimate) -> None:
 
 
 def _aligned(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
-    """Scale the prediction to a stereo disparity and write metres, or disparity."""
+    """Align the prediction to a stereo disparity, and write metres or disparity."""
     args, estimator, camera = work.args, work.estimator, frame.camera
     assert estimator is not None
     path = args.align_disparity
@@ -234,11 +240,11 @@ def _aligned(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     disparity = read_disparity(path)
     if disparity.shape != frame.rgb.shape[:2]:
         raise DataError(
-            f'{path}: the disparity is {disparity.shape[1]}x{disparity.shape[0]}, the picture '
-            f'{frame.rgb.shape[1]}x{frame.rgb.shape[0]}.'
+            f'{path}: the disparity is {disparity.shape[1]}x{disparity.shape[0]}, but the image '
+            f'is {frame.rgb.shape[1]}x{frame.rgb.shape[0]}.'
         )
     if args.baseline and camera is None:
-        raise ConfigError('--baseline needs the focal length: give --camera or --hfov.')
+        raise ConfigError('--baseline needs the focal length. Add --camera or --hfov.')
     product = args.baseline * camera.fx if args.baseline and camera else 1.0
     spec, prediction = estimator.spec, estimator.predict(frame)
     scale = to_disparity(prediction.values, disparity, spec, product)

@@ -1,4 +1,4 @@
-"""A progress bar on work that takes a while, for people only."""
+"""Progress bars for long work, on terminals only."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _Item = TypeVar('_Item')
 
 def progress(items: Iterable[_Item], total: int | None, unit: str) -> Iterator[_Item]:
     """
-    Show how far a loop is: after two seconds, and only on a terminal.
+    Show the progress of a loop, after two seconds and only on a terminal.
 
-    :param items: to walk over.
-    :param total: how many there are; None: nobody knows.
-    :param unit: what they are, singular.
+    :param items: the items of the loop.
+    :param total: number of items; None: unknown.
+    :param unit: name of an item, singular.
     :returns: the items.
     """
     if sys.stderr.isatty():
@@ -35,10 +35,10 @@ def progress(items: Iterable[_Item], total: int | None, unit: str) -> Iterator[_
 @contextlib.contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
     """
-    Let Ctrl-C cancel a build in good order instead of in the middle of foreign code.
+    Let Ctrl-C cancel a build cleanly instead of in the middle of a library.
 
-    :returns: what to ask whether Ctrl-C was pressed.
-    :raises KeyboardInterrupt: the work was cancelled for it.
+    :returns: a function that returns whether Ctrl-C was pressed.
+    :raises KeyboardInterrupt: the work was cancelled by Ctrl-C.
     """
     interrupted = []
     before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
@@ -53,9 +53,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 @contextlib.contextmanager
 def build_bar() -> Iterator[Callable[[float, str], None]]:
     """
-    Show how far the build of an engine is: after two seconds, and only on a terminal.
+    Show the progress of a build, after two seconds and only on a terminal.
 
-    :returns: what to call with a share from 0 to 1 and the stage.
+    :returns: a function to call with a share from 0 to 1 and the stage.
     """
     with contextlib.ExitStack() as stack:
         bar: Any = None

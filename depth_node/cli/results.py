@@ -1,4 +1,4 @@
-"""Where verbs write what they found; light, so that every verb can afford it."""
+"""Output files of the verbs; with few imports, because every verb uses it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from depth_node.files import replacing
 
 def output_file(text: str) -> Path:
     """
-    Check a file's place before the work begins whose result it gets.
+    Check that an output file can be written, before the work starts.
 
-    :param text: of an option.
+    :param text: value of an option.
     :returns: the path.
-    :raises ArgumentTypeError: nothing can be written there.
+    :raises ArgumentTypeError: the file cannot be written.
     """
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
@@ -32,24 +32,24 @@ def output_file(text: str) -> Path:
 
 def output_folder(path: Path) -> Path:
     """
-    Make a folder to write to.
+    Create an output folder.
 
-    :param path: that may not exist yet.
+    :param path: the folder, which may exist.
     :returns: the folder.
-    :raises DataError: it cannot be made.
+    :raises DataError: it cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f'{path}: cannot be made ({error.strerror}).') from error
+        raise DataError(f'{path}: cannot be created ({error.strerror}).') from error
     return path
 
 
 def write_json(path: Path | None, content: dict[str, Any] | list[Any]) -> None:
     """
-    Write what was measured, when a file was asked for.
+    Write results as JSON, if a file was requested.
 
-    :param path: of `--json`, or None.
+    :param path: file of `--json`, or None.
     :param content: what to write; NaN becomes null.
     :raises DataError: it cannot be written.
     """
@@ -61,7 +61,7 @@ def write_json(path: Path | None, content: dict[str, Any] | list[Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Replace what JSON does not have."""
+    """Replace values that JSON does not support."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

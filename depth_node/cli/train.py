@@ -1,4 +1,4 @@
-"""`depth-node train`: a network for one robot's surroundings, from its own recordings."""
+"""`depth-node train`: train a network for a robot on its own recordings."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _SOURCE = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """
-    Add the verb's options; those of the run come from `TrainConfig`.
+    Add the options of this verb, including those of `TrainConfig`.
 
-    :param parser: of the verb.
+    :param parser: the parser of this verb.
     :raises ConfigError: torch is not installed.
     """
     try:
@@ -42,35 +42,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
         raise ConfigError(
             f'Training needs torch ({error}).', "Install it: pip install 'depth_node[training]'."
         ) from error
-    parser.add_argument('sources', nargs='+', metavar='SOURCE', help=f'learn from: {_SOURCE}')
+    parser.add_argument(
+        'sources', nargs='+', metavar='SOURCE', help=f'recording to train on: {_SOURCE}',
+    )
     parser.add_argument(
         '--validation', nargs='+', default=[], metavar='SOURCE',
-        help='judge by; without it the last tenth of every recording is held out',
+        help='recording to validate on; without it the last tenth of every recording is held out',
     )
     parser.add_argument(
         '--out', type=Path, required=True, metavar='DIR',
-        help='for best.pt, last.pt, report.html, metrics.json and TensorBoard files',
+        help='output folder for best.pt, last.pt, report.html, metrics.json and TensorBoard files',
     )
     parser.add_argument(
         '--cache', type=Path, metavar='DIR',
-        help='where recordings are kept at network size; without it `recordings` in --out',
+        help='folder for recordings at network size; without it `recordings` in --out',
     )
-    parser.add_argument('--resume', action='store_true', help='go on from last.pt in --out')
+    parser.add_argument('--resume', action='store_true', help='continue from last.pt in --out')
     parser.add_argument(
         '--ablation', action='store_true',
-        help='train again without each part of the self-supervised loss, and write a table',
+        help='also train without each part of the self-supervised loss, and write a table',
     )
     parser.add_argument(
         '--least-motion', type=float, default=1.0, metavar='PX',
-        help='drop frames whose corners moved less since the last one kept (pixels at network '
-        'size); 0 keeps all',
+        help='drop frames whose corners have moved less since the last one kept (pixels at '
+        'network size); 0: keep all',
     )
     parser.add_argument(
         '--crop', action='store_true',
-        help="keep the pictures' aspect and lose the longer sides, instead of stretching",
+        help='keep the aspect ratio and crop the longer side instead of stretching',
     )
     parser.add_argument(
-        '--json', metavar='FILE', type=output_file, help='also write the best figures'
+        '--json', metavar='FILE', type=output_file, help='also write the best metrics as JSON'
     )
     group = parser.add_argument_group('run')
     default = TrainConfig()
@@ -94,9 +96,9 @@ def _add(group: Any, name: str, default: object, spec: ParamSpec) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """
-    Read the recordings, ask the teacher, train, and say how good it became.
+    Read the recordings, run the teacher, train, and print the result.
 
-    :param args: of :func:`configure`.
+    :param args: the parsed options.
     :raises DepthNodeError: wrong options, unusable recordings, or a diverging run.
     """
     from depth_node.training.config import config_from, TrainConfig
@@ -112,7 +114,7 @@ def run(args: argparse.Namespace) -> None:
 def _trained(
     args: argparse.Namespace, config: TrainConfig, processes: Processes, say: Say
 ) -> dict[str, Any]:
-    """Read, ask, train; return what to write as JSON."""
+    """Read, run the teacher, and train; return the content of the JSON file."""
     from depth_node.training.ablation import ablate, table
     from depth_node.training.run import train
     from depth_node.training.teacher import lesson_kind, taught
@@ -139,7 +141,7 @@ def _trained(
     )
     for name, value in result.figures.items():
         say(f'{name:16} {value:.4f}')
-    say(f'{out / "best.pt"}: export it with depth-node export; see {out / "report.html"}')
+    say(f'{out / "best.pt"}: export it with depth-node export. Report: {out / "report.html"}')
     return {**result.figures, 'step': result.progress.best_step}
 
 
@@ -171,4 +173,4 @@ def _say(line: str) -> None:
 
 
 def _hush(_: str) -> None:
-    """One of several processes talks."""
+    """Print nothing, in all processes but one."""

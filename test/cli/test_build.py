@@ -100,7 +100,7 @@ def test_an_engine_that_cannot_be_had_is_one_line(machine, capsys):
     assert build(machine, *model_of(machine), '--engine', 'tensorrt') == 2
     assert capsys.readouterr().err.strip().count('\n') == 0
     assert build(machine) == 2
-    assert 'Which model?' in capsys.readouterr().err
+    assert '--model is missing' in capsys.readouterr().err
     assert build(machine, '--model', 'nothing.onnx') == 2
 
 

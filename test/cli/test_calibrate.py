@@ -111,10 +111,10 @@ def test_kitti_lidar(tmp_path, shared_data):
 @pytest.mark.parametrize(('words', 'says'), [
     (['--at', '8,20,1.0'], 'all distances'),
     (['--at', 'here'], 'COLUMN,ROW,METRES'),
-    (['--at', '8,20,-1'], 'above zero'),
+    (['--at', '8,20,-1'], 'positive distance'),
     (['--at', '800,20,1.0'], 'no such pixel'),
     ([], 'needs'),
-    (['--height', '1', '--at', '8,20,1.0'], 'exclude'),
+    (['--height', '1', '--at', '8,20,1.0'], 'cannot be combined'),
     (['--height', '1'], '--hfov'),
     (['--height', '-1'], '--height is -1 m'),
 ])

@@ -135,8 +135,8 @@ def test_relative_network_on_the_world(network, tmp_path):
     (['rgbd', 'DIR'], '--model'),
     (['kitti-object', 'DIR', '--model', 'x.onnx'], 'image_2'),
     (['predictions', 'DIR'], 'predictions'),
-    (['predictions', 'DIR', '--median-scaling', '--affine-alignment'], 'exclude'),
-    (['predictions', 'DIR', '--cap', '0'], 'below'),
+    (['predictions', 'DIR', '--median-scaling', '--affine-alignment'], 'cannot be combined'),
+    (['predictions', 'DIR', '--cap', '0'], 'less than --cap'),
     (['world', 'x', '--model', 'x.onnx'], 'seed'),
 ])
 def test_refusals(tmp_path, capsys, words, message):

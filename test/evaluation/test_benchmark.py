@@ -75,7 +75,7 @@ def test_json_has_what_scripts_rely_on(
         '--camera-size', '64x48', '--set', 'points.stride=2', '--json', str(report),
     ])
     assert code == 0
-    assert 'not the network' in capsys.readouterr().out
+    assert 'outside the network' in capsys.readouterr().out
     found = json.loads(report.read_text())
     assert found['device'] == 'CPU'
     assert found['precision'] == 'fp32'
