@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 import threading
 
+import numpy as np
 from sensor_msgs.msg import CameraInfo
 
 from depth_node.camera import Camera, is_calibrated, UncalibratedError
@@ -19,6 +20,10 @@ from depth_node.sources.frame import Frame
 
 KEPT_INFOS = 256
 """Infos remembered by stamp: more than come while a slow network is busy with two frames."""
+MOST_COEFFICIENTS = 14
+"""Of any lens model (rational polynomial with thin prism and tilt, as OpenCV has them)."""
+LONGEST_NAME = 256
+"""Characters of frame_id and distortion_model that are kept."""
 INFO_PATIENCE_S = 0.05
 """How long a frame waits for its own info; drivers publish the two within a millisecond."""
 
@@ -67,8 +72,9 @@ class Calibration:
         """
         Keep a CameraInfo.
 
-        :param info: as received.
+        :param info: as received; cut to what a camera may have, since hundreds are kept.
         """
+        info = bounded(info)
         with self._news:
             self._infos[nanoseconds_of(info.header.stamp)] = info
             while len(self._infos) > KEPT_INFOS:
@@ -152,3 +158,20 @@ def _numbers(info: CameraInfo) -> tuple[object, ...]:
         info.r.tobytes(), tuple(info.d), info.binning_x, info.binning_y,
         roi.x_offset, roi.y_offset, roi.width, roi.height,
     )
+
+
+def bounded(info: CameraInfo) -> CameraInfo:
+    """
+    Return a CameraInfo of a few hundred bytes.
+
+    :param info: maybe of megabytes.
+    :returns: the same, its names cut, its coefficients at most one more than any lens has: the
+        first that is not zero of those beyond, so that too many are still too many.
+    """
+    info.header.frame_id = info.header.frame_id[:LONGEST_NAME]
+    info.distortion_model = info.distortion_model[:LONGEST_NAME]
+    if len(info.d) > MOST_COEFFICIENTS:
+        beyond = np.asarray(info.d[MOST_COEFFICIENTS:], np.float64)
+        wrong = beyond[np.flatnonzero(beyond)[:1]]  # NaN is not zero either
+        info.d = [*info.d[:MOST_COEFFICIENTS], *wrong.tolist()]
+    return info

@@ -26,6 +26,7 @@ from depth_node.errors import DepthNodeError, DeviceLostError
 from depth_node.ros import runtime
 from depth_node.ros.calibration import Calibration
 from depth_node.ros.diagnostics import DiagnosticsPublisher, statuses
+from depth_node.ros.graph import namesake
 from depth_node.ros.health import Health
 from depth_node.ros.inputs import CameraTopics
 from depth_node.ros.lifecycle import guard_transitions
@@ -196,7 +197,7 @@ class DepthNode(LifecycleNode):
         self._pipeline.start()
         self._scaling.listen(config())
         self._topics = CameraTopics(
-            self, config().input, self._health, self._on_image, self._on_info
+            self, config().input, self._notices, self._on_image, self._on_info
         )
         self._calibration.topic = self._topics.info_topic
         self._calibration.image_topic = self._topics.image_topic
@@ -245,7 +246,6 @@ class DepthNode(LifecycleNode):
             self._pipeline.offer(message)
 
     def _on_info(self, info: CameraInfo) -> None:
-        self._health.infos.add()
         if self._calibration is not None:
             self._calibration.remember(info)
 
@@ -274,6 +274,7 @@ class DepthNode(LifecycleNode):
 
     def _diagnose(self) -> None:
         self._notices.expire()
+        self._notices.set('name', namesake(self))
         topic = self._topics.image_topic if self._topics is not None else ''
         # with its namespace: several cameras share /diagnostics
         name = self.get_fully_qualified_name().lstrip('/')

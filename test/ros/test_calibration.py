@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo
 
 from depth_node.camera import Camera, Distortion, UncalibratedError
@@ -14,7 +15,7 @@ from depth_node.config import Config
 from depth_node.errors import DataError
 from depth_node.image.size import Size
 from depth_node.ros import messages
-from depth_node.ros.calibration import Calibration, INFO_PATIENCE_S
+from depth_node.ros.calibration import bounded, Calibration, INFO_PATIENCE_S
 from depth_node.sources.frame import Frame
 
 SIZE = Size(64, 48)
@@ -127,3 +128,22 @@ def test_infos_outlast_a_slow_network() -> None:
     assert camera_at(found, 800, SIZE, '/image').fx == 50.0
     assert camera_at(found, 999, SIZE, '/image').fx != 50.0
     assert len(found._infos) < 1000
+
+
+@pytest.mark.parametrize('beyond', [0.0, 0.5, float('nan')])
+def test_megabytes_of_camera_info_are_not_kept(beyond: float) -> None:
+    """256 infos are kept; at 4 MB each that was a gigabyte."""
+    message = info(BENT)
+    message.d = [0.1] * 14 + [0.0] * 500_000 + [beyond]
+    message.header.frame_id = 'f' * 1_000_000
+    message.distortion_model = 'm' * 1_000_000
+    kept = bounded(message)
+    assert len(serialize_message(kept)) < 1500
+    assert len(kept.d) == (14 if beyond == 0 else 15)  # still too many where they were
+
+
+def test_an_ordinary_camera_info_stays_as_it_is() -> None:
+    message = info(BENT)
+    message.d = [0.1, -0.2, 0.001, 0.002, 0.05]
+    before = serialize_message(message)
+    assert serialize_message(bounded(message)) == before

@@ -356,7 +356,7 @@ def test_images_in_another_transport_or_type_are_named(
     start = ('-m', 'depth_node.ros.node', '--ros-args', '-p', f'model.name:={model}', '-r')
     other = rig.node.create_publisher(CompressedImage, 'lonely/compressed', 1)
     process = processes.python(*start, 'image:=lonely')
-    process.wait_for('but /lonely/compressed is: set input.transport to compressed')
+    process.wait_for('but /lonely/compressed has one: set input.transport to compressed')
     process.stop()
     process = processes.python(*start, 'image:=lonely/compressed')
     process.wait_for(
