@@ -4,14 +4,14 @@ from launch import LaunchDescription
 from launch.actions import OpaqueFunction
 
 from depth_node.ros import launching
-from depth_node.ros.cameras import camera_of, MONO, switched
+from depth_node.ros.cameras import launched_camera, MONO, switched
 
 
 def start(context):
     """Return the actions for the launch arguments."""
     values = launching.values_of(context, MONO)
     pushed = launching.pushed_namespace(context)
-    camera = camera_of(values, pushed)
+    camera = launched_camera(values, pushed)
     rviz = switched('rviz', values['rviz'])
     return [
         *(launching.rviz_actions(camera, values['rviz_frame'], pushed) if rviz else []),

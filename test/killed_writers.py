@@ -211,12 +211,12 @@ class Checkpoint(Writer):
     def write(self, count: int) -> None:
         import torch
 
-        from depth_node.training.checkpoint import Checkpoint, Progress, write_checkpoint
+        from depth_node.training.checkpoint import Checkpoint, RunProgress, write_checkpoint
         from depth_node.training.config import TrainConfig
 
         same = {'weights': torch.full((500_000,), float(count))}
         write_checkpoint(self.path, Checkpoint(
-            TrainConfig(), 100.0, True, Progress(step=count), same, {}, same, {},
+            TrainConfig(), 100.0, True, RunProgress(step=count), same, {}, same, {},
         ))
 
     def check(self) -> None:

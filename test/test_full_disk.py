@@ -47,12 +47,12 @@ def calibration(path: Path) -> None:
 
 def checkpoint(path: Path) -> None:
     torch = pytest.importorskip('torch')
-    from depth_node.training.checkpoint import Checkpoint, Progress, write_checkpoint
+    from depth_node.training.checkpoint import Checkpoint, RunProgress, write_checkpoint
     from depth_node.training.config import TrainConfig
 
     state = {'weights': torch.zeros(100_000)}
     write_checkpoint(path, Checkpoint(
-        TrainConfig(), 1.0, True, Progress(), state, {}, {}, {},
+        TrainConfig(), 1.0, True, RunProgress(), state, {}, {}, {},
     ))
 
 

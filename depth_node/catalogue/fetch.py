@@ -29,7 +29,7 @@ _PINS = 'pins.json'
 _OFF = ('', '0', 'false', 'no', 'off')
 
 
-def cache_root() -> Path:
+def model_cache_root() -> Path:
     """
     Say where fetched and exported models are kept.
 

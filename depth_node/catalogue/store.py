@@ -41,7 +41,8 @@ class Request:
     How somebody wants a model.
 
     :param accept_licence: whether a licence that is not free is accepted.
-    :param cache_dir: where models are kept; None: :func:`depth_node.catalogue.fetch.cache_root`.
+    :param cache_dir: where models are kept; None:
+        :func:`depth_node.catalogue.fetch.model_cache_root`.
     :param offline: never use the network.
     :param input_size: ``auto``, a nominal side like 308, or WIDTHxHEIGHT (pixels).
     :param frame: the camera's size (pixels), whose aspect ``auto`` keeps.
@@ -62,9 +63,9 @@ class Request:
         :param entry: the model.
         :returns: the folder, which may not exist yet.
         """
-        from depth_node.catalogue.fetch import cache_root
+        from depth_node.catalogue.fetch import model_cache_root
 
-        return (self.cache_dir or cache_root()) / entry.name
+        return (self.cache_dir or model_cache_root()) / entry.name
 
 
 def obtain(entry: Entry, request: Request) -> Path:

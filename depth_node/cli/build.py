@@ -22,7 +22,7 @@ from depth_node.cli.progress import build_bar, interruptible
 from depth_node.cli.results import write_json
 from depth_node.config import Config
 from depth_node.engine import Engine, open_for
-from depth_node.engine.cache import cache_root
+from depth_node.engine.cache import engine_cache_root
 from depth_node.engine.table import kept, prune
 from depth_node.engine.verify import as_built, in_words
 from depth_node.errors import ConfigError, EngineError
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
         args, {parameter: getattr(args, option[2:].replace('-', '_'))
                for option, parameter in _SETTINGS.items()}
     )
-    root = cache_root(config.engine.cache_dir)
+    root = engine_cache_root(config.engine.cache_dir)
     if args.prune:
         _prune(root)
     if args.list:

@@ -17,7 +17,7 @@ from depth_node.cli.options import (
     add_json_option,
     add_network_options,
     calibration_from,
-    camera_of,
+    chosen_camera,
     config_from,
     estimator_from,
     model_from,
@@ -172,7 +172,7 @@ def _measured(
             size = sample.size
             if estimator is None:
                 estimator = estimator_from(args, config_from(args), size)
-            frame = _seen(args, estimator, sample, camera_of(args, sample.camera, size))
+            frame = _seen(args, estimator, sample, chosen_camera(args, sample.camera, size))
             if ground is not None:
                 looked = ground_pixels(frame, ground, Region(far=8.0))
                 if isinstance(looked, NotObservable):

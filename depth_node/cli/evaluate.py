@@ -17,7 +17,7 @@ from depth_node.cli.options import (
     add_json_option,
     add_model_options,
     calibration_from,
-    camera_of,
+    chosen_camera,
     config_from,
     estimator_from,
 )
@@ -171,7 +171,7 @@ def _run_model(
             size = Size(sample.rgb.shape[1], sample.rgb.shape[0])
             if estimator is None:
                 estimator = estimator_from(args, config, size)
-            camera = camera_of(args, sample.camera, size)
+            camera = chosen_camera(args, sample.camera, size)
             depth, scale = _metres(args, estimator, config, sample, camera)
             assert sample.depth is not None
             yield sample.name, depth, sample.depth, scale

@@ -204,7 +204,7 @@ def calibration_from(args: argparse.Namespace) -> Camera | None:
     return Camera.from_numbers(numbers, rectified=choice.rectified)
 
 
-def camera_of(args: argparse.Namespace, known: Camera | None, frame: Size) -> Camera | None:
+def chosen_camera(args: argparse.Namespace, known: Camera | None, frame: Size) -> Camera | None:
     """
     Return the camera of an image: that of the source, otherwise that of `--hfov`.
 

@@ -20,7 +20,7 @@ from depth_node.cli.options import (
     add_filter_options,
     add_json_option,
     add_model_options,
-    camera_of,
+    chosen_camera,
     config_from,
     estimator_from,
     numbers_from,
@@ -176,7 +176,7 @@ def _predict(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     if work.estimator is None:
         work.estimator = estimator_from(args, work.config, size)
     frame = dataclasses.replace(
-        frame, stamp=None, camera=camera_of(args, frame.camera, size)
+        frame, stamp=None, camera=chosen_camera(args, frame.camera, size)
     )
     if args.align_disparity is not None:
         return _aligned(work, name, frame) | {'stamp': stamp}

@@ -31,7 +31,7 @@ _SCAN_ROWS = 160
 
 
 @dataclass(frozen=True)
-class Frames:
+class Placement:
     """
     Where the camera is, as TF knows it; None where it is not asked or not known.
 
@@ -79,7 +79,7 @@ class PointsPipeline:
         )
         given = config.points.transform
         self._given = matrix_of(given) if given else None
-        self._placed: Frames | None = None
+        self._placed: Placement | None = None
         self._base: Pose | None = None
         self._cloud = CloudMaker(self._thin)
         self._split: GroundSplit | None = None
@@ -110,7 +110,7 @@ class PointsPipeline:
 
         :param points: whether the cloud is wanted.
         :param scan: whether the scan is wanted.
-        :returns: the frames for :class:`Frames`, points, base, scan; empty where not needed.
+        :returns: the frames for :class:`Placement`, points, base, scan; empty where not needed.
         """
         config = self.config
         measured = config.ground.camera_height > 0
@@ -126,7 +126,7 @@ class PointsPipeline:
         self,
         depth: Depth,
         rgb: Color | None = None,
-        frames: Frames | None = None,
+        frames: Placement | None = None,
         *,
         points: bool = True,
         scan: bool = False,
@@ -145,7 +145,7 @@ class PointsPipeline:
         :returns: cloud and scan; the arrays belong to the pipeline until the next frame.
         :raises DataError: depth of another size than the camera.
         """
-        frames = frames or Frames()
+        frames = frames or Placement()
         config = self.config
         if config.points.frame and config.points.transform:
             frames = dataclasses.replace(frames, points=self._given)
@@ -161,7 +161,7 @@ class PointsPipeline:
             made = self._scan.scan(depth[::self._scan_stride], ground)
         return Planned(cloud, made, notes)
 
-    def _place(self, frames: Frames, names: tuple[str, str, str]) -> str:
+    def _place(self, frames: Placement, names: tuple[str, str, str]) -> str:
         """Take over the camera's place where it has changed; say what is missing."""
         if self._placed is None or not _same(self._placed, frames):
             self._placed = frames
@@ -234,7 +234,7 @@ class PointsPipeline:
         return self._cloud.listed(depth, rgb)
 
 
-def _same(one: Frames, other: Frames) -> bool:
+def _same(one: Placement, other: Placement) -> bool:
     pairs = ((one.points, other.points), (one.base, other.base), (one.scan, other.scan))
     return all(
         a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in pairs

@@ -33,7 +33,7 @@ COMPANIONS = (SAMPLE, LAYERS, PROFILE)
 _ASIDE = '.bad'
 
 
-def cache_root(configured: str = '') -> Path:
+def engine_cache_root(configured: str = '') -> Path:
     """
     Find the folder compiled engines are kept in; it need not exist yet.
 
@@ -107,7 +107,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Entry:
+class KeptEngine:
     """
     One compiled engine on disk.
 
@@ -270,7 +270,7 @@ class EngineCache:
             with contextlib.suppress(OSError):
                 file.replace(file.with_name(file.name + _ASIDE))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[KeptEngine]:
         """
         List the engines kept here.
 
@@ -283,7 +283,7 @@ class EngineCache:
             except (OSError, ValueError):
                 continue
             if _is_ours(metadata):
-                found.append(Entry(path, metadata))
+                found.append(KeptEngine(path, metadata))
         return found
 
     def prune(self, runtime: str = '', gpu: str = '') -> list[Path]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from depth_node.engine import openvino as cpu
 from depth_node.engine.base import Engine, Request
-from depth_node.engine.cache import cache_root, EngineCache, Key
+from depth_node.engine.cache import engine_cache_root, EngineCache, Key
 from depth_node.engine.host import HostEngine
 from depth_node.engine.prepare import Preparation
 from depth_node.engine.verify import as_built, compare, sample_frames
@@ -72,7 +72,7 @@ class _Job:
         self.options = cpu.cpu_options(self.core, 'fp32', self.config.threads)
         calibration = calibration_frames(self.config.calibration_dir)
         name, key = f'{self.model.spec.name}_{self.size}', self._key(calibration)
-        cache = EngineCache(cache_root(self.config.cache_dir) / 'int8')
+        cache = EngineCache(engine_cache_root(self.config.cache_dir) / 'int8')
         engine = self._cached(cache, name, key, tidy=False)
         if engine is not None:
             return engine
@@ -157,7 +157,7 @@ class _Job:
         self.warn(f'int8 does not hold for {self.model.spec.name}: {reason}. Going on in fp32.')
         engine = cpu.open_openvino(
             self.model, self.size, precision='fp32', threads=self.config.threads,
-            cache=cache_root(self.config.cache_dir) / 'openvino',
+            cache=engine_cache_root(self.config.cache_dir) / 'openvino',
         )
         engine.facts = facts
         return engine

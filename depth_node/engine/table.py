@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from depth_node.engine.base import Engine, Log, Request
-from depth_node.engine.cache import cache_root, EngineCache, Entry, writable
+from depth_node.engine.cache import engine_cache_root, EngineCache, KeptEngine, writable
 from depth_node.errors import EngineError
 
 
@@ -93,7 +93,7 @@ def _openvino(request: Request) -> Engine:
     if config.precision == 'int8':
         return open_int8(request)
     try:
-        cache = writable(cache_root(config.cache_dir) / 'openvino')
+        cache = writable(engine_cache_root(config.cache_dir) / 'openvino')
     except EngineError as error:
         request.log(f'{error} The network is compiled at every start.')
         cache = None
@@ -146,7 +146,7 @@ def rows(name: str) -> tuple[Row, ...]:
     return tuple(row for row in ENGINES if row.parameter == name)
 
 
-def kept(root: Path) -> list[Entry]:
+def kept(root: Path) -> list[KeptEngine]:
     """
     List the engines that are kept with a description.
 

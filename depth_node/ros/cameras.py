@@ -96,7 +96,7 @@ MULTI = {
 
 
 @dataclass(frozen=True)
-class Camera:
+class LaunchedCamera:
     """
     One camera and the node that looks at it.
 
@@ -133,7 +133,7 @@ class Camera:
         return self.params_file or tuning.share('config', 'mono.yaml')
 
 
-def camera_of(values: Mapping[str, str], pushed: str = '') -> Camera:
+def launched_camera(values: Mapping[str, str], pushed: str = '') -> LaunchedCamera:
     """
     Understand the arguments of mono.launch.py.
 
@@ -147,7 +147,7 @@ def camera_of(values: Mapping[str, str], pushed: str = '') -> Camera:
     if topic.endswith('/compressed') and not values['image_transport']:
         parameters['input.transport'] = 'compressed'
     info = values['camera_info_topic']
-    return Camera(
+    return LaunchedCamera(
         namespace=values['namespace'],
         image_topic=placed(topic.removesuffix('/compressed'), pushed),
         camera_info_topic=placed(info, pushed) if info else '',
@@ -157,7 +157,7 @@ def camera_of(values: Mapping[str, str], pushed: str = '') -> Camera:
     )
 
 
-def demo_camera(values: Mapping[str, str], pushed: str = '') -> Camera:
+def demo_camera(values: Mapping[str, str], pushed: str = '') -> LaunchedCamera:
     """
     Understand the arguments of demo.launch.py.
 
@@ -172,7 +172,7 @@ def demo_camera(values: Mapping[str, str], pushed: str = '') -> Camera:
         'ground.camera_height': defaults['camera_height'].default,
         'ground.camera_pitch_deg': defaults['tilt'].default,
     }
-    return Camera(
+    return LaunchedCamera(
         image_topic=placed(TOPIC, pushed),
         params_file=expanded(values['params_file']),
         parameters={**ground, **_parameters({**values, 'model': values['model'] or DEMO_MODEL})},
@@ -219,7 +219,7 @@ def _parameters(values: Mapping[str, str]) -> dict[str, Value]:
     return found
 
 
-def cameras_of(path: str, pushed: str = '', use_sim_time: str = '') -> list[Camera]:
+def cameras_of(path: str, pushed: str = '', use_sim_time: str = '') -> list[LaunchedCamera]:
     """
     Read the list of multi.launch.py.
 
@@ -245,9 +245,9 @@ def cameras_of(path: str, pushed: str = '', use_sim_time: str = '') -> list[Came
     return cameras
 
 
-def _entry(path: str, number: int, entry: object, pushed: str) -> Camera:
+def _entry(path: str, number: int, entry: object, pushed: str) -> LaunchedCamera:
     where = f'{path}: camera {number + 1}'
-    known = {f.name for f in dataclasses.fields(Camera)}
+    known = {f.name for f in dataclasses.fields(LaunchedCamera)}
     if not isinstance(entry, dict) or not set(entry) <= known:
         strange = ', '.join(map(str, set(entry) - known)) if isinstance(entry, dict) else entry
         raise ConfigError(f'{where}: found {strange}, expected {", ".join(sorted(known))}.')
@@ -274,7 +274,7 @@ def _entry(path: str, number: int, entry: object, pushed: str) -> Camera:
         values['parameters'] = {'input.transport': 'compressed', **values['parameters']}
     if values.get('params_file'):
         values['params_file'] = str(Path(path).parent / values['params_file'])
-    return Camera(**values)
+    return LaunchedCamera(**values)
 
 
 def expanded(path: str) -> str:

@@ -13,14 +13,14 @@ from typing import Any
 from depth_node import process
 from depth_node.config import Value
 from depth_node.ros import tuning
-from depth_node.ros.cameras import Argument, Camera, placed
+from depth_node.ros.cameras import Argument, LaunchedCamera, placed
 
 RESTART_DELAY_S = 2.0
 # ended as told, and wrong parameters: starting again changes neither
 _FINAL = (0, 2)
 
 
-def remappings(camera: Camera) -> list[tuple[str, str]]:
+def remappings(camera: LaunchedCamera) -> list[tuple[str, str]]:
     """
     Connect the node to the camera.
 
@@ -34,7 +34,7 @@ def remappings(camera: Camera) -> list[tuple[str, str]]:
     ]
 
 
-def source_remappings(camera: Camera) -> list[tuple[str, str]]:
+def source_remappings(camera: LaunchedCamera) -> list[tuple[str, str]]:
     """
     Let `camera_publisher` publish as the camera.
 
@@ -49,7 +49,7 @@ def source_remappings(camera: Camera) -> list[tuple[str, str]]:
     ]
 
 
-def source_parameters(camera: Camera) -> dict[str, Value]:
+def source_parameters(camera: LaunchedCamera) -> dict[str, Value]:
     """
     Say what `camera_publisher` publishes.
 
@@ -89,7 +89,7 @@ def restarts(return_code: int | None) -> bool:
     return return_code not in _FINAL
 
 
-def node_actions(camera: Camera) -> list[Any]:
+def node_actions(camera: LaunchedCamera) -> list[Any]:
     """
     Start the node, and start it again when it dies.
 
@@ -118,7 +118,7 @@ def node_actions(camera: Camera) -> list[Any]:
     return [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=again)), node]
 
 
-def source_actions(camera: Camera) -> list[Any]:
+def source_actions(camera: LaunchedCamera) -> list[Any]:
     """
     Publish the camera's source, where it has one.
 
@@ -142,7 +142,7 @@ def source_actions(camera: Camera) -> list[Any]:
     ]
 
 
-def rviz_actions(camera: Camera, frame: str, pushed: str = '') -> list[Any]:
+def rviz_actions(camera: LaunchedCamera, frame: str, pushed: str = '') -> list[Any]:
     """
     Show the camera in RViz.
 

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from depth_node.camera import Camera
 from depth_node.camera.rigid import Matrix
-from depth_node.cloud.pipeline import Frames, Planned, PointsPipeline
+from depth_node.cloud.pipeline import Placement, Planned, PointsPipeline
 from depth_node.config import Config
 from depth_node.estimator import Estimate
 from depth_node.image.color import bar_height, colorize
@@ -175,7 +175,7 @@ class Maker:
         self._planned = scene, planned
         return planned
 
-    def _frames(self, names: tuple[str, str, str], optical: str, stamp: Time) -> Frames:
+    def _frames(self, names: tuple[str, str, str], optical: str, stamp: Time) -> Placement:
         """Look up the transforms that are needed; empty names are not."""
         hint = ''
 
@@ -187,4 +187,4 @@ class Maker:
             return found
 
         points, base, scan = map(place, names)
-        return Frames(points, base, scan, hint)
+        return Placement(points, base, scan, hint)

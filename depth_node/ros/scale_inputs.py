@@ -194,7 +194,7 @@ def depth_of(message: Image, extrinsic: Matrix, info: CameraInfo | None) -> Poin
             f'{PREFIX}depth arrives, but no {PREFIX}camera_info; publish or remap it.'
         )
     depth = messages.metres_from_msg(message)
-    return PointsReading(depth_points(depth, camera_of(info, depth.shape)), extrinsic)
+    return PointsReading(depth_points(depth, sensor_camera(info, depth.shape)), extrinsic)
 
 
 def stereo_of(
@@ -216,7 +216,7 @@ def stereo_of(
     )
     height, width = depth.shape
     if info is not None and (info.height, info.width) == depth.shape:
-        camera = camera_of(info, depth.shape)
+        camera = sensor_camera(info, depth.shape)
     else:
         camera = Camera(width, height, message.f, message.f, (width - 1) / 2, (height - 1) / 2)
     return PointsReading(depth_points(depth, camera), extrinsic)
@@ -301,7 +301,7 @@ def range_of(
     return RangeReading(distance, cone, extrinsic)
 
 
-def camera_of(info: CameraInfo, shape: tuple[int, ...]) -> Camera:
+def sensor_camera(info: CameraInfo, shape: tuple[int, ...]) -> Camera:
     """
     Read the camera of a depth image: rectified, as all depth images of stereo and ToF are.
 

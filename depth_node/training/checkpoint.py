@@ -27,7 +27,7 @@ FORMAT = 1
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """
     The progress of a run; saved, so that a resumed run gives the same result.
 
@@ -67,7 +67,7 @@ class Checkpoint:
     config: TrainConfig
     focal: float
     metric: bool
-    progress: Progress
+    progress: RunProgress
     depth: Mapping[str, Tensor]
     pose: Mapping[str, Tensor]
     optimizer: Mapping[str, Any]
@@ -132,11 +132,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     tables = ('config', 'progress', 'depth', 'pose', 'optimizer', 'scaler')
     wrong = [name for name in tables if not isinstance(state[name], Mapping)]
     wrong += [name for name in ('focal', 'metric') if not isinstance(state[name], (int, float))]
-    known = {f.name for f in dataclasses.fields(Progress)}
+    known = {f.name for f in dataclasses.fields(RunProgress)}
     if wrong or not set(state['progress']) <= known:
         raise ModelError(f'{path}: its {_some(wrong or ["progress"])} has an unexpected type.')
     state['config'] = config_from(state['config'])
-    state['progress'] = Progress(**state['progress'])
+    state['progress'] = RunProgress(**state['progress'])
     return Checkpoint(**state)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from depth_node.files import replacing
-from depth_node.training.checkpoint import Progress
+from depth_node.training.checkpoint import RunProgress
 from depth_node.training.config import TrainConfig
 from depth_node.training.pictures import side_by_side
 from depth_node.training.validation import Picture
@@ -29,7 +29,7 @@ svg { background: #fafafa; } svg text { font: 12px sans-serif; fill: #555; }
 def write_report(
     path: Path,
     config: TrainConfig,
-    progress: Progress,
+    progress: RunProgress,
     pictures: Iterable[Picture],
     sources: Sequence[tuple[str, str]],
 ) -> None:

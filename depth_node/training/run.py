@@ -12,7 +12,7 @@ import torch
 
 from depth_node.errors import ConfigError
 from depth_node.model import OutputKind
-from depth_node.training.checkpoint import Progress
+from depth_node.training.checkpoint import RunProgress
 from depth_node.training.config import TrainConfig
 from depth_node.training.data.recording import Recording
 from depth_node.training.data.samples import Samples
@@ -36,7 +36,7 @@ class Result:
     :param figures: metrics of the best validation.
     """
 
-    progress: Progress
+    progress: RunProgress
     figures: dict[str, float]
 
 
@@ -138,7 +138,7 @@ def is_metric(config: TrainConfig, samples: Samples, lesson: OutputKind) -> bool
     return config.objective == 'supervised' or lesson.is_metric
 
 
-def best_figures(progress: Progress) -> dict[str, float]:
+def best_figures(progress: RunProgress) -> dict[str, float]:
     """
     Return the metrics of the best validation.
 

@@ -21,7 +21,12 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from depth_node.errors import ConfigError, DepthNodeError
-from depth_node.training.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint
+from depth_node.training.checkpoint import (
+    Checkpoint,
+    read_checkpoint,
+    RunProgress,
+    write_checkpoint,
+)
 from depth_node.training.data.batches import Loader, Order, Stack
 from depth_node.training.data.samples import Samples
 from depth_node.training.learner import Learner
@@ -69,7 +74,7 @@ class Trainer:
         self.learner = learner.to(processes.device)
         if config.channels_last:
             self.learner = self.learner.to(memory_format=torch.channels_last)
-        self.progress = Progress()
+        self.progress = RunProgress()
         self.validation: Validation | None = None
         """The last validation."""
         self._validation_samples = validation
@@ -115,7 +120,7 @@ class Trainer:
         self._scaler.load_state_dict(dict(saved.scaler))
         self.progress = saved.progress
 
-    def run(self, until: int | None = None, watch: Watch | None = None) -> Progress:
+    def run(self, until: int | None = None, watch: Watch | None = None) -> RunProgress:
         """
         Train to the end, or until there is no improvement; write checkpoints.
 

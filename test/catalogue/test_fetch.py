@@ -21,7 +21,7 @@ import pytest
 from depth_node.catalogue import download as download_module
 from depth_node.catalogue.download import download
 from depth_node.catalogue.entry import WebFile
-from depth_node.catalogue.fetch import cache_root, fetch
+from depth_node.catalogue.fetch import fetch, model_cache_root
 from depth_node.errors import ModelError
 
 CONTENT = random.Random(7).randbytes(200_000)
@@ -317,6 +317,6 @@ def test_who_waits_for_another_says_so(
 
 def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', '/somewhere')
-    assert cache_root() == Path('/somewhere/depth_node/models')
+    assert model_cache_root() == Path('/somewhere/depth_node/models')
     monkeypatch.setenv('XDG_CACHE_HOME', 'relative')
-    assert cache_root() == Path.home() / '.cache/depth_node/models'
+    assert model_cache_root() == Path.home() / '.cache/depth_node/models'

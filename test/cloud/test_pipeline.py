@@ -7,7 +7,7 @@ import pytest
 
 from depth_node.camera import Camera
 from depth_node.camera.ground import camera_over_ground
-from depth_node.cloud.pipeline import Frames, PointsPipeline
+from depth_node.cloud.pipeline import Placement, PointsPipeline
 from depth_node.config import Config
 from depth_node.errors import ConfigError, DataError
 from depth_node.world import World
@@ -80,7 +80,7 @@ def test_pose_may_come_from_tf(frame) -> None:
     missing = made.process(depth, rgb)
     assert missing.points is None
     assert 'ground.camera_height' in missing.note
-    there = made.process(depth, rgb, Frames(base=BASE))
+    there = made.process(depth, rgb, Placement(base=BASE))
     assert there.note == ''
     measured = pipeline(
         points__content='ground', ground__camera_height=0.6, ground__camera_pitch_deg=5.0
@@ -94,13 +94,13 @@ def test_target_frame(frame) -> None:
     made = pipeline(points__frame='map')
     assert made.process(depth, rgb).points is None
     assert 'points.frame' in made.process(depth, rgb).note
-    inside = made.process(depth, rgb, Frames(points=BASE)).points.copy()
+    inside = made.process(depth, rgb, Placement(points=BASE)).points.copy()
     optical = pipeline().process(depth, rgb).points
     expected = optical[..., :3] @ BASE[:3, :3].T + BASE[:3, 3]
     np.testing.assert_allclose(inside[..., :3], expected, atol=1e-5)
     moved = BASE.copy()
     moved[0, 3] += 1
-    again = made.process(depth, rgb, Frames(points=moved)).points
+    again = made.process(depth, rgb, Placement(points=moved)).points
     np.testing.assert_allclose(again[..., 0], inside[..., 0] + 1, atol=1e-5)
 
 
@@ -131,11 +131,11 @@ def test_scan_needs_the_ground_and_its_frame(frame) -> None:
     made = pipeline()
     assert made.frames(points=False, scan=True) == ('', 'base_footprint', 'base_link')
     assert made.process(depth, points=False, scan=True).scan is None
-    no_scan_frame = made.process(depth, frames=Frames(base=BASE), points=False, scan=True)
+    no_scan_frame = made.process(depth, frames=Placement(base=BASE), points=False, scan=True)
     assert no_scan_frame.scan is None
     assert 'base_link' in no_scan_frame.note
     full = made.process(
-        depth, frames=Frames(base=BASE, scan=BASE), points=False, scan=True
+        depth, frames=Placement(base=BASE, scan=BASE), points=False, scan=True
     )
     assert full.points is None
     assert np.isfinite(full.scan.ranges).any()
@@ -149,13 +149,13 @@ def test_what_is_missing_is_said_in_one_sentence_each(frame) -> None:
     _, depth = frame
     tf = ', or publish TF, which has no eye in nose (never heard of it)'
     both = pipeline(points__frame='map', points__content='obstacles')
-    note = both.process(depth, frames=Frames(hint=tf)).note
+    note = both.process(depth, frames=Placement(hint=tf)).note
     assert note == (
         'The pose of the camera in map (points.frame) is not known. Set points.transform' + tf +
         '. The ground plane is not known, so there is no scan and no cloud of obstacles or '
         'ground. Set ground.camera_height' + tf + '.'
     )
-    no_scan = pipeline().process(depth, frames=Frames(base=BASE), points=False, scan=True)
+    no_scan = pipeline().process(depth, frames=Placement(base=BASE), points=False, scan=True)
     assert no_scan.note == (
         'The pose of the camera in base_link (scan.output_frame) is not known. '
         'Set ground.camera_height.'

@@ -13,8 +13,8 @@ from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
 import pytest
 
-from depth_node.catalogue.fetch import cache_root as models_root
-from depth_node.engine.cache import cache_root, EngineCache, Key, writable, write_whole
+from depth_node.catalogue.fetch import model_cache_root
+from depth_node.engine.cache import engine_cache_root, EngineCache, Key, writable, write_whole
 from depth_node.errors import CancelledError, EngineError, ModelError
 from depth_node.files import locked
 
@@ -30,11 +30,11 @@ def cache(tmp_path):
 def test_the_folder_comes_from_the_parameter_or_from_xdg(monkeypatch, tmp_path):
     monkeypatch.setenv('HOME', str(tmp_path))
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'xdg'))
-    assert cache_root() == tmp_path / 'xdg' / 'depth_node'
-    assert cache_root('~/mine') == tmp_path / 'mine'
+    assert engine_cache_root() == tmp_path / 'xdg' / 'depth_node'
+    assert engine_cache_root('~/mine') == tmp_path / 'mine'
     for ignored in ('relative/path', ''):
         monkeypatch.setenv('XDG_CACHE_HOME', ignored)
-        assert cache_root() == tmp_path / '.cache' / 'depth_node'
+        assert engine_cache_root() == tmp_path / '.cache' / 'depth_node'
 
 
 def test_a_user_without_a_home_is_told(monkeypatch):
@@ -45,10 +45,10 @@ def test_a_user_without_a_home_is_told(monkeypatch):
     monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
     monkeypatch.setattr('pwd.getpwuid', unknown)
     with pytest.raises(EngineError, match='no home folder'):
-        cache_root()
+        engine_cache_root()
     with pytest.raises(ModelError, match='no home folder'):
-        models_root()
-    assert cache_root('/somewhere') == Path('/somewhere')
+        model_cache_root()
+    assert engine_cache_root('/somewhere') == Path('/somewhere')
 
 
 def test_what_was_stored_is_loaded(cache):

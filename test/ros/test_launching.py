@@ -19,7 +19,7 @@ VALUES = {name: argument.default for name, argument in cameras.MONO.items()}
 
 
 def camera(pushed='', **changes):
-    return cameras.camera_of({**VALUES, **changes}, pushed)
+    return cameras.launched_camera({**VALUES, **changes}, pushed)
 
 
 def test_a_default_never_overrules_the_parameter_file():
@@ -147,7 +147,7 @@ def test_list_of_cameras(tmp_path):
         {'namespace': '/front/', 'source': 0, 'parameters': {'points.stride': 4}},
         {'namespace': 'rear', 'image_topic': '/rear/rgb', 'params_file': 'rear.yaml'},
     ]}))
-    assert front == cameras.Camera(
+    assert front == cameras.LaunchedCamera(
         'front', '/front/image_raw', parameters={'points.stride': 4}, source='0',
         frame_id='front_optical_frame',
     )

@@ -20,7 +20,12 @@ from depth_node.errors import ModelError  # noqa: E402
 from depth_node.estimator import DepthEstimator  # noqa: E402
 from depth_node.image.size import Size  # noqa: E402
 from depth_node.model import ModelSpec, OutputKind, read_sidecar  # noqa: E402
-from depth_node.training.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint  # noqa: E402
+from depth_node.training.checkpoint import (  # noqa: E402
+    Checkpoint,
+    read_checkpoint,
+    RunProgress,
+    write_checkpoint,
+)
 from depth_node.training.config import config_from  # noqa: E402
 from depth_node.training.export import export_checkpoint, export_monodepth2, export_network  # noqa: E402
 from depth_node.training.learner import Learner  # noqa: E402
@@ -92,7 +97,7 @@ def checkpoint(path: Path, *, metric: bool, **choices: object) -> None:
     config = config_from({'network': 'small', 'size': '96x64', **choices})
     torch.manual_seed(0)
     state = DepthNetwork(config.network_config).state_dict()
-    write_checkpoint(path, Checkpoint(config, 55.0, metric, Progress(), state, {}, {}, {}))
+    write_checkpoint(path, Checkpoint(config, 55.0, metric, RunProgress(), state, {}, {}, {}))
 
 
 def test_a_checkpoint_says_what_its_metres_are_worth(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from depth_node.errors import ConfigError, DataError, ModelError
 from depth_node.model import OutputKind
 from depth_node.training import learner as module
-from depth_node.training.checkpoint import Checkpoint, Progress, write_checkpoint
+from depth_node.training.checkpoint import Checkpoint, RunProgress, write_checkpoint
 from depth_node.training.data.batches import Batch, Loader, Order
 from depth_node.training.data.samples import Samples
 from depth_node.training.learner import Learner
@@ -145,7 +145,7 @@ def test_weights_carry_over_to_another_objective(tmp_path: Path) -> None:
     torch.manual_seed(3)
     first = Learner(config(objective='self_supervised'), 40.0)
     state = Checkpoint(
-        first.config, 40.0, False, Progress(step=7), first.depth.state_dict(),
+        first.config, 40.0, False, RunProgress(step=7), first.depth.state_dict(),
         first.pose.state_dict(), {}, {},
     )
     write_checkpoint(tmp_path / 'x.pt', state)

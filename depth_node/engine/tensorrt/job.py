@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from depth_node.engine import graph as graphs
 from depth_node.engine.base import Request
-from depth_node.engine.cache import cache_root, EngineCache, Key, SAMPLE, writable
+from depth_node.engine.cache import engine_cache_root, EngineCache, Key, SAMPLE, writable
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.tensorrt import board
 from depth_node.engine.tensorrt.advisories import known, safe_first
@@ -80,7 +80,7 @@ class Job:
         self.settings = Settings(
             self.config.optimization_level, largest, within(request.camera or USUAL, largest)
         )
-        self.cache = EngineCache(cache_root(self.config.cache_dir) / 'tensorrt')
+        self.cache = EngineCache(engine_cache_root(self.config.cache_dir) / 'tensorrt')
         self.name = f'{self.model.spec.name}-{self.size}'
         self.info = networks.inspect(self.model.path)
         exact = self._graph(Precision.FP32)

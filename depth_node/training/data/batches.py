@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-from depth_node.training.data.samples import Sample, Samples
+from depth_node.training.data.samples import Samples, TrainingSample
 
 
 @dataclass(frozen=True)
 class Batch:
     """
-    Stacked samples; see :class:`Sample`.
+    Stacked samples; see :class:`TrainingSample`.
 
     :param frames: float32 (B, S, 3, H, W), 0 to 1.
     :param inputs: float32 (B, S, 3, H, W), 0 to 1.
@@ -83,7 +83,7 @@ class Stack:
         )
 
 
-def stacked(samples: list[Sample], numbers: tuple[int, ...]) -> Stack:
+def stacked(samples: list[TrainingSample], numbers: tuple[int, ...]) -> Stack:
     """
     Return samples stacked.
 

@@ -15,7 +15,7 @@ from depth_node.training.data.recording import Recording
 
 
 @dataclass(frozen=True)
-class Sample:
+class TrainingSample:
     """
     A target frame, its source frames, and their measurements.
 
@@ -90,7 +90,7 @@ class Samples:
         """
         return float(np.mean([self.recordings[r].cameras[f, 1] for r, f in self.index]))
 
-    def load(self, number: int, rng: np.random.Generator | None = None) -> Sample:
+    def load(self, number: int, rng: np.random.Generator | None = None) -> TrainingSample:
         """
         Return one sample.
 
@@ -118,7 +118,7 @@ class Samples:
         inputs = frames
         if rng is not None and rng.random() < config.jitter:
             inputs = ColorChange.drawn(config, rng).apply(frames)
-        return Sample(
+        return TrainingSample(
             frames, inputs, camera, self._lengths(recording, frame), baseline, depth, lesson
         )
 
