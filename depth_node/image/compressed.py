@@ -6,26 +6,21 @@ A decoder allocates what the header declares, and a header is 20 bytes from an u
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.errors import DataError
-from depth_node.image.encodings import Buffer, MAX_PIXELS, MAX_SIDE, to_rgb
+from depth_node.image import jpeg, png
+from depth_node.image.encodings import Buffer, MAX_PIXELS, MAX_SIDE, to_8_bits, to_rgb
 from depth_node.image.size import Size
 
-_PNG = b'\x89PNG\r\n\x1a\n'
-_JPEG = b'\xff\xd8'
-# start-of-frame markers: C0 to CF without DHT (C4), JPG (C8) and DAC (CC)
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# markers without a length: TEM, RST0 to RST7, SOI
-_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 # A black image is the smallest: 170 pixels per byte as progressive JPEG, 1020 as grey PNG
-_MOST_PIXELS_PER_BYTE = {_JPEG: 512, _PNG[:2]: 2048}
+_MOST_PIXELS_PER_BYTE = {jpeg.START: 512, png.START[:2]: 2048}
 # Every scan of a progressive JPEG goes over the whole image again; ten are usual
 _MOST_SCANNED_PIXELS = 2**29
-_ANIMATION = (b'acTL', b'fcTL', b'fdAT')
-_SCAN = b'\xff\xda'
 
 
 def compressed_size(data: Buffer) -> Size:
@@ -36,15 +31,16 @@ def compressed_size(data: Buffer) -> Size:
     :returns: the declared size (pixels).
     :raises DataError: neither JPEG nor PNG, or truncated before the size.
     """
-    raw = np.frombuffer(data, np.uint8)
-    start = raw[:8].tobytes()
-    if start == _PNG:
-        if len(raw) < 24:
-            raise DataError('PNG image: truncated before its size.')
-        return Size(_number(raw[16:20]), _number(raw[20:24]))
-    if start[:2] == _JPEG:
-        return _jpeg_size(raw)
-    raise DataError(f'compressed image starts with {start.hex(" ")}, expected JPEG or PNG.')
+    return _declared_size(np.frombuffer(data, np.uint8).tobytes())
+
+
+def _declared_size(data: bytes) -> Size:
+    if data.startswith(png.START):
+        return png.png_size(data)
+    if data.startswith(jpeg.START):
+        return jpeg.jpeg_size(data)
+    start = data[:8].hex(' ')
+    raise DataError(f'compressed image starts with {start}, expected JPEG or PNG.')
 
 
 def decode_message(data: Buffer, form: str) -> NDArray[np.uint8]:
@@ -82,20 +78,44 @@ def decode_rgb(data: Buffer, encoding: str = '') -> NDArray[np.uint8]:
     :raises DataError: neither JPEG nor PNG, too large, larger than its bytes can encode, or
         damaged.
     """
-    raw = np.frombuffer(data, np.uint8)
-    _check_effort(compressed_size(data), raw)
+    raw = np.frombuffer(data, np.uint8).tobytes()
+    _check_effort(_declared_size(raw), raw)
     mosaic = encoding.startswith('bayer_') and encoding.endswith('8')
     flags = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
-    try:
-        image = cv2.imdecode(raw, flags | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise DataError(f'compressed image cannot be decoded: {error.err}.') from error
-    if image is None:
-        raise DataError('compressed image cannot be decoded.')
+    if raw.startswith(png.START):
+        if png.has_16_bits(raw):
+            flags |= cv2.IMREAD_ANYDEPTH
+        image = decoded(png.checked_png(raw), flags)
+    else:
+        whole = jpeg.checked_jpeg(raw)
+        image = decoded(whole.data, flags)
+        jpeg.check_decoded(whole, image)
+    if image.dtype != np.uint8:
+        image = to_8_bits(image)
     rgb: NDArray[np.uint8] = (
         to_rgb(image, encoding) if mosaic else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
     )
     return rgb
+
+
+def decoded(data: bytes, flags: int) -> NDArray[Any]:
+    """
+    Run OpenCV's decoder.
+
+    :param data: the bytes of an image file.
+    :param flags: of ``cv2.imdecode``; the orientation is not applied.
+    :returns: the image, in OpenCV's channel order.
+    :raises DataError: it cannot be decoded.
+    """
+    try:
+        image: NDArray[Any] | None = cv2.imdecode(
+            np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+    except cv2.error as error:
+        raise DataError(f'compressed image cannot be decoded: {error.err}.') from error
+    if image is None:
+        raise DataError('compressed image cannot be decoded.')
+    return image
 
 
 def encode_jpeg(rgb: NDArray[np.uint8], quality: int = 90) -> bytes:
@@ -111,7 +131,7 @@ def encode_jpeg(rgb: NDArray[np.uint8], quality: int = 90) -> bytes:
     return bytes(data)
 
 
-def _check_effort(size: Size, raw: NDArray[np.uint8]) -> None:
+def _check_effort(size: Size, data: bytes) -> None:
     """Check by header and number of bytes that decoding does not take long."""
     pixels = size.width * size.height
     if max(size) > MAX_SIDE or not 2 <= pixels <= MAX_PIXELS:
@@ -119,55 +139,12 @@ def _check_effort(size: Size, raw: NDArray[np.uint8]) -> None:
             f'compressed image size is {size.width}x{size.height}, expected 1 to {MAX_SIDE} per '
             f'side and 2 to {MAX_PIXELS} pixels.'
         )
-    data = raw.tobytes()
-    if data.startswith(_PNG):
-        _check_chunks(data)
     if pixels > _MOST_PIXELS_PER_BYTE[data[:2]] * len(data):
         raise DataError(
             f'compressed image declares {size.width}x{size.height} in {len(data)} bytes, which '
             'are too few for any image.'
         )
-    scans = data.count(_SCAN)
-    if pixels * scans > _MOST_SCANNED_PIXELS:
-        raise DataError(f'compressed image {size}: {scans} scans are too many.')
-
-
-def _check_chunks(data: bytes) -> None:
-    """
-    Check that the chunks of a PNG lie inside the file and that it is not animated.
-
-    A decoder may allocate the length of a chunk before reading it: 4 GB for four forged bytes.
-    """
-    at = len(_PNG)
-    while at + 12 <= len(data):
-        length, kind = int.from_bytes(data[at:at + 4], 'big'), data[at + 4:at + 8]
-        if length > len(data) - at - 12:
-            raise DataError(f'PNG image: chunk {kind!r} of {length} bytes is truncated.')
-        if kind in _ANIMATION:
-            raise DataError('PNG image: is animated, expected a single image.')
-        if kind == b'IEND':
-            return
-        at += 12 + length
-    raise DataError('PNG image: has no IEND chunk.')
-
-
-def _jpeg_size(raw: NDArray[np.uint8]) -> Size:
-    """Find the frame header; every step advances, so this ends with the data."""
-    at = 2
-    while at + 9 <= len(raw):
-        if raw[at] != 0xFF:
-            raise DataError(f'JPEG image: byte {at} is {raw[at]:#04x}, expected a marker.')
-        marker = int(raw[at + 1])
-        if marker == 0xFF:  # fill byte
-            at += 1
-        elif marker in _JPEG_BARE:
-            at += 2
-        elif marker in _JPEG_FRAMES:
-            return Size(width=_number(raw[at + 7:at + 9]), height=_number(raw[at + 5:at + 7]))
-        else:
-            at += 2 + max(2, _number(raw[at + 2:at + 4]))
-    raise DataError('JPEG image: truncated before its size.')
-
-
-def _number(raw: NDArray[np.uint8]) -> int:
-    return int.from_bytes(raw.tobytes(), 'big')
+    if data.startswith(jpeg.START):
+        scans = jpeg.count_scans(data)
+        if pixels * scans > _MOST_SCANNED_PIXELS:
+            raise DataError(f'compressed image {size}: {scans} scans are too many.')

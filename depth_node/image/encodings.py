@@ -26,6 +26,9 @@ MAX_SIDE = 16384
 MAX_PIXELS = 2**26
 """Maximum number of pixels, twice that of an 8192 x 4096 camera; bounds forged headers."""
 
+_BITS = (8, 10, 12, 14, 16)
+"""Bits of a camera's values, of which those that are not used are empty."""
+
 DEPTH_ENCODINGS = ('32FC1', '16UC1')
 """Encodings of REP-118 depth images: metres, or millimetres with 0 for invalid."""
 
@@ -150,7 +153,7 @@ def to_rgb(
     """
     Convert a view to 8-bit rgb.
 
-    16-bit values are assumed to fill their range and are divided by 257. YUV is ITU-R BT.601
+    16-bit values are scaled as :func:`to_8_bits` describes. YUV is ITU-R BT.601
     with limited range, as in OpenCV and V4L2. Alpha is dropped.
 
     :param view: what :func:`image_view` returned for this encoding.
@@ -179,7 +182,24 @@ def to_rgb(
         return cv2.cvtColor(view, found.convert, dst=out)
     else:
         view = cv2.cvtColor(view, found.convert)
-    return cv2.convertScaleAbs(view, dst=out, alpha=1 / 257)
+    return to_8_bits(view, out)
+
+
+def to_8_bits(image: Image, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """
+    Convert 16-bit values to 8 bits.
+
+    Cameras of 10, 12 and 14 bits often leave the upper bits empty, and neither a message nor a
+    PNG says so. The smallest of these widths that holds every value is taken for the full range;
+    taken for 16 bits, the image of a 12-bit camera is all but black.
+
+    :param image: uint16 of any shape.
+    :param out: uint8 of the same shape to write the result to, or None.
+    :returns: uint8 of the same shape.
+    """
+    largest = int(image.max(initial=0))
+    bits = next(bits for bits in _BITS if largest < 2**bits)
+    return cv2.convertScaleAbs(image, dst=out, alpha=255 / (2**bits - 1))
 
 
 def to_metres(
