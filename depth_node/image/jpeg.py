@@ -18,15 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.errors import DataError
-from depth_node.image.jpeg_data import lasts
+from depth_node.image.jpeg_data import Component, Header, lasts
 from depth_node.image.size import Size
 
 START = b'\xff\xd8'
 _END, _SCAN, _RESTART, _TABLES = 0xD9, 0xDA, 0xDD, 0xC4
 # start-of-frame markers: C0 to CF without DHT (C4), JPG (C8) and DAC (CC)
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_SEQUENTIAL = frozenset({0xC0, 0xC1})
-"""Frames whose data is one pass over the blocks, with Huffman codes."""
 # markers without a length: TEM, RST0 to RST7, SOI
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 # in the data, FF 00 is a byte, FF FF is fill, and FF D0 to FF D7 separate intervals
@@ -53,66 +51,6 @@ class Jpeg:
     size: Size
     block: tuple[int, int]
     ended: bool
-
-
-@dataclass(frozen=True)
-class Component:
-    """
-    One plane of an image: luma, or one of chroma.
-
-    :param h: blocks of eight pixels beside each other in an MCU.
-    :param v: blocks of eight pixels above each other in an MCU.
-    :param dc: number of its table for the mean of a block.
-    :param ac: number of its table for the rest of a block.
-    """
-
-    h: int
-    v: int
-    dc: int
-    ac: int
-
-
-@dataclass(frozen=True)
-class Header:
-    """
-    What precedes the data of the first scan.
-
-    :param kind: the start-of-frame marker.
-    :param frame: where its segment begins.
-    :param size: of the image (pixels).
-    :param components: those of the first scan.
-    :param planes: number of components of the image.
-    :param interval: blocks (MCU) between two restart markers, 0 for none.
-    :param interval_at: where that number stands.
-    :param tables: Huffman tables by class and number, as in the file: 16 counts, then symbols.
-    :param start: where the data begins.
-    """
-
-    kind: int
-    frame: int
-    size: Size
-    components: tuple[Component, ...]
-    planes: int
-    interval: int
-    interval_at: int
-    tables: dict[int, bytes]
-    start: int
-
-    @property
-    def block(self) -> tuple[int, int]:
-        """Width and height of a block (MCU; pixels)."""
-        return 8 * max(c.h for c in self.components), 8 * max(c.v for c in self.components)
-
-    @property
-    def blocks(self) -> tuple[int, int]:
-        """Blocks (MCU) in a row and in a column."""
-        width, height = self.block
-        return -(-self.size.width // width), -(-self.size.height // height)
-
-    @property
-    def sequential(self) -> bool:
-        """Whether the first scan is the whole image."""
-        return self.kind in _SEQUENTIAL and len(self.components) == self.planes
 
 
 def jpeg_size(data: bytes) -> Size:

@@ -11,15 +11,16 @@ nothing on the way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from depth_node.image.jpeg import Header
+from depth_node.image.size import Size
 
+_SEQUENTIAL = frozenset({0xC0, 0xC1})
+"""Frames whose data is one pass over the blocks, with Huffman codes."""
 _EXTRA = 4
 """Flat blocks (MCU) behind an interval, at least."""
 _MOST_INTERVALS = 256
@@ -28,6 +29,66 @@ _LONGEST_SIDE = 65500
 """Pixels; libjpeg's limit."""
 _PADDING = 7
 """Most bits that an encoder adds to complete a byte; they are ones (ITU-T T.81 F.1.2.3)."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """
+    One plane of an image: luma, or one of chroma.
+
+    :param h: blocks of eight pixels beside each other in an MCU.
+    :param v: blocks of eight pixels above each other in an MCU.
+    :param dc: number of its table for the mean of a block.
+    :param ac: number of its table for the rest of a block.
+    """
+
+    h: int
+    v: int
+    dc: int
+    ac: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """
+    What precedes the data of the first scan.
+
+    :param kind: the start-of-frame marker.
+    :param frame: where its segment begins.
+    :param size: of the image (pixels).
+    :param components: those of the first scan.
+    :param planes: number of components of the image.
+    :param interval: blocks (MCU) between two restart markers, 0 for none.
+    :param interval_at: where that number stands.
+    :param tables: Huffman tables by class and number, as in the file: 16 counts, then symbols.
+    :param start: where the data begins.
+    """
+
+    kind: int
+    frame: int
+    size: Size
+    components: tuple[Component, ...]
+    planes: int
+    interval: int
+    interval_at: int
+    tables: dict[int, bytes]
+    start: int
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """Width and height of a block (MCU; pixels)."""
+        return 8 * max(c.h for c in self.components), 8 * max(c.v for c in self.components)
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """Blocks (MCU) in a row and in a column."""
+        width, height = self.block
+        return -(-self.size.width // width), -(-self.size.height // height)
+
+    @property
+    def sequential(self) -> bool:
+        """Whether the first scan is the whole image."""
+        return self.kind in _SEQUENTIAL and len(self.components) == self.planes
 
 
 def lasts(before: bytes, header: Header, intervals: Sequence[bytes]) -> bool:
