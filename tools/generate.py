@@ -2,7 +2,8 @@
 Write the files that are generated from the code, or check that they are up to date.
 
 ``config/mono.yaml`` and ``doc/parameters.md`` come from ``depth_node.config``,
-``doc/models.md`` from ``depth_node.catalogue``.
+``doc/models.md`` from ``depth_node.catalogue``, the table of outputs in ``README.md`` from
+``depth_node.ros.outputs``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from depth_node.config import parameters, ParamSpec, Value
 from depth_node.config.camera_publisher import CameraPublisherConfig
 from depth_node.config.fields import specs
 from depth_node.model import OutputKind
+from depth_node.ros.outputs import OUTPUTS
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 99
@@ -196,7 +198,26 @@ def _hash(file: HubFile | WebFile) -> str:
     return 'SHA-256 pinned on first use'
 
 
+def readme_md() -> str:
+    """Return the README with the table of the node's outputs."""
+    lines = ['| output | type | |', '|---|---|---|']
+    lines += [
+        f'| `{output.topic}` | {output.type.__name__} | {output.text} |' for output in OUTPUTS
+    ]
+    return _filled('README.md', 'outputs', lines)
+
+
+def _filled(file: str, mark: str, lines: list[str]) -> str:
+    """Return a page with the lines between ``<!-- MARK -->`` and ``<!-- end -->`` replaced."""
+    before, begin, rest = (ROOT / file).read_text(encoding='utf-8').partition(f'<!-- {mark} -->\n')
+    _, end, after = rest.partition('<!-- end -->')
+    if not (begin and end):
+        raise SystemExit(f'{file}: expected the lines <!-- {mark} --> and <!-- end -->.')
+    return '\n'.join([before + begin.rstrip(), *lines, end + after])
+
+
 FILES: dict[str, Callable[[], str]] = {
+    'README.md': readme_md,
     'config/mono.yaml': mono_yaml,
     'doc/parameters.md': parameters_md,
     'doc/models.md': models_md,

@@ -86,6 +86,7 @@ class Maker:
         self._cloud = messages.Kept(PointCloud2)
         self._depth, self._relative, self._color = (messages.Kept(Image) for _ in range(3))
 
+    # a new output: its method here
     def image_relative(self, scene: Scene) -> Image:
         """
         Make the image of the network's own numbers.

@@ -126,7 +126,7 @@ def test_a_size_the_network_was_never_meant_for_is_refused(wanted: str) -> None:
 
 
 def test_a_size_that_is_no_multiple_is_refused() -> None:
-    with pytest.raises(ModelError, match='not made of multiples of 14'):
+    with pytest.raises(ModelError, match='are not multiples of 14'):
         export_size(WEIGHTS, Request(input_size='512x384'))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from builtin_interfaces.msg import Time
 from dummy_networks import write_red_network
 import pytest
 from rclpy.parameter import Parameter
@@ -14,7 +15,7 @@ from std_srvs.srv import Trigger
 import test_scale
 
 from depth_node.ros.node import DepthNode
-from depth_node.ros.scale_inputs import TYPES
+from depth_node.scale.table import SOURCES
 
 POLICY = Path(__file__).parents[2] / 'config' / 'sros2_policy.xml'
 # by tf2_ros, which the wheels do not have, and by newer distributions than Humble
@@ -106,10 +107,10 @@ def test_the_policy_is_what_the_node_does(
         assert node.set_parameters([Parameter('input.transport', value=transport)])[0].successful
         node.trigger_configure()
         node.trigger_activate()
-        node._transforms.lookup('base_link', 'camera')
-        for source in TYPES:
+        node._transforms.lookup('base_link', 'camera', Time(), 0.0)
+        for source in (row.name for row in SOURCES.values() if row.message):
             assert node.set_parameters([Parameter('scale.source', value=source)])[0].successful
-            node._scaling.match()
+            node._scaling.match(node._settings.config)
             note()
         node.trigger_deactivate()
         node.trigger_cleanup()
