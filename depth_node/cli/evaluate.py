@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.cli.evaluate_rooms import run_rooms
 from depth_node.cli.options import (
     add_camera_options,
     add_json_option,
@@ -46,6 +47,8 @@ _LAYOUTS = {
     'kitti-object': 'image_2, velodyne, calib',
     'rgbd': 'color, registered depth, optionally pose.txt',
     'predictions': 'folders predictions and truth of .npy files, in metres; no model is run',
+    'rooms': 'folders as rgbd has them, each with camera.yaml; also with median scaling, and '
+             'compared with two guesses',
     'world': 'DIR is a seed of the synthetic world or a range like 100-119, ten views each',
 }
 Plane = NDArray[np.float32]
@@ -90,6 +93,11 @@ def run(args: argparse.Namespace) -> None:
     :param args: the parsed options.
     :raises DepthNodeError: the data, the model or the options cannot be used.
     """
+    if args.layout == 'rooms':
+        if args.model is None:
+            raise ConfigError('The layout rooms needs --model.')
+        run_rooms(args, _run_model)
+        return
     if args.median_scaling and args.affine_alignment:
         raise ConfigError(
             '--median-scaling and --affine-alignment cannot be combined. Use one of them.',

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.camera.calibration_file import read_calibration
 from depth_node.errors import DataError
 from depth_node.sources.depth_files import read_depth
 from depth_node.sources.frame import fitted, Frame
@@ -185,6 +186,29 @@ def rgbd(folder: Path, camera: Camera | None = None, *, depth_scale: float = 100
         return Frame(rgb, None, fitted(camera, rgb), name, depth, poses.get(name))
 
     return Dataset(names, read)
+
+
+def room_sets(folder: Path, *, depth_scale: float = 1000.0) -> dict[str, Dataset]:
+    """
+    Open several sets of RGB-D frames.
+
+    :param folder: folder with one folder for each set: color, depth and camera.yaml.
+    :param depth_scale: stored units per metre, for integer files; 0 is unknown.
+    :returns: the sets by name.
+    :raises DataError: no set, or one that cannot be read.
+    """
+    if not folder.is_dir():
+        raise DataError(f'{folder}: no such folder.')
+    found = sorted(path.parent for path in folder.glob('*/camera.yaml'))
+    if not found:
+        raise DataError(f'{folder}: no folder in it holds a camera.yaml.')
+    return {
+        part.name: rgbd(
+            part, Camera.from_numbers(read_calibration(part / 'camera.yaml'), rectified=False),
+            depth_scale=depth_scale,
+        )
+        for part in found
+    }
 
 
 def synthetic(
