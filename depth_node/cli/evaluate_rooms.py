@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.cli.options import camera_of
+from depth_node.cli.options import chosen_camera
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_folder, write_json
 from depth_node.errors import ConfigError, DataError
@@ -55,7 +55,7 @@ def run_rooms(args: argparse.Namespace, predictions: Predictions) -> None:
         found = predictions(args, dataset)
         for sample, (name, predicted, truth, _) in zip(dataset, found, strict=True):
             compared.append(compare(set_name, name, predicted, truth, farthest=args.cap))
-            camera = camera_of(args, sample.camera, Size(truth.shape[1], truth.shape[0]))
+            camera = chosen_camera(args, sample.camera, Size(truth.shape[1], truth.shape[0]))
             if camera is None:
                 raise DataError(f'{set_name}: its camera is not known.')
             truths.append(Truth.thinned(set_name, name, truth, camera))
