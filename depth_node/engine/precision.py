@@ -201,19 +201,63 @@ def _kept(nodes: Iterable[Any], precision: Precision) -> set[int]:
         index for index, node in enumerate(nodes)
         if node.op_type in _RISKY or node.op_type in _OWN_TYPE
     }
+    kept |= _layer_norms(nodes)
     if precision is Precision.FP16_ATTENTION_FP32:
         kept |= _attention(nodes)
         kept |= {i for i, node in enumerate(nodes) if node.op_type in _NORMALIZATION}
     return kept
 
 
-def _attention(nodes: list[Any]) -> set[int]:
-    """Find softmaxes and the matrix products before and behind them."""
+def _ends(nodes: list[Any]) -> tuple[dict[str, int], dict[str, list[int]]]:
+    """Return which node makes a tensor and which nodes read it, by the tensor's name."""
     makers = {name: i for i, node in enumerate(nodes) for name in node.output}
     readers: dict[str, list[int]] = {}
     for index, node in enumerate(nodes):
         for name in node.input:
             readers.setdefault(name, []).append(index)
+    return makers, readers
+
+
+def _layer_norms(nodes: list[Any]) -> set[int]:
+    """
+    Find layer normalizations that are written out, as exporters below opset 17 do.
+
+    Their mean, power and root stay float32 in any case. With the difference and the quotient in
+    float16 between them every value would be rounded twice on its way, and TensorRT could not
+    recognize the normalization: it is kept whole.
+    """
+    makers, readers = _ends(nodes)
+
+    def made_by(index: int | None, *operators: str) -> int | None:
+        """Return the first node of one of the operators that an input of a node comes from."""
+        sources = () if index is None else nodes[index].input
+        found = (makers[name] for name in sources if name in makers)
+        return next((i for i in found if nodes[i].op_type in operators), None)
+
+    def read_by(index: int | None, operator: str) -> int | None:
+        outputs = () if index is None else nodes[index].output
+        found = (i for name in outputs for i in readers.get(name, ()))
+        return next((i for i in found if nodes[i].op_type == operator), None)
+
+    kept: set[int] = set()
+    for root in (i for i, node in enumerate(nodes) if node.op_type == 'Sqrt'):
+        epsilon = made_by(root, 'Add')
+        variance = made_by(epsilon, 'ReduceMean')
+        square = made_by(variance, 'Pow', 'Mul')
+        difference = made_by(square, 'Sub')
+        mean = made_by(difference, 'ReduceMean')
+        quotient = read_by(root, 'Div')
+        chain = (epsilon, variance, square, difference, mean, quotient)
+        if None not in chain:
+            gain = read_by(quotient, 'Mul')
+            ends = (gain, read_by(gain, 'Add'))
+            kept |= {root, *(i for i in (*chain, *ends) if i is not None)}
+    return kept
+
+
+def _attention(nodes: list[Any]) -> set[int]:
+    """Find softmaxes and the matrix products before and behind them."""
+    makers, readers = _ends(nodes)
     found = {i for i, node in enumerate(nodes) if node.op_type in ('Softmax', 'Attention')}
     for softmax in tuple(found):
         if nodes[softmax].op_type == 'Softmax':

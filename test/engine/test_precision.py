@@ -107,6 +107,77 @@ def test_attention_stays_float_when_asked():
         np.testing.assert_allclose(run(half, x=x)[0], wanted, atol=5e-3)
 
 
+def written_out_norm(square):
+    """A layer normalization as exporters write it below opset 17, between two products."""
+    rng = np.random.default_rng(4)
+    weights = [
+        numpy_helper.from_array(np.asarray(value, np.float32), name)
+        for name, value in (
+            ('w', rng.normal(0, 0.4, (8, 8))), ('two', 2.0), ('epsilon', 1e-6),
+            ('gain', rng.normal(1, 0.1, 8)), ('bias', rng.normal(0, 0.1, 8)),
+            ('v', rng.normal(0, 0.4, (8, 1))),
+        )
+    ]
+    nodes = [
+        helper.make_node('MatMul', ['x', 'w'], ['h']),
+        helper.make_node('ReduceMean', ['h'], ['mean'], axes=[-1]),
+        helper.make_node('Sub', ['h', 'mean'], ['d']),
+        helper.make_node(*square),
+        helper.make_node('ReduceMean', ['d2'], ['variance'], axes=[-1]),
+        helper.make_node('Add', ['variance', 'epsilon'], ['sum']),
+        helper.make_node('Sqrt', ['sum'], ['root']),
+        helper.make_node('Div', ['d', 'root'], ['n']),
+        helper.make_node('Mul', ['n', 'gain'], ['g']),
+        helper.make_node('Add', ['g', 'bias'], ['b']),
+        helper.make_node('MatMul', ['b', 'v'], ['y']),
+    ]
+    graph = helper.make_graph(
+        nodes, 'norm',
+        [helper.make_tensor_value_info('x', TensorProto.FLOAT, [1, 6, 8])],
+        [helper.make_tensor_value_info('y', TensorProto.FLOAT, [1, 6, 1])],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)])
+    model.ir_version = 8
+    return model
+
+
+@pytest.mark.parametrize('precision', HALF)
+@pytest.mark.parametrize('square', [
+    ('Pow', ['d', 'two'], ['d2']), ('Mul', ['d', 'd'], ['d2']),
+])
+def test_a_layer_norm_that_is_written_out_stays_whole(precision, square):
+    model = written_out_norm(square)
+    half = converted(model, precision)
+    found = types(half)
+    norm = found[1:-1]
+    assert all(kind == 'FLOAT' for _, kind in norm), norm
+    assert found[0] == ('MatMul', 'FLOAT16')
+    between = [node.op_type for node in half.graph.node]
+    first, last = between.index('ReduceMean'), between.index('Div')
+    assert 'Cast' not in between[first:last + 3]
+    x = np.random.default_rng(0).normal(0, 1, (1, 6, 8)).astype(np.float32)
+    np.testing.assert_allclose(run(half, x=x)[0], run(model, x=x)[0], rtol=0.02, atol=0.01)
+
+
+def test_a_root_that_is_no_norm_is_no_norm():
+    """Other uses of the same operators are converted as before."""
+    nodes = [
+        helper.make_node('Sub', ['x', 'one'], ['d']),
+        helper.make_node('Sqrt', ['d'], ['root']),
+        helper.make_node('Div', ['d', 'root'], ['y']),
+    ]
+    graph = helper.make_graph(
+        nodes, 'roots',
+        [helper.make_tensor_value_info('x', TensorProto.FLOAT, [4])],
+        [helper.make_tensor_value_info('y', TensorProto.FLOAT, [4])],
+        [numpy_helper.from_array(np.float32(1), 'one')],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)])
+    model.ir_version = 8
+    assert dict(types(converted(model, Precision.FP16)))['Sub'] == 'FLOAT16'
+
+
 def test_sums_stay_float_where_halves_overflow():
     """The mean of squares of 300 does not fit into float16, whose end is 65504."""
     graph = helper.make_graph(
