@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 from pathlib import Path
 import sys
@@ -22,11 +23,12 @@ from depth_node.cli.progress import build_bar, interruptible
 from depth_node.cli.results import write_json
 from depth_node.config import Config
 from depth_node.engine import Engine, open_for
-from depth_node.engine.cache import engine_cache_root
+from depth_node.engine.cache import engine_cache_root, LAYERS, PROFILE, write_whole
 from depth_node.engine.table import kept, prune
 from depth_node.engine.verify import as_built, in_words
 from depth_node.errors import ConfigError, EngineError
-from depth_node.model import Model
+from depth_node.image.size import Size
+from depth_node.model import Model, network
 from depth_node.sources.frames import open_source
 
 _SETTINGS = {
@@ -37,6 +39,8 @@ _SETTINGS = {
 }
 _FRAMES = 8
 """Number of frames of each INPUT used for verification."""
+_PROFILED_CAMERA = Size(640, 480)
+_PROFILED_RUNS = 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +60,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--prune', action='store_true',
         help='delete damaged and unfinished files, and those for another TensorRT or GPU',
+    )
+    parser.add_argument(
+        '--profile', action='store_true',
+        help='also time each layer, and write times and layers next to the engine (tensorrt)',
+    )
+    parser.add_argument(
+        '--self-test', action='store_true',
+        help='check TensorRT, CUDA and this GPU with a small built-in network, or with --model',
     )
     add_json_option(parser)
 
@@ -78,18 +90,42 @@ def run(args: argparse.Namespace) -> None:
         write_json(args.json, {'engines': _list(root)})
     if args.prune or args.list:
         return
+    if args.self_test:
+        _self_test(None if args.model is None else model_from(args, config), config, args.json)
+        return
     if args.model is None:
-        raise ConfigError('--model is missing.', 'Add --model, --list or --prune.')
+        raise ConfigError('--model is missing.', 'Add --model, --list, --prune or --self-test.')
     model = model_from(args, config)
     frames = [
         frame.rgb.copy()
         for text in args.frames
         for frame in itertools.islice(open_source(text), _FRAMES)
     ]
-    write_json(args.json, _build(model, config, frames))
+    write_json(args.json, _build(model, config, frames, profiled=args.profile))
 
 
-def _build(model: Model, config: Config, frames: list[NDArray[np.uint8]]) -> dict[str, Any]:
+def _self_test(model: Model | None, config: Config, path: Path | None) -> None:
+    """Check what is here, and print a page that says what holds."""
+    from depth_node.engine.tensorrt.self_test import self_test
+
+    size = None if model is None else network.choose_size(
+        model.spec, network.inspect(model.path), config.model.input_size
+    )
+    print('depth-node build --self-test')
+    findings = self_test(config.engine, print, model=model, size=size)
+    write_json(path, {'findings': [dataclasses.asdict(finding) for finding in findings]})
+    failed = [finding.name for finding in findings if not finding.held]
+    if failed:
+        raise EngineError(
+            f'{len(failed)} of {len(findings)} checks did not hold: {", ".join(failed)}.',
+            'Please report this page.',
+        )
+    print(f'All {len(findings)} checks held.')
+
+
+def _build(
+    model: Model, config: Config, frames: list[NDArray[np.uint8]], *, profiled: bool
+) -> dict[str, Any]:
     """Open the engine with a progress bar, and return its facts."""
     with interruptible() as cancelled, build_bar() as on_progress:
         engine = open_for(
@@ -100,10 +136,33 @@ def _build(model: Model, config: Config, frames: list[NDArray[np.uint8]]) -> dic
             facts = engine.facts
             if not any(attempt['good'] for attempt in facts.get('verification', ())):
                 facts = _verified(engine, model, frames)
+            if profiled:
+                _profile(engine)
         finally:
             engine.close()
     print(f'{engine.description} at {engine.network_size}: {in_words(facts)}')
     return {'engine': engine.description, 'size': str(engine.network_size), **facts}
+
+
+def _profile(engine: Engine) -> None:
+    """Time each layer, print the slowest, and write all of them next to the engine."""
+    from depth_node.engine.tensorrt.runtime import TensorRtEngine
+
+    if not isinstance(engine, TensorRtEngine):
+        raise ConfigError(
+            f'--profile times the layers of TensorRT, and this is {engine.description}.',
+            'Add --engine tensorrt.',
+        )
+    engine.prepare(_PROFILED_CAMERA)
+    profile = engine.profile(_PROFILED_RUNS)
+    print(profile.table())
+    if engine.path is None:
+        _tell('The engine is not kept, so the profile is not written.')
+        return
+    for ending, text in ((PROFILE, profile.as_json()), (LAYERS, profile.layers)):
+        path = engine.path.with_suffix(ending)
+        write_whole(path, text.encode())
+        _tell(f'wrote {path}')
 
 
 def _verified(

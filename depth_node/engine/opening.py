@@ -109,4 +109,4 @@ def open_for(
     :raises EngineError: no engine works.
     """
     size = choose_size(model.spec, inspect(model.path), config.model.input_size, frame)
-    return open_engine(model, config.engine, size, **options)
+    return open_engine(model, config.engine, size, camera=frame, **options)

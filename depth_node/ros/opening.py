@@ -163,7 +163,6 @@ class Opening:
                 cancelled=cancelled.is_set,
                 log=self._logger.info,
                 warn=self._logger.warning,
-                camera=frame,
                 on_refused=lambda name, reason: self._refused.append(f'not {name}: {reason}'),
             )
         except CancelledError:

@@ -118,3 +118,27 @@ def test_ctrl_c_cancels_in_good_order(machine, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
     assert machine.plans() == []
     assert machine.cuda.leaks() == 0
+
+
+def test_layers_are_timed_and_written_beside_the_engine(machine, capsys):
+    assert build(machine, *model_of(machine), '--engine', 'tensorrt', '--profile') == 0
+    said = capsys.readouterr()
+    plan, = machine.plans()
+    times = json.loads(plan.with_suffix('.profile.json').read_text())
+    layers = json.loads(plan.with_suffix('.layers.json').read_text())
+    assert times['total_ms'] == pytest.approx(0.01 * len(layers['Layers']))
+    assert {layer['name'] for layer in times['layers']} == {
+        layer['Name'] for layer in layers['Layers']
+    }
+    assert f'in {len(times["layers"])} layers' in said.out
+    assert machine.cuda.leaks() == 0
+    # a kept engine can be profiled too, and pruning takes the files along
+    assert build(machine, *model_of(machine), '--engine', 'tensorrt', '--profile') == 0
+    machine.install(FakeCuda(name='Other GPU'))
+    assert build(machine, '--prune') == 0
+    assert not list(plan.parent.glob(f'{plan.stem}*.json'))
+
+
+def test_only_tensorrt_is_profiled(machine, capsys):
+    assert build(machine, *model_of(machine), '--engine', 'onnxruntime', '--profile') == 2
+    assert 'times the layers of TensorRT' in capsys.readouterr().err

@@ -111,8 +111,9 @@ class Cuda:
 
     def settle(self) -> None:
         """Wait until nothing is pending, whatever came of it; before anything is freed."""
-        with contextlib.suppress(EngineError):
-            self.call('cudaStreamSynchronize', self._stream)
+        if self._stream is not None:
+            with contextlib.suppress(EngineError):
+                self.call('cudaStreamSynchronize', self._stream)
 
     def up(self, source: Memory, target: Memory, count: int) -> None:
         """Copy `count` bytes to the GPU, asynchronously."""

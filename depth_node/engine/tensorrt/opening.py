@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 
-from depth_node.engine.base import Engine, Request
+from depth_node.engine.base import Request
 from depth_node.engine.tensorrt.cuda import Cuda, load_cuda
 from depth_node.engine.tensorrt.job import Job
 from depth_node.engine.tensorrt.library import load_library
+from depth_node.engine.tensorrt.runtime import TensorRtEngine
 from depth_node.errors import DataError
 
 
-def open_tensorrt(request: Request) -> Engine:
+def open_tensorrt(request: Request) -> TensorRtEngine:
     """
     Open the engine of a network, building it when there is none.
 

@@ -53,17 +53,17 @@ def profiler_of(trt: Any) -> Any:
     Make a profiler.
 
     :param trt: the ``tensorrt`` module.
-    :returns: an ``IProfiler`` with a method ``means``: time of each layer (ms).
+    :returns: an ``IProfiler`` with a method ``means``: time of each layer in a run (ms).
     """
     class Profiler(trt.IProfiler):
         def __init__(self) -> None:
             trt.IProfiler.__init__(self)
-            self._times: dict[str, list[float]] = {}
+            self._times: dict[str, float] = {}
 
         def report_layer_time(self, layer_name: str, ms: float) -> None:
-            self._times.setdefault(layer_name, []).append(ms)
+            self._times[layer_name] = self._times.get(layer_name, 0.0) + ms
 
-        def means(self) -> dict[str, float]:
-            return {name: sum(times) / len(times) for name, times in self._times.items()}
+        def means(self, runs: int) -> dict[str, float]:
+            return {name: ms / runs for name, ms in self._times.items()}
 
     return Profiler()

@@ -182,7 +182,7 @@ class TensorRtEngine(Described):
             layers = inspector.get_engine_information(
                 self._library.trt.LayerInformationFormat.JSON
             )
-        return LayerProfile(profiler.means(), str(layers))
+        return LayerProfile(profiler.means(rounds), str(layers))
 
     def close(self) -> None:
         """Free everything, the stream too; may be called more than once."""
