@@ -184,6 +184,17 @@ class OutputConfig:
         'invalid.',
         choices=('32FC1', '16UC1'),
     )
+    compressed_max: float = param(
+        10.0,
+        'Depth from which compressedDepth sends a pixel of a 32FC1 image as unknown.',
+        unit='m', low=0.1, high=10000.0,
+    )
+    compressed_quantization: float = param(
+        100.0,
+        'depth_quantization of compressedDepth: with q the error at depth z is at most '
+        'z^2 / (q (q + 1)), and nothing nearer than about q (q + 1) / 65000 m is sent.',
+        low=1.0, high=10000.0,
+    )
     color_min: float = param(
         0.3,
         'Depth of the brightest color of image_color.',

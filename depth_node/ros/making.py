@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from builtin_interfaces.msg import Time
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2
 from std_msgs.msg import Header
 
 from depth_node.camera import Camera
@@ -16,6 +16,7 @@ from depth_node.cloud.pipeline import Placement, Planned, PointsPipeline
 from depth_node.config import Config
 from depth_node.estimator import Estimate
 from depth_node.image.color import bar_height, colorize
+from depth_node.image.compressed_depth import encode_depth, format_of
 from depth_node.ros import messages
 from depth_node.ros.notices import Notices
 from depth_node.ros.transforms import Transforms
@@ -134,6 +135,19 @@ class Maker:
         """
         encoding = scene.config.output.encoding
         return messages.depth_to_msg(scene.depth, encoding, scene.header, self._depth)
+
+    def compressed_depth(self, scene: Scene) -> CompressedImage:
+        """
+        Make the depth image as compressed_depth_image_transport writes it.
+
+        :param scene: a frame with metres.
+        :returns: a PNG of 1/depth, or of millimetres where output.encoding is 16UC1.
+        """
+        output = scene.config.output
+        data = encode_depth(
+            scene.depth, output.encoding, output.compressed_max, output.compressed_quantization
+        )
+        return messages.compressed_to_msg(data, format_of(output.encoding), scene.header)
 
     def camera_info(self, scene: Scene) -> CameraInfo:
         """

@@ -218,9 +218,19 @@ def jpeg_to_msg(rgb: NDArray[np.uint8], header: Header, quality: int = 90) -> Co
     :param quality: 1 to 100.
     :returns: the message.
     """
-    message = CompressedImage(header=header, format='rgb8; jpeg compressed bgr8')
-    message.data = array.array('B', encode_jpeg(rgb, quality))
-    return message
+    return compressed_to_msg(encode_jpeg(rgb, quality), 'rgb8; jpeg compressed bgr8', header)
+
+
+def compressed_to_msg(data: bytes, form: str, header: Header) -> CompressedImage:
+    """
+    Send a file as a compressed image.
+
+    :param data: its bytes.
+    :param form: the message's `format`.
+    :param header: stamp and optical frame.
+    :returns: the message.
+    """
+    return CompressedImage(header=header, format=form, data=array.array('B', data))
 
 
 def cloud_to_msg(

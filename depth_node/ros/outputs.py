@@ -10,7 +10,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2
 
 from depth_node.errors import ConfigError
 from depth_node.ros.making import Maker, Scene
@@ -46,6 +46,10 @@ OUTPUTS = (
     Output(
         'depth/image', Image, Maker.image,
         '32FC1, m (or 16UC1, mm): z-depth; NaN, +Inf, -Inf as in REP-117',
+    ),
+    Output(
+        'depth/image/compressedDepth', CompressedImage, Maker.compressed_depth,
+        'the same as PNG, for links with little bandwidth',
     ),
     Output('depth/camera_info', CameraInfo, Maker.camera_info, 'the camera of the depth image'),
     Output('depth/image_color', Image, Maker.image_color, 'bgr8, for people'),

@@ -11,14 +11,17 @@ from dummy_networks import write_red_network
 import numpy as np
 import pytest
 from rig import Rig
-from sensor_msgs.msg import LaserScan, PointCloud2
+from sensor_msgs.msg import CompressedImage, LaserScan, PointCloud2
 
 from depth_node.camera import Camera
 from depth_node.config import Config, parameters
 from depth_node.world import World
 
 CAMERA = Camera.from_hfov(64, 48, 70.0)
-TOPICS = ('depth/image', 'depth/points', 'depth/scan', 'depth/image_color')
+TOPICS = (
+    'depth/image', 'depth/points', 'depth/scan', 'depth/image_color',
+    'depth/image/compressedDepth',
+)
 BASE: dict[str, Any] = {
     'temporal.enabled': False, 'filter.edge_threshold': 0.0, 'points.voxel_size': 0.0,
     'ground.camera_height': 0.6, 'ground.camera_pitch_deg': 5.0,
@@ -56,6 +59,8 @@ EFFECTS: dict[str, tuple[Any, dict[str, Any]]] = {
     'scan.angle_increment_deg': (2.0, {}),
     'output.frame_id': ('nose', {}),
     'output.encoding': ('16UC1', {}),
+    'output.compressed_max': (2.0, {}),
+    'output.compressed_quantization': (50.0, {}),
     'output.color_min': (1.0, {}),
     'output.color_max': (3.0, {}),
     'output.color_bar': (True, {}),
@@ -92,7 +97,10 @@ def test_each_changes_what_is_published_and_back(rig: Rig, model: Path) -> None:
     world = World(0)
     rgb, depth = world.render(CAMERA, world.pose(2.0))
     rgb[..., 0] = np.rint(np.clip(25.5 * 0.8 * depth, 0, 255))
-    rig.listen(*TOPICS, kinds={'depth/scan': LaserScan, 'depth/points': PointCloud2})
+    rig.listen(*TOPICS, kinds={
+        'depth/scan': LaserScan, 'depth/points': PointCloud2,
+        'depth/image/compressedDepth': CompressedImage,
+    })
     process = rig.start(model, **{name.replace('.', '__'): v for name, v in BASE.items()})
 
     def published() -> list[Any]:

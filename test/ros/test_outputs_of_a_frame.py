@@ -93,7 +93,8 @@ def test_a_cloud_that_cannot_be_made_does_not_take_the_depth_along(
     with pytest.raises(DataError, match='no pixel'):
         outputs.send(scene(result(depth)))
     assert notebook.sent == [
-        'depth/image_relative', 'depth/image', 'depth/camera_info', 'depth/image_color',
+        'depth/image_relative', 'depth/image', 'depth/image/compressedDepth', 'depth/camera_info',
+        'depth/image_color',
     ]
 
 
