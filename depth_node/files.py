@@ -281,7 +281,7 @@ def write_error(path: Path, error: OSError) -> DataError:
     :returns: to be raised.
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = 'Free some room on that disk, or write somewhere else.'
+        remedy = 'Free some space on that disk, or write somewhere else.'
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         remedy = 'Mend its permissions, or write somewhere else.'
     else:

@@ -73,7 +73,7 @@ def test_a_full_disk(name: str, full_disk: None, tmp_path: Path) -> None:
     old.write_text('old')
     with pytest.raises(DepthNodeError, match='No space left on device') as raised:
         WRITERS[name](old)
-    assert 'room' in raised.value.remedy
+    assert 'space' in raised.value.remedy
     assert old.read_text() == 'old'
     assert [path.name for path in tmp_path.iterdir()] == ['file']
 
@@ -104,7 +104,7 @@ def test_predict_says_it_in_one_line(
     said = capsys.readouterr().err
     assert code == 2, said
     assert 'No space left on device' in said
-    assert 'Free some room' in said
+    assert 'Free some space' in said
     assert 'Traceback' not in said
 
 

@@ -170,9 +170,9 @@ def test_mono_starts_camera_and_node_and_restarts_what_died(launched, model):
         'namespace:=front', 'image_topic:=/front/image_raw',
     )
     launch.wait_for('publishing world:0 as /front/image_raw')
-    launch.wait_for('listening to /front/image_raw and /front/camera_info')
+    launch.wait_for('subscribed to /front/image_raw and /front/camera_info')
     os.kill(launch.pid_of('depth_node'), signal.SIGKILL)
-    launch.wait_for('listening to /front/image_raw and /front/camera_info', 2)
+    launch.wait_for('subscribed to /front/image_raw and /front/camera_info', 2)
     output = launch.stop()
     assert output.count('process has finished cleanly') == 2
     assert 'Traceback' not in output
@@ -196,7 +196,7 @@ def test_what_a_killed_launch_started_ends_too(launched, model):
         str(ROOT / 'launch/demo.launch.py'), f'model:={model}', 'source:=world:2',
     )
     launch.wait_for('publishing world:2')
-    launch.wait_for('listening to')
+    launch.wait_for('subscribed to')
     pids = [launch.pid_of(name) for name in ('depth_node', 'camera_publisher')]
     launch.popen.kill()
     launch.popen.wait(20)
@@ -214,7 +214,7 @@ def test_two_cameras(launched, model, tmp_path):
     ]}))
     launch = launched(str(ROOT / 'launch/multi.launch.py'), f'cameras_file:={cameras}')
     for name in ('front', 'rear'):
-        launch.wait_for(f'listening to /{name}/image_raw and /{name}/camera_info')
+        launch.wait_for(f'subscribed to /{name}/image_raw and /{name}/camera_info')
     launch.wait_for('publishing world:0 as /front/image_raw')
     launch.wait_for('publishing world:1 as /rear/image_raw')
     assert launch.stop().count('process has finished cleanly') == 4
@@ -290,7 +290,7 @@ def test_a_second_include_reads_its_own_parameter_file(launched, model, network,
         {'namespace': 'rear', 'model': '', 'params_file': str(params)},
     ]))
     launch = launched(str(both))
-    launch.wait_for('listening to', 2)
+    launch.wait_for('subscribed to', 2)
     output = launch.log.read_text()
     assert 'front.depth_node' in output
     names = {name: subprocess.run(
@@ -335,4 +335,4 @@ def test_a_pushed_namespace_moves_inputs_as_well(launched, model, tmp_path):
     path.write_text(PUSHED.format(path=str(ROOT / 'launch/mono.launch.py'), model=str(model)))
     launch = launched(str(path))
     launch.wait_for('publishing world:0 as /robot1/camera/image_raw')
-    launch.wait_for('listening to /robot1/camera/image_raw and /robot1/camera/camera_info')
+    launch.wait_for('subscribed to /robot1/camera/image_raw and /robot1/camera/camera_info')

@@ -219,5 +219,5 @@ def _disk_errors(file: HubFile | WebFile, part: Path) -> Iterator[None]:
         needed = f' It needs {file.size / 1e6:.0f} MB.' if file.size else ''
         raise ModelError(
             f'{part.parent}: the disk is full.{needed}',
-            'Free some room, or set XDG_CACHE_HOME (and HF_HOME) to a larger disk.',
+            'Free some space, or set XDG_CACHE_HOME (and HF_HOME) to a larger disk.',
         ) from error

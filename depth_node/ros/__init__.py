@@ -1,1 +1,1 @@
-"""The ROS 2 side: the only home of rclpy and of message packages."""
+"""The ROS 2 node and its tools; the only package that imports rclpy and messages."""

@@ -1,4 +1,4 @@
-"""Which camera took a frame: from CameraInfo, from a file, or from an assumed field of view."""
+"""The camera of a frame: from CameraInfo, a file, or an assumed field of view."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from depth_node.ros.messages import nanoseconds_of
 from depth_node.sources.frame import Frame
 
 KEPT_INFOS = 256
-"""Infos remembered by stamp: more than come while a slow network is busy with two frames."""
+"""Number of CameraInfo messages kept by stamp: more than arrive during two slow frames."""
 MOST_COEFFICIENTS = 14
 """Of any lens model (rational polynomial with thin prism and tilt, as OpenCV has them)."""
 LONGEST_NAME = 256
 """Characters of frame_id and distortion_model that are kept."""
 INFO_PATIENCE_S = 0.05
-"""How long a frame waits for its own info; drivers publish the two within a millisecond."""
+"""How long a frame waits for its CameraInfo (s); drivers publish both within 1 ms."""
 
 
 class Calibration:
     """
     Finds the :class:`Camera` of a frame.
 
-    A calibration file wins over CameraInfo: somebody wrote it down on purpose. An assumed field
-    of view is used only where CameraInfo holds no calibration. Otherwise the info with the
-    frame's own stamp applies; a driver may publish it after the frame, so it is waited for, a
-    moment. Where it does not come, the last one applies, and there is no more waiting until a
-    stamp fits again: cameras exist whose infos have stamps of their own.
+    A calibration file takes precedence over CameraInfo. An assumed field of view is used only if
+    CameraInfo has no calibration. Otherwise the CameraInfo with the stamp of the frame applies. A
+    driver may publish it after the frame, so the frame waits briefly. If it does not arrive, the
+    latest one applies, and there is no further waiting until a stamp matches again, because some
+    cameras stamp their CameraInfo differently.
 
-    Infos are remembered in one thread and asked for in another.
+    CameraInfo messages are stored in one thread and looked up in another.
 
     :param config: the `input` parameters.
     :raises DataError: the calibration file cannot be used.
@@ -55,22 +55,22 @@ class Calibration:
         self._waited_in_vain: Size | None = None
         self._cached: tuple[tuple[object, ...], Camera, Choice | None] | None = None
         self.topic = 'camera_info'
-        """Where CameraInfo is listened to, for people."""
+        """The resolved CameraInfo topic, for messages."""
         self.image_topic = ''
-        """The resolved image topic; a part of it named `rect` means a rectified image."""
+        """The resolved image topic; a part named `rect` means a rectified image."""
         self.choice = ''
-        """Where the camera of the last frame came from, and which of K and P applied."""
+        """Source of the last frame's camera, and whether K or P was used."""
         self.doubt = ''
-        """Why the camera of the last frame may be wrong, for a warning; empty when nothing is."""
+        """Why the camera of the last frame may be wrong; empty if it is not in doubt."""
 
     @property
     def assumed(self) -> str:
-        """What replaced CameraInfo for the last frame, for a warning; empty when nothing did."""
+        """What was used instead of CameraInfo for the last frame; empty if nothing."""
         return self.choice if self.choice.startswith('input.') else ''
 
     def remember(self, info: CameraInfo) -> None:
         """
-        Keep a CameraInfo.
+        Store a CameraInfo.
 
         :param info: as received; cut to what a camera may have, since hundreds are kept.
         """
@@ -84,12 +84,12 @@ class Calibration:
 
     def camera(self, frame: Frame) -> Camera:
         """
-        Return the camera of a frame; waits for its info as the class describes.
+        Return the camera of a frame; wait for its CameraInfo as described in the class.
 
-        :param frame: of which stamp and size are looked at.
-        :returns: a camera of the image's size; the same object while nothing changes.
-        :raises UncalibratedError: no info yet, or one that holds no calibration.
-        :raises DataError: the info contradicts itself or the image.
+        :param frame: the frame, with its stamp and size.
+        :returns: a camera of the image's size; the same object as long as nothing changes.
+        :raises UncalibratedError: no CameraInfo yet, or one without a calibration.
+        :raises DataError: the CameraInfo is inconsistent or does not fit the image.
         """
         size, topic = frame.size, self.image_topic
         if self._file is not None:
@@ -114,7 +114,7 @@ class Calibration:
         if self._cached is None or self._cached[0] != key:
             camera, choice = camera_of_message(info, topic, self._config.rectified)
             self._cached = (key, camera.for_image(size), choice)
-        return self._told('CameraInfo', self._cached)
+        return self._chosen('CameraInfo', self._cached)
 
     def _info(self, stamp: int, size: Size) -> CameraInfo | None:
         with self._news:
@@ -130,7 +130,9 @@ class Calibration:
             choice = choose(numbers, topic, self._config.rectified)
             camera = Camera.from_numbers(numbers, rectified=choice.rectified)
             self._cached = (key, camera.for_image(size, resized=True), choice)
-        return self._told(f'input.calibration_file {self._config.calibration_file}', self._cached)
+        return self._chosen(
+            f'input.calibration_file {self._config.calibration_file}', self._cached
+        )
 
     def _assumed(self, size: Size) -> Camera:
         degrees = self._config.hfov_deg
@@ -141,17 +143,17 @@ class Calibration:
             self._cached = (key, Camera.from_hfov(size.width, size.height, degrees), None)
         return self._cached[1]
 
-    def _told(
+    def _chosen(
         self, origin: str, found: tuple[tuple[object, ...], Camera, Choice | None]
     ) -> Camera:
-        """Say where the camera came from."""
+        """Record the source of the camera."""
         _, camera, choice = found
         self.choice, self.doubt = f'{origin}: {choice}', choice.doubt if choice else ''
         return camera
 
 
 def _numbers(info: CameraInfo) -> tuple[object, ...]:
-    """Return all that decides the camera, to tell whether it has changed."""
+    """Return everything that determines the camera, to detect changes."""
     roi = info.roi
     return (
         info.width, info.height, info.distortion_model, info.k.tobytes(), info.p.tobytes(),

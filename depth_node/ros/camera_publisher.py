@@ -1,9 +1,9 @@
 """
-A camera for those who have none at hand: any source of frames as Image and CameraInfo.
+A camera for testing: publishes any source of frames as Image and CameraInfo.
 
 Topics (relative): ``camera/image_raw`` and, with JPEG, ``camera/image_raw/compressed``;
-``camera/camera_info``; for the synthetic world ``camera/depth_truth`` (32FC1, m). Pictures are
-made for topics somebody listens to.
+``camera/camera_info``; for the synthetic world ``camera/depth_truth`` (32FC1, m). Images are
+converted only for topics with subscribers.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ _WAIT_S = 0.05
 
 class CameraPublisher(Node):
     """
-    Publishes the frames of one source from a thread of its own.
+    Publishes the frames of one source from a separate thread.
 
     :param arguments: command-line arguments; None: those of the process.
-    :raises DepthNodeError: a parameter is wrong, or the source cannot be opened.
+    :raises DepthNodeError: a parameter is invalid, or the source cannot be opened.
     """
 
     def __init__(self, arguments: Sequence[str] | None = None) -> None:
@@ -102,10 +102,10 @@ class CameraPublisher(Node):
 
     def caught(self, where: str, error: Exception) -> None:
         """
-        Log what a callback has raised.
+        Log an exception of a callback.
 
         :param where: topic, service or kind of callback.
-        :param error: what was raised.
+        :param error: the exception.
         """
         self._log.error(f'{where}: {runtime.unexpected(error)}', 'callback')
 
@@ -115,7 +115,7 @@ class CameraPublisher(Node):
         self._thread.join(1.0)
 
     def _work(self) -> None:
-        """Publish until the end, and say how it ended."""
+        """Publish until the end of the source."""
         try:
             count = self._publish_all()
         except DepthNodeError as error:
@@ -158,7 +158,7 @@ class CameraPublisher(Node):
         )
         if frame.camera is None:
             self._log.warning(
-                'the camera is not calibrated: give calibration_file or hfov_deg.'
+                'The camera is not calibrated. Set calibration_file or hfov_deg.'
             )
 
     def _publish(self, frame: Frame) -> None:
@@ -191,10 +191,10 @@ class CameraPublisher(Node):
 
 class Pace:
     """
-    Waits until each frame is due; a late one delays those after it, and causes no burst.
+    Waits until each frame is due; a late frame delays the following ones instead of a burst.
 
-    :param rate: frames per second; 0: as their stamps say.
-    :param sleep: waits for so many seconds.
+    :param rate: frames per second; 0: according to their stamps.
+    :param sleep: waits for a number of seconds.
     :param clock: monotonic time (s).
     """
 
@@ -212,9 +212,9 @@ class Pace:
 
     def wait(self, stamp: int) -> None:
         """
-        Wait for one frame's time.
+        Wait until a frame is due.
 
-        :param stamp: of the frame (ns); one before its predecessor's begins a new count.
+        :param stamp: stamp of the frame (ns); an earlier one than before starts a new sequence.
         """
         now = self._clock()
         if self._due is None:
@@ -232,11 +232,11 @@ class Pace:
 
 def open_frames(config: CameraPublisherConfig) -> FrameSource:
     """
-    Open what `source` names, with the camera the parameters give.
+    Open the source of the parameters, with the camera of the parameters.
 
     :param config: the parameters.
     :returns: the source.
-    :raises DepthNodeError: there is no such thing, or it cannot be read.
+    :raises DepthNodeError: there is no such source, or it cannot be read.
     """
     camera = Camera.from_yaml(config.calibration_file) if config.calibration_file else None
     source = open_source(config.source, camera, rate=config.rate or RATE, topic=config.topic)
@@ -252,11 +252,11 @@ def open_frames(config: CameraPublisherConfig) -> FrameSource:
 
 def prepared(source: FrameSource, config: CameraPublisherConfig) -> Iterator[Frame]:
     """
-    Give frames with their final size and camera, again and again when looping.
+    Iterate over frames with their final size and camera, repeatedly if looping.
 
-    :param source: where they come from.
+    :param source: the source.
     :param config: the parameters.
-    :returns: the frames; their stamps go on increasing when the source begins again.
+    :returns: the frames; their stamps keep increasing when the source starts again.
     :raises DepthNodeError: the source cannot be read.
     """
     size = Size(config.width, config.height) if config.width else None
@@ -277,11 +277,11 @@ def prepared(source: FrameSource, config: CameraPublisherConfig) -> Iterator[Fra
 
 def info_of(frame: Frame, header: Header) -> CameraInfo:
     """
-    Describe a frame's camera.
+    Return the CameraInfo of a frame.
 
     :param frame: the frame.
-    :param header: the image's.
-    :returns: its calibration, or one that says there is none (K of zeros).
+    :param header: header of the image.
+    :returns: its calibration, or an uncalibrated CameraInfo (K of zeros).
     """
     if frame.camera is not None:
         return messages.camera_info_to_msg(frame.camera, header)
@@ -308,7 +308,7 @@ def _resized(rgb: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 
 
 def _to_and_fro(frames: list[Frame], loop: bool) -> Iterator[Frame]:
-    """Go through frames forwards and backwards, so that nothing jumps; stamps go on."""
+    """Iterate over frames forwards and backwards, with increasing stamps."""
     if not frames:
         return
     first = frames[0].stamp or 0
@@ -325,7 +325,7 @@ def _heard(publisher: Publisher) -> bool:
 
 
 def _publish_transform(node: Node, config: CameraPublisherConfig) -> Any:
-    """Publish the rotation of an optical frame in a frame that looks along x (REP-103)."""
+    """Publish the rotation of an optical frame in a frame with x forward (REP-103)."""
     if not config.parent_frame:
         return None
     try:
@@ -333,7 +333,7 @@ def _publish_transform(node: Node, config: CameraPublisherConfig) -> Any:
         from tf2_msgs.msg import TFMessage
     except ImportError:
         node.get_logger().warning(
-            'parent_frame: tf2_msgs is not installed, no transform is published.'
+            'parent_frame is set, but no transform is published: tf2_msgs is not installed.'
         )
         return None
     transform = TransformStamped(child_frame_id=config.frame_id)
@@ -353,6 +353,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Publish until the end of the source or a signal.
 
     :param arguments: command-line arguments; None: those of the process.
-    :returns: the exit code: 0; 2 when the source or a parameter cannot be used; 70 for a fault.
+    :returns: the exit code: 0; 2 if the source or a parameter cannot be used; 70 for a fault.
     """
     return runtime.run(CameraPublisher, arguments, until=lambda node: node.code, name=NAME)

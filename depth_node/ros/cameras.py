@@ -1,7 +1,7 @@
 """
-What the launch files' arguments and lists say: cameras, and what to start for each.
+The cameras that the arguments and lists of the launch files describe.
 
-No ``launch`` in here, so that all of it is tested without it.
+This module does not import ``launch``, so that it can be tested without it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from depth_node.ros import tuning
 from depth_node.sources.topics import info_topic
 
 TOPIC = 'camera/image_raw'
-"""Where images are looked for, below the namespace that an including launch file pushed."""
+"""Default image topic, relative to the namespace pushed by an including launch file."""
 DEMO_MODEL = 'embedded'
 _PARAMETERS = {
     'model': 'model.name', 'engine': 'engine.name', 'image_transport': 'input.transport',
@@ -33,7 +33,7 @@ _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
 _SWITCH = {
     'true': True, 'false': False, 'True': True, 'False': False, '1': True, '0': False,
 }
-"""How ROS users write them."""
+"""Accepted notations of true and false."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Argument:
     """
     A launch argument.
 
-    :param default: None: it has to be given. Empty: as the parameter file says. Declared defaults
-        stay in force after an include, so that any other one would overrule the parameter file
-        of the next include.
+    :param default: None: the argument is required. Empty: as in the parameter file. Declared
+        defaults remain in force after an include, so any other default would override the
+        parameter file of the next include.
     :param text: for ``--show-args``.
-    :param choices: the words allowed; empty: any.
+    :param choices: the allowed values; empty: any.
     """
 
     default: str | None
@@ -98,15 +98,15 @@ MULTI = {
 @dataclass(frozen=True)
 class LaunchedCamera:
     """
-    One camera and the node that looks at it.
+    One camera and its node.
 
-    :param namespace: of the node and of its outputs; empty: none.
-    :param image_topic: without ``/compressed``.
-    :param camera_info_topic: empty: the sibling of the image topic.
-    :param params_file: empty: config/mono.yaml.
-    :param parameters: dotted name to value, over those of the file.
-    :param source: what `camera_publisher` publishes as this camera; empty: the camera is there.
-    :param frame_id: of what it publishes; empty: its default.
+    :param namespace: namespace of the node and its outputs; empty: none.
+    :param image_topic: image topic without ``/compressed``.
+    :param camera_info_topic: CameraInfo topic; empty: the sibling of the image topic.
+    :param params_file: parameter file; empty: config/mono.yaml.
+    :param parameters: dotted name to value; these override the file.
+    :param source: what `camera_publisher` publishes as this camera; empty: a real camera.
+    :param frame_id: frame_id of the published images; empty: the default.
     """
 
     namespace: str = ''
@@ -119,28 +119,28 @@ class LaunchedCamera:
 
     @property
     def info_topic(self) -> str:
-        """CameraInfo's topic."""
+        """The CameraInfo topic."""
         return self.camera_info_topic or info_topic(self.image_topic)
 
     @property
     def params(self) -> str:
-        """The parameter file; an error where it is not there, of which launch only warns."""
+        """The parameter file; missing files are an error, while launch only warns."""
         if self.params_file and not Path(self.params_file).is_file():
             raise ConfigError(
                 f'params_file {self.params_file}: no such file.',
-                'Without it the node would run with every default.',
+                'Correct the path, or omit params_file to use all defaults.',
             )
         return self.params_file or tuning.share('config', 'mono.yaml')
 
 
 def launched_camera(values: Mapping[str, str], pushed: str = '') -> LaunchedCamera:
     """
-    Understand the arguments of mono.launch.py.
+    Return the camera of the arguments of mono.launch.py.
 
-    :param values: every argument's value; empty: not given.
+    :param values: value of every argument; empty: not given.
     :param pushed: the namespace that an including launch file has pushed.
     :returns: the camera.
-    :raises ConfigError: a value that is none of the choices.
+    :raises ConfigError: a value is not among the choices.
     """
     parameters = _parameters(values)
     topic = values['image_topic'] or TOPIC
@@ -159,11 +159,11 @@ def launched_camera(values: Mapping[str, str], pushed: str = '') -> LaunchedCame
 
 def demo_camera(values: Mapping[str, str], pushed: str = '') -> LaunchedCamera:
     """
-    Understand the arguments of demo.launch.py.
+    Return the camera of the arguments of demo.launch.py.
 
-    :param values: every argument's value; empty: not given.
+    :param values: value of every argument; empty: not given.
     :param pushed: the namespace that an including launch file has pushed.
-    :returns: the camera of the synthetic world, which knows where its floor is.
+    :returns: the camera of the synthetic world, including its height above the floor.
     """
     from depth_node.world import World
 
@@ -182,7 +182,7 @@ def demo_camera(values: Mapping[str, str], pushed: str = '') -> LaunchedCamera:
 
 def placed(topic: str, pushed: str) -> str:
     """
-    Make a topic absolute.
+    Return the absolute name of a topic.
 
     :param topic: relative or absolute.
     :param pushed: the namespace that an including launch file has pushed; empty: none.
@@ -197,12 +197,12 @@ def _parts(namespace: str) -> list[str]:
 
 def switched(name: str, text: str) -> bool:
     """
-    Read an argument that is true or false.
+    Return the value of a boolean argument.
 
-    :param name: of the argument.
+    :param name: name of the argument.
     :param text: its value.
-    :returns: what it says.
-    :raises ConfigError: it says neither.
+    :returns: the value.
+    :raises ConfigError: it is neither true nor false.
     """
     if text not in _SWITCH:
         raise ConfigError(f'{name} is {text!r}, expected true or false.')
@@ -210,7 +210,7 @@ def switched(name: str, text: str) -> bool:
 
 
 def _parameters(values: Mapping[str, str]) -> dict[str, Value]:
-    """Collect the parameters that were given as arguments."""
+    """Return the parameters that were given as arguments."""
     found: dict[str, Value] = {}
     for argument, parameter in _PARAMETERS.items():
         text = values.get(argument, '')
@@ -230,7 +230,7 @@ def cameras_of(path: str, pushed: str = '', use_sim_time: str = '') -> list[Laun
     :param pushed: the namespace that an including launch file has pushed.
     :param use_sim_time: the argument of that name; empty: not given.
     :returns: the cameras.
-    :raises ConfigError: the file says something else.
+    :raises ConfigError: the file has another structure.
     """
     content = read_yaml(path, raised=ConfigError)
     entries = content.get('cameras') if isinstance(content, dict) else None
@@ -254,14 +254,14 @@ def _entry(path: str, number: int, entry: object, pushed: str) -> LaunchedCamera
     values: dict[str, Any] = dict(entry)
     namespace = values.get('namespace', '')
     if not isinstance(namespace, str) or not _NAME.fullmatch(namespace.strip('/')):
-        raise ConfigError(f'{where}: namespace {namespace!r} is no ROS name.')
+        raise ConfigError(f'{where}: namespace {namespace!r} is not a valid ROS name.')
     values['namespace'] = namespace.strip('/')
     for name in known - {'parameters'}:
         # a device is a number
         if isinstance(values.get(name), int) and name == 'source':
             values[name] = str(values[name])
         if not isinstance(values.get(name, ''), str):
-            raise ConfigError(f'{where}: {name} is {values[name]!r}, expected a text.')
+            raise ConfigError(f'{where}: {name} is {values[name]!r}, expected a string.')
     if not isinstance(values.setdefault('parameters', {}), dict):
         raise ConfigError(f'{where}: parameters is {values["parameters"]!r}, expected a mapping.')
     values.setdefault('frame_id', f'{values["namespace"].replace("/", "_")}_optical_frame')
@@ -279,9 +279,9 @@ def _entry(path: str, number: int, entry: object, pushed: str) -> LaunchedCamera
 
 def expanded(path: str) -> str:
     """
-    Expand a user's path.
+    Expand ``~`` and variables in a path.
 
-    :param path: maybe with ``~`` or variables.
-    :returns: the path.
+    :param path: the path.
+    :returns: the expanded path.
     """
     return os.path.expandvars(Path(path).expanduser()) if path else ''

@@ -1,4 +1,4 @@
-"""``/diagnostics``: what a robot's operator sees of this node, once a second."""
+"""The statuses on ``/diagnostics``, published once per second."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from depth_node.ros.opening import Opening
 from depth_node.text import printable
 
 LONGEST_MESSAGE = 4000
-"""Characters of a status' message; its worst condition comes first."""
+"""Maximum length of a status message (characters); the worst condition comes first."""
 INPUT_KEYS = ('image', 'stale', 'calibration', 'assumed', 'frame_id')
-"""Conditions of the camera; all others are of the depth."""
+"""Conditions of the camera status; all others belong to the depth status."""
 
 
 def levelled(
@@ -24,12 +24,12 @@ def levelled(
     values: Mapping[str, object],
 ) -> DiagnosticStatus:
     """
-    Make a status whose level is that of its worst condition.
+    Return a status with the level of its worst condition.
 
-    :param name: of the status: `node: task`, as diagnostic_updater writes it.
-    :param hardware: hardware_id.
-    :param problems: the conditions that hold.
-    :param good: the message when none holds.
+    :param name: name of the status: `node: task`, as in diagnostic_updater.
+    :param hardware: hardware_id of the status.
+    :param problems: the current conditions.
+    :param good: the message without any condition.
     :param values: key to value.
     :returns: the message.
     """
@@ -51,9 +51,9 @@ def levelled(
 
 def input_values(health: Health) -> dict[str, object]:
     """
-    Describe what comes in.
+    Return the values of the camera status.
 
-    :param health: the node's counters.
+    :param health: counters of the node.
     :returns: key to value.
     """
     values: dict[str, object] = {
@@ -68,9 +68,9 @@ def input_values(health: Health) -> dict[str, object]:
 
 def output_values(health: Health) -> dict[str, object]:
     """
-    Describe what goes out.
+    Return the values of the depth status.
 
-    :param health: the node's counters.
+    :param health: counters of the node.
     :returns: key to value.
     """
     values: dict[str, object] = {
@@ -92,13 +92,13 @@ def statuses(
     node: str, topic: str, health: Health, opening: Opening | None, state: str
 ) -> tuple[DiagnosticStatus, ...]:
     """
-    Describe the node.
+    Return the statuses of the node.
 
-    :param node: its name.
-    :param topic: the image topic; empty while not subscribed.
+    :param node: name of the node.
+    :param topic: the image topic; empty if not subscribed.
     :param health: its counters and conditions.
-    :param opening: its engine; None while unconfigured.
-    :param state: of its lifecycle.
+    :param opening: its engine; None if unconfigured.
+    :param state: its lifecycle state.
     :returns: one status for the camera, one for the depth.
     """
     problems = health.problems()
@@ -128,7 +128,7 @@ class DiagnosticsPublisher:
     """
     Publishes statuses on `/diagnostics`.
 
-    :param node: owner of the publisher.
+    :param node: the node that owns the publisher.
     """
 
     def __init__(self, node: Node) -> None:

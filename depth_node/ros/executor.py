@@ -1,4 +1,4 @@
-"""An executor that no message, request or timer can end."""
+"""An executor that survives exceptions of callbacks."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from depth_node.errors import DepthNodeError
 from depth_node.text import printable
 
 REASON = 300
-"""Characters of an error that an answer repeats."""
+"""Maximum length of an error in a response (characters)."""
 
 
 class FaultError(Exception):
-    """Ends the process on purpose; the only error that passes."""
+    """Ends the process on purpose; the only error that is not caught."""
 
 
 class GuardedExecutor(SingleThreadedExecutor):
     """
-    Run callbacks one at a time, and report whatever they raise instead of raising it.
+    Runs callbacks one at a time, and reports their exceptions instead of raising them.
 
-    rclpy lets an exception of a callback end the spinning, and one that is raised while a message
-    is taken (a damaged one, or one that rclpy cannot convert) leaves its callback group locked
-    for ever. A service that raises never answers; here its answer says that it failed.
+    In rclpy an exception of a callback ends spinning, and an exception while a message is taken
+    (a damaged one, or one that rclpy cannot convert) leaves its callback group locked forever. A
+    service that raises an exception never responds; here its response reports the failure.
 
-    :param caught: called with where it happened and what was raised.
-    :param context: of rclpy; None: the default one.
+    :param caught: called with the place and the exception.
+    :param context: context of rclpy; None: the default one.
     """
 
     def __init__(self, caught: Callable[[str, Exception], None], context: Any = None) -> None:
@@ -71,10 +71,10 @@ class GuardedExecutor(SingleThreadedExecutor):
 
 def described(entity: Any) -> str:
     """
-    Name what a callback belongs to.
+    Return the name of a callback's entity.
 
-    :param entity: of rclpy: a subscription, service, timer and so on.
-    :returns: its topic or service, else its kind.
+    :param entity: an rclpy subscription, service, timer and so on.
+    :returns: its topic or service, otherwise its kind.
     """
     for attribute in ('topic_name', 'srv_name'):
         name = getattr(entity, attribute, '')
@@ -85,12 +85,12 @@ def described(entity: Any) -> str:
 
 def refusal(request: Any, response: Any, reason: str) -> Any:
     """
-    Fill an answer that says that the request has failed.
+    Fill a response that reports a failed request.
 
     :param request: as received.
-    :param response: an empty answer.
-    :param reason: why.
-    :returns: the answer: `success`, or the results of a change of parameters, are False.
+    :param response: an empty response.
+    :param reason: the reason.
+    :returns: the response: `success`, or the results of a parameter change, are False.
     """
     from rcl_interfaces.msg import SetParametersResult
 
@@ -107,7 +107,7 @@ def refusal(request: Any, response: Any, reason: str) -> Any:
 
 
 def _answering(service: Any, caught: Callable[[str, Exception], None]) -> None:
-    """Let a service answer also where its callback raises; once for each."""
+    """Let a service respond even if its callback raises an exception."""
     callback = service.callback
     if getattr(callback, 'answers_always', False):
         return

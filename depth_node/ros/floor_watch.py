@@ -1,4 +1,4 @@
-"""Compares the height of the camera that the parameters give with the floor that is seen."""
+"""Check of the camera height in the parameters against the visible floor."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from depth_node.scale import FloorPose
 from depth_node.scale.ground import seen_height
 
 PERIOD_S = 1.0
-"""The floor is looked at this often."""
+"""Interval of the checks (s)."""
 TOLERANCE = 0.3
-"""Difference of the logarithms of two heights that a metric network may be blamed for."""
+"""Tolerated difference of the logarithms of both heights, due to a metric network."""
 IN_A_ROW = 2
-"""Looks that have to contradict the parameter."""
+"""Number of consecutive checks that must contradict the parameter."""
 STEP = 4
-"""Every so many rows and columns are looked at."""
+"""Every n-th row and column is used."""
 
 
 class FloorWatch:
-    """Notices a wrong ``ground.camera_height``, which makes a wall of the floor."""
+    """Detects a wrong ``ground.camera_height``, with which the floor becomes an obstacle."""
 
     def __init__(self) -> None:
         self._looked = -math.inf
@@ -34,12 +34,12 @@ class FloorWatch:
 
     def look(self, config: GroundConfig, depth: NDArray[np.float32], camera: Camera) -> str:
         """
-        Look at a frame, where one is due.
+        Check a frame, if a check is due.
 
-        :param config: where the floor should be.
+        :param config: the parameters of the ground.
         :param depth: float32 (H, W), z-depth (m).
-        :param camera: of the frame.
-        :returns: what is wrong and what to do; empty while nothing is known to be.
+        :param camera: camera of the frame.
+        :returns: the problem and its remedy; empty if there is none.
         """
         if config.camera_height <= 0:
             self._contradictions, self._note = 0, ''
@@ -60,8 +60,8 @@ class FloorWatch:
         wrong = abs(math.log(config.camera_height / seen)) > TOLERANCE
         self._contradictions = self._contradictions + 1 if wrong else 0
         self._note = '' if self._contradictions < IN_A_ROW else (
-            f'The floor that is seen is {seen:.2f} m below the camera, but ground.camera_height '
-            f'is {config.camera_height:g} m: points and scan take the one for the other. Measure '
-            'the height of the camera, or calibrate the scale (doc/scale.md).'
+            f'The visible floor is {seen:.2f} m below the camera, but ground.camera_height is '
+            f'{config.camera_height:g} m, so the scan and the obstacles are wrong. Correct the '
+            'height, or calibrate the scale (doc/scale.md).'
         )
         return self._note

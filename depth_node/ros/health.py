@@ -1,4 +1,4 @@
-"""What the node knows about its own well-being; no ROS in here, so that it is easy to test."""
+"""Counters and conditions of the node, without ROS."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from depth_node.text import printable
 from depth_node.timing import Stages
 
 WINDOW_S = 5.0
-"""Rates and latencies are of the last five seconds."""
+"""Window of rates and latencies (s)."""
 
 
 @dataclass
 class Problem:
     """
-    Something that is wrong, and what to do about it.
+    A problem and its remedy.
 
     :param text: one line.
-    :param fatal: whether nothing can be published because of it.
-    :param since: when it was first seen (s, monotonic clock).
+    :param fatal: whether it prevents publishing.
+    :param since: time when it was first seen (s, monotonic clock).
     """
 
     text: str
@@ -39,9 +39,9 @@ class Meter:
 
     def add(self, value: float = 0.0) -> None:
         """
-        Note an event that happens now.
+        Add an event at the current time.
 
-        :param value: what to note with it.
+        :param value: value of the event.
         """
         self._events.append((time.monotonic(), value))
 
@@ -51,9 +51,9 @@ class Meter:
 
     def rate(self) -> float:
         """
-        Count events.
+        Return the rate of events.
 
-        :returns: events a second, over the last five seconds.
+        :returns: events per second, over the last five seconds.
         """
         start = time.monotonic() - WINDOW_S
         times = [when for when, _ in list(self._events) if when >= start]
@@ -63,9 +63,9 @@ class Meter:
 
     def age(self) -> float:
         """
-        Tell when the last event was.
+        Return the time since the last event.
 
-        :returns: seconds ago, infinite when there was none.
+        :returns: seconds, infinite if there was none.
         """
         return time.monotonic() - self._events[-1][0] if self._events else math.inf
 
@@ -74,7 +74,7 @@ class Meter:
         Return a quantile of the recent values.
 
         :param share: 0 to 1.
-        :returns: the value, NaN when there was no event.
+        :returns: the value, NaN if there was no event.
         """
         values = sorted(self._recent())
         if not values:
@@ -84,10 +84,10 @@ class Meter:
 
 class Health:
     """
-    Counters and conditions, written by the executor and by the worker.
+    Counters and conditions, updated by the executor and the worker.
 
-    A condition is named by a key; setting it again with the same text is not news. Conditions
-    are shown until they are cleared.
+    A condition has a key; setting it again with the same text changes nothing. Conditions hold
+    until they are cleared.
     """
 
     def __init__(self) -> None:
@@ -108,15 +108,15 @@ class Health:
         self._started = time.monotonic()
         self.last_error: Problem | None = None
         self.device_lost = ''
-        """Why only another process can go on; empty while this one can."""
+        """Why the process must be restarted; empty if it need not."""
 
     def restart(self) -> None:
-        """Begin to wait for frames."""
+        """Start waiting for frames."""
         self._started = time.monotonic()
 
     def uptime(self) -> float:
         """
-        Tell for how long frames have been waited for.
+        Return how long the node has been waiting for frames.
 
         :returns: seconds since :meth:`restart`.
         """
@@ -124,13 +124,13 @@ class Health:
 
     def set(self, key: str, text: str, *, fatal: bool = False) -> bool:
         """
-        Raise a condition.
+        Set a condition.
 
-        :param key: names the condition.
-        :param text: what is wrong and what to do.
-        :param fatal: whether nothing can be published because of it.
-        :returns: whether it is new, or its words have changed, and so is worth a log line;
-            numbers may change with every frame.
+        :param key: name of the condition.
+        :param text: the problem and its remedy.
+        :param fatal: whether it prevents publishing.
+        :returns: whether it is new or its words have changed, and should be logged; numbers may
+            change with every frame.
         """
         text = printable(text)
         with self._lock:
@@ -144,9 +144,9 @@ class Health:
 
     def clear(self, *keys: str) -> None:
         """
-        End conditions; those that do not hold are ignored.
+        Clear conditions, if they hold.
 
-        :param keys: the names.
+        :param keys: names of the conditions.
         """
         with self._lock:
             for key in keys:
@@ -154,7 +154,7 @@ class Health:
 
     def problems(self) -> dict[str, Problem]:
         """
-        Return the conditions that hold now.
+        Return the current conditions.
 
         :returns: a copy, oldest first.
         """
@@ -163,9 +163,9 @@ class Health:
 
     def sent(self, latency: float) -> None:
         """
-        Count a frame that was published.
+        Count a published frame.
 
-        :param latency: from its reception to now (s).
+        :param latency: time since its reception (s).
         """
         self.published.add()
         self.latency.add(latency)
@@ -173,16 +173,16 @@ class Health:
 
     def drop(self, reason: str) -> None:
         """
-        Count a frame that was not used.
+        Count a dropped frame.
 
-        :param reason: two or three words; a key of the diagnostics.
+        :param reason: a few words, shown in the diagnostics.
         """
         with self._lock:
             self.dropped[reason] += 1
 
     def error(self, text: str) -> None:
         """
-        Count an error and keep it as the last one.
+        Count an error and store it as the last one.
 
         :param text: the error with its remedy.
         """

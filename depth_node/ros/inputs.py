@@ -98,7 +98,7 @@ class CameraTopics:
             self._node.destroy_subscription(self._image)
             self._reliability = wanted
             self._image = self._subscribe()
-            self._notices.tell(
+            self._notices.info(
                 'reliability',
                 f'{self.image_topic}: subscribed {self.reliability}, as its publishers offer',
             )

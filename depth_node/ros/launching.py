@@ -1,7 +1,7 @@
 """
-What the launch files have in common: plain functions first, launch actions last.
+Common parts of the launch files: plain functions first, launch actions last.
 
-``launch`` is imported where actions are made, so that the rest is tested without it.
+``launch`` is imported only in functions that return actions, so the rest is tested without it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _FINAL = (0, 2)
 
 def remappings(camera: LaunchedCamera) -> list[tuple[str, str]]:
     """
-    Connect the node to the camera.
+    Return the remappings of the node for a camera.
 
     :param camera: the camera.
-    :returns: from the node's names to the camera's.
+    :returns: pairs of the node's and the camera's topics.
     """
     return [
         ('image', camera.image_topic),
@@ -36,10 +36,10 @@ def remappings(camera: LaunchedCamera) -> list[tuple[str, str]]:
 
 def source_remappings(camera: LaunchedCamera) -> list[tuple[str, str]]:
     """
-    Let `camera_publisher` publish as the camera.
+    Return the remappings of `camera_publisher` for a camera.
 
     :param camera: the camera.
-    :returns: from the publisher's names to the camera's.
+    :returns: pairs of the publisher's and the camera's topics.
     """
     return [
         ('camera/image_raw', camera.image_topic),
@@ -51,10 +51,10 @@ def source_remappings(camera: LaunchedCamera) -> list[tuple[str, str]]:
 
 def source_parameters(camera: LaunchedCamera) -> dict[str, Value]:
     """
-    Say what `camera_publisher` publishes.
+    Return the parameters of `camera_publisher` for a camera.
 
     :param camera: the camera.
-    :returns: its parameters.
+    :returns: the parameters.
     """
     found: dict[str, Value] = {'source': camera.source}
     if camera.frame_id:
@@ -66,9 +66,9 @@ def source_parameters(camera: LaunchedCamera) -> dict[str, Value]:
 
 def environment() -> dict[str, str]:
     """
-    Collect what large messages need, unless the user chose something else.
+    Return the environment for large messages, unless the user chose another one.
 
-    :returns: variables for every process the launch files start; with them ours know their
+    :returns: variables for every process of the launch files, including the process id of the
         launch.
     """
     return {
@@ -80,20 +80,20 @@ def environment() -> dict[str, str]:
 
 def restarts(return_code: int | None) -> bool:
     """
-    Tell whether a node that ended should be started again.
+    Return whether a node that ended should be restarted.
 
-    :param return_code: of the process; negative for a signal.
-    :returns: True for a crash and for the watchdog; False when it ended as told (0) or has a
-        parameter that cannot be used (2).
+    :param return_code: exit code of the process; negative for a signal.
+    :returns: True for a crash and for the watchdog; False after a regular end (0) or for an
+        unusable parameter (2).
     """
     return return_code not in _FINAL
 
 
 def node_actions(camera: LaunchedCamera) -> list[Any]:
     """
-    Start the node, and start it again when it dies.
+    Return the actions that start the node and restart it when it dies.
 
-    :param camera: what it looks at.
+    :param camera: the camera.
     :returns: launch actions.
     """
     from launch.actions import RegisterEventHandler, TimerAction
@@ -120,7 +120,7 @@ def node_actions(camera: LaunchedCamera) -> list[Any]:
 
 def source_actions(camera: LaunchedCamera) -> list[Any]:
     """
-    Publish the camera's source, where it has one.
+    Return the actions that publish the source of a camera, if it has one.
 
     :param camera: the camera.
     :returns: launch actions.
@@ -144,13 +144,13 @@ def source_actions(camera: LaunchedCamera) -> list[Any]:
 
 def rviz_actions(camera: LaunchedCamera, frame: str, pushed: str = '') -> list[Any]:
     """
-    Show the camera in RViz.
+    Return the actions that show the camera in RViz.
 
-    To be listed before the nodes: where RViz is not installed, launch ends at this action, and
-    what it has started by then would go on.
+    List them before the nodes: if RViz is not installed, launch ends at this action, and nodes
+    started before would keep running.
 
-    :param camera: what to show.
-    :param frame: its optical frame, which is RViz' fixed frame: no TF is needed.
+    :param camera: the camera to show.
+    :param frame: its optical frame, used as fixed frame, so that no TF is needed.
     :param pushed: the namespace that an including launch file has pushed.
     :returns: launch actions.
     """
@@ -176,7 +176,7 @@ def rviz_actions(camera: LaunchedCamera, frame: str, pushed: str = '') -> list[A
 
 
 def _typed(parameters: Mapping[str, Value]) -> dict[str, Any]:
-    """Keep texts texts: launch would read a device's "0" as a number."""
+    """Mark strings as strings: launch would read "0", a device, as a number."""
     from launch_ros.parameter_descriptions import ParameterValue
 
     return {
@@ -187,7 +187,7 @@ def _typed(parameters: Mapping[str, Value]) -> dict[str, Any]:
 
 def declared(arguments: Mapping[str, Argument]) -> list[Any]:
     """
-    Declare launch arguments.
+    Return the actions that declare launch arguments.
 
     :param arguments: name to argument.
     :returns: launch actions.
@@ -205,10 +205,10 @@ def declared(arguments: Mapping[str, Argument]) -> list[Any]:
 
 def values_of(context: Any, arguments: Mapping[str, Argument]) -> dict[str, str]:
     """
-    Read launch arguments.
+    Return the values of launch arguments.
 
-    :param context: of the launch.
-    :param arguments: those declared.
+    :param context: the launch context.
+    :param arguments: the declared arguments.
     :returns: name to value.
     """
     return {name: context.launch_configurations[name] for name in arguments}
@@ -216,9 +216,9 @@ def values_of(context: Any, arguments: Mapping[str, Argument]) -> dict[str, str]
 
 def pushed_namespace(context: Any) -> str:
     """
-    Find the namespace that PushROSNamespace of an including launch file has set.
+    Return the namespace that an including launch file has set with PushROSNamespace.
 
-    :param context: of the launch.
+    :param context: the launch context.
     :returns: the namespace; empty: none.
     """
     return str(context.launch_configurations.get('ros_namespace', ''))

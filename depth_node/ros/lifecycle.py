@@ -10,12 +10,12 @@ from rclpy.lifecycle import LifecycleNode
 
 def guard_transitions(node: LifecycleNode) -> None:
     """
-    Answer impossible transitions with `success: false`.
+    Respond to impossible transitions with `success: false`.
 
-    rclpy (Humble to Kilted) lets the error of a transition that is not possible in the present
-    state escape from the service's callback, which ends the executor and with it the process.
+    In rclpy (Humble to Kilted) the error of a transition that is not possible in the current
+    state escapes from the service callback, which ends the executor and with it the process.
 
-    :param node: the node whose change_state service is guarded.
+    :param node: the node with the change_state service.
     """
     service = getattr(node, '_service_change_state', None)
     if service is None:

@@ -1,4 +1,4 @@
-"""The node's log: no line that a stranger shapes, and none that repeats at his rate."""
+"""The log of the node, with printable lines of limited length and rate."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 from depth_node.text import printable
 
 BURST = 5
-"""Lines of one key that may follow each other at once."""
+"""Maximum number of lines of a key in a burst."""
 REFILL_S = 10.0
-"""Seconds until another line of that key is allowed."""
+"""Time until another line of that key is allowed (s)."""
 LONGEST_LINE = 1000
 
 
 class Log:
     """
-    An rclpy logger whose lines are printable, bounded in length and, with a key, in rate.
+    An rclpy logger whose lines are printable and limited in length and, with a key, in rate.
 
-    What a person or a launch file causes has no key and is always written. What a message causes
-    has the key of its condition: the first lines are written at once, then one in ten seconds,
-    which says how many were left out.
+    Lines caused by a person or a launch file have no key and are always written. Lines caused by
+    a message have the key of their condition: the first ones are written immediately, then one
+    every ten seconds, with the number of lines left out.
 
-    :param logger: of an rclpy node.
+    :param logger: logger of an rclpy node.
     :param clock: monotonic time (s).
     """
 
@@ -37,10 +37,10 @@ class Log:
 
     def info(self, text: str, key: str = '') -> None:
         """
-        Log something worth knowing.
+        Log information.
 
         :param text: one line.
-        :param key: of the condition, where a message causes it; one of a fixed set of words.
+        :param key: key of the condition, if caused by a message; one of a fixed set.
         """
         line = self._line(text, key)
         if line is not None:
@@ -48,7 +48,7 @@ class Log:
 
     def warning(self, text: str, key: str = '') -> None:
         """
-        Log what is wrong and what to do.
+        Log a problem and its remedy.
 
         :param text: one line.
         :param key: as in :meth:`info`.
@@ -59,9 +59,9 @@ class Log:
 
     def error(self, text: str, key: str = '') -> None:
         """
-        Log what keeps the node from publishing.
+        Log a problem that prevents publishing.
 
-        :param text: one line, or with the lines of a traceback.
+        :param text: one line, optionally followed by a traceback.
         :param key: as in :meth:`info`.
         """
         line = self._line(text, key)
@@ -70,14 +70,14 @@ class Log:
 
     def fatal(self, text: str) -> None:
         """
-        Log why the process ends.
+        Log the reason why the process ends.
 
         :param text: one line.
         """
         self._logger.fatal(printable(text, LONGEST_LINE))
 
     def _line(self, text: str, key: str) -> str | None:
-        """Return what to write, or None where the key has used up its lines."""
+        """Return the line to write, or None if the key has exceeded its rate."""
         line = printable(text, LONGEST_LINE)
         if not key:
             return line

@@ -1,4 +1,4 @@
-"""From the metres of a frame to messages: one method of :class:`Maker` for each output."""
+"""Output messages of a frame: one method of :class:`Maker` for each output."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Depth = NDArray[np.float32]
 @dataclass(frozen=True)
 class Scene:
     """
-    All that the messages of one frame are made from.
+    The data from which the messages of a frame are made.
 
-    :param frame: the frame, with a camera where there is one.
-    :param estimate: what is known of its depth.
-    :param config: in force for this frame.
-    :param wanted: relative names of the topics to make.
+    :param frame: the frame, with its camera if known.
+    :param estimate: its depth.
+    :param config: the configuration for this frame.
+    :param wanted: relative names of the topics with subscribers.
     """
 
     frame: Frame
@@ -43,38 +43,38 @@ class Scene:
 
     @property
     def header(self) -> Header:
-        """Stamp and optical frame of the camera's message."""
+        """Header of the camera's message."""
         return messages.header_of(self.stamp, self.frame.frame_id)
 
     @property
     def stamp(self) -> Time:
-        """When the frame was taken."""
+        """Stamp of the frame."""
         return messages.stamp_of(self.frame.stamp or 0)
 
     @property
     def has_metres(self) -> bool:
-        """Whether depth and camera are known, which every metric output needs."""
+        """Whether depth and camera are known, as required for metric outputs."""
         return self.estimate.depth is not None and self.frame.camera is not None
 
     @property
     def camera(self) -> Camera:
-        """The camera; only where :attr:`has_metres`."""
+        """The camera; only if :attr:`has_metres`."""
         assert self.frame.camera is not None
         return self.frame.camera
 
     @property
     def depth(self) -> Depth:
-        """float32 (H, W) (m); only where :attr:`has_metres`."""
+        """Depth, float32 (H, W) (m); only if :attr:`has_metres`."""
         assert self.estimate.depth is not None
         return self.estimate.depth
 
 
 class Maker:
     """
-    Makes the messages of a frame, in buffers that are filled again with the next one.
+    Makes the messages of a frame, in buffers that are reused for the next one.
 
-    :param transforms: where frames are looked up.
-    :param notices: where a planner's output that cannot be made is reported.
+    :param transforms: looks up transforms.
+    :param notices: receives the reasons why a cloud or scan cannot be made.
     """
 
     def __init__(self, transforms: Transforms, notices: Notices) -> None:
@@ -90,7 +90,7 @@ class Maker:
     # a new output: its method here
     def image_relative(self, scene: Scene) -> Image:
         """
-        Make the image of the network's own numbers.
+        Return the image with the output of the network.
 
         :param scene: the frame.
         :returns: 32FC1 without a unit.
@@ -100,11 +100,11 @@ class Maker:
 
     def points(self, scene: Scene) -> PointCloud2 | None:
         """
-        Make the point cloud.
+        Return the point cloud.
 
         :param scene: a frame with metres.
-        :returns: the cloud (m) in points.frame, or in the optical frame; None where it is not
-            known where that is.
+        :returns: the cloud (m) in points.frame, or in the optical frame; None if the transform
+            is not known.
         """
         planned = self._plan(scene)
         if planned.points is None:
@@ -115,10 +115,10 @@ class Maker:
 
     def scan(self, scene: Scene) -> LaserScan | None:
         """
-        Make the laser scan.
+        Return the laser scan.
 
         :param scene: a frame with metres.
-        :returns: the scan (m) in scan.output_frame; None where the ground is not known.
+        :returns: the scan (m) in scan.output_frame; None if the ground is not known.
         """
         scan = self._plan(scene).scan
         if scan is None:
@@ -128,7 +128,7 @@ class Maker:
 
     def image(self, scene: Scene) -> Image:
         """
-        Make the depth image.
+        Return the depth image.
 
         :param scene: a frame with metres.
         :returns: 32FC1 (m) or 16UC1 (mm), see output.encoding.
@@ -151,19 +151,19 @@ class Maker:
 
     def camera_info(self, scene: Scene) -> CameraInfo:
         """
-        Make the CameraInfo of the depth image.
+        Return the CameraInfo of the depth image.
 
         :param scene: a frame with a camera.
-        :returns: with the size of the depth image.
+        :returns: the CameraInfo, for the size of the depth image.
         """
         return messages.camera_info_to_msg(scene.camera, scene.header)
 
     def image_color(self, scene: Scene) -> Image:
         """
-        Make the depth image for eyes.
+        Return the color image of the depth.
 
         :param scene: a frame with metres.
-        :returns: bgr8, with a scale bar below where output.color_bar is set.
+        :returns: bgr8, with a scale bar if output.color_bar is set.
         """
         output, (height, width) = scene.config.output, scene.depth.shape
         rows = height + (bar_height(height) if output.color_bar else 0)
@@ -173,7 +173,7 @@ class Maker:
         return messages.image_to_msg(picture, 'bgr8', scene.header, self._color)
 
     def _plan(self, scene: Scene) -> Planned:
-        """Make cloud and scan of a frame, once for both."""
+        """Return cloud and scan of a frame, computed once for both."""
         if self._planned is not None and self._planned[0] is scene:
             return self._planned[1]
         made, camera = self._points, scene.camera
@@ -191,7 +191,7 @@ class Maker:
         return planned
 
     def _frames(self, names: tuple[str, str, str], optical: str, stamp: Time) -> Placement:
-        """Look up the transforms that are needed; empty names are not."""
+        """Look up the transforms of the frames that are not empty."""
         hint = ''
 
         def place(name: str) -> Matrix | None:

@@ -1,5 +1,5 @@
 """
-Messages to arrays and back, each way with at most one copy.
+Conversion between messages and arrays, with at most one copy.
 
 The bytes are written into the message's own ``array.array``, on every ROS 2; ``bytes`` or an
 ndarray would be checked value by value (58 ms for a VGA depth image on Humble). A
@@ -39,14 +39,14 @@ MessageT = TypeVar('MessageT', Image, PointCloud2)
 
 def rgb_from_msg(message: Image, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """
-    Give the rgb picture of an image message.
+    Return the rgb image of an image message.
 
-    An encoding that is none of ours goes through cv_bridge where that is installed.
+    Other encodings are converted by cv_bridge if it is installed.
 
-    :param message: of any of ``encodings.COLOR_ENCODINGS``.
-    :param out: uint8 (H, W, 3) to be used where a conversion is needed and it fits.
+    :param message: image with one of ``encodings.COLOR_ENCODINGS``.
+    :param out: uint8 (H, W, 3) for the result, if a conversion is needed and the shape matches.
     :returns: uint8 (H, W, 3), contiguous; for ``rgb8`` a view on the message's bytes.
-    :raises DataError: the message contradicts itself, or its encoding is not known.
+    :raises DataError: the message is inconsistent, or its encoding is not known.
     """
     if message.encoding not in COLOR_ENCODINGS + DEPTH_ENCODINGS:
         bridged = _cv_bridge_rgb(message)
@@ -57,12 +57,12 @@ def rgb_from_msg(message: Image, out: NDArray[np.uint8] | None = None) -> NDArra
 
 def metres_from_msg(message: Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """
-    Give the metres of a depth image message (REP-118).
+    Return the metres of a depth image message (REP-118).
 
     :param message: ``32FC1`` (m) or ``16UC1`` (mm).
-    :param out: float32 (H, W) to be filled; None: a new array.
+    :param out: float32 (H, W) for the result; None: a new array.
     :returns: float32 (H, W), z-depth (m).
-    :raises DataError: the message contradicts itself, or is no depth image.
+    :raises DataError: the message is inconsistent, or not a depth image.
     """
     return to_metres(_view(message), message.encoding, out)
 
@@ -80,11 +80,11 @@ def rgb_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
 
 def camera_from_msg(message: CameraInfo, *, rectified: bool = False) -> Camera:
     """
-    Read a camera.
+    Return the camera of a CameraInfo.
 
-    :param message: its calibration, with binning and region of interest.
-    :param rectified: whether the image is, so that P applies and not K and D.
-    :returns: the camera of the image as it is sent.
+    :param message: the calibration, with binning and region of interest.
+    :param rectified: whether the image is rectified, so that P applies instead of K and D.
+    :returns: the camera of the published image.
     :raises UncalibratedError: K[0] is 0.
     :raises DataError: numbers that are not finite, impossible or contradict each other.
     """
@@ -105,11 +105,11 @@ def camera_from_msg(message: CameraInfo, *, rectified: bool = False) -> Camera:
 
 def camera_info_to_msg(camera: Camera, header: Header) -> CameraInfo:
     """
-    Describe a camera.
+    Return the CameraInfo of a camera.
 
-    :param camera: of the image beside which the message is published.
-    :param header: that image's.
-    :returns: K and D as they are, R identity, P = [K | 0].
+    :param camera: camera of the image that belongs to the message.
+    :param header: header of that image.
+    :returns: K and D, R identity, P = [K | 0].
     """
     numbers = camera.numbers()
     message = CameraInfo(header=header, width=numbers.width, height=numbers.height)
@@ -123,11 +123,11 @@ def camera_info_to_msg(camera: Camera, header: Header) -> CameraInfo:
 
 class Kept(Generic[MessageT]):
     """
-    A message that is filled again and again, in place.
+    A message that is filled in place for every frame.
 
-    What is published has been copied when ``publish`` returns, so that the next frame may have
-    the same bytes, and whoever makes the values may write them there himself (:meth:`room`):
-    4.9 MB of a cloud are then neither allocated nor copied.
+    ``publish`` copies the message, so the next frame can use the same bytes, and values can be
+    computed directly in them (:meth:`room`). The 4.9 MB of a cloud are then neither allocated nor
+    copied.
 
     :param kind: Image or PointCloud2.
     """
@@ -138,11 +138,11 @@ class Kept(Generic[MessageT]):
 
     def room(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """
-        Give the message's bytes as an array.
+        Return an array view on the bytes of the message.
 
-        :param shape: of the array.
-        :param dtype: of its values.
-        :returns: a view of that shape; what it holds is what was last written.
+        :param shape: shape of the array.
+        :param dtype: type of its values.
+        :returns: a view of that shape, with the previous content.
         """
         count = math.prod(shape) * np.dtype(dtype).itemsize
         if self._bytes.nbytes != count:
@@ -151,9 +151,9 @@ class Kept(Generic[MessageT]):
 
     def fill(self, values: NDArray[Any]) -> None:
         """
-        Let the message have some values.
+        Write values into the message.
 
-        :param values: any array; nothing is copied of one that :meth:`room` has given.
+        :param values: any array; a view from :meth:`room` is not copied.
         """
         # through uint8 and not a memoryview's cast, which refuses an empty cloud
         flat = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
@@ -163,7 +163,7 @@ class Kept(Generic[MessageT]):
             np.copyto(self._bytes, flat)
 
     def _renew(self, content: Any) -> None:
-        """Take over bytes of another number: an array that has views cannot change its size."""
+        """Replace the bytes by others of another size: an array with views cannot be resized."""
         # into the array that the message has: one that is assigned is copied by Iron and later
         self.message.data = array.array('B')
         self.message.data.frombytes(content)
@@ -174,12 +174,12 @@ def image_to_msg(
     image: NDArray[Any], encoding: str, header: Header, kept: Kept[Image] | None = None
 ) -> Image:
     """
-    Send an array as an image.
+    Return an image message of an array.
 
     :param image: (H, W) or (H, W, C), of the encoding's type, native byte order.
-    :param encoding: one whose rows hold whole pixels, such as ``rgb8``, ``bgr8``, ``32FC1``.
+    :param encoding: an encoding with whole pixels, such as ``rgb8``, ``bgr8``, ``32FC1``.
     :param header: stamp and optical frame.
-    :param kept: the message to be filled; None: a new one.
+    :param kept: the message to fill; None: a new one.
     :returns: the message.
     """
     kept = kept or Kept(Image)
@@ -196,13 +196,13 @@ def depth_to_msg(
     metres: NDArray[np.float32], encoding: str, header: Header, kept: Kept[Image] | None = None
 ) -> Image:
     """
-    Send metres as a depth image (REP-118).
+    Return a depth image message (REP-118) of metres.
 
-    :param metres: float32 (H, W), z-depth (m), NaN and infinities as REP-117 has them.
-    :param encoding: ``32FC1`` sends them as they are; ``16UC1`` as millimetres, in which 0 is
-        whatever is invalid or beyond 65.535 m.
-    :param header: the camera image's.
-    :param kept: the message to be filled; None: a new one.
+    :param metres: float32 (H, W), z-depth (m), NaN and infinities as in REP-117.
+    :param encoding: ``32FC1`` for metres, or ``16UC1`` for millimetres, with 0 for values that
+        are invalid or exceed 65.535 m.
+    :param header: header of the camera image.
+    :param kept: the message to fill; None: a new one.
     :returns: the message.
     """
     image = to_millimetres(metres) if encoding == '16UC1' else metres
@@ -211,7 +211,7 @@ def depth_to_msg(
 
 def jpeg_to_msg(rgb: NDArray[np.uint8], header: Header, quality: int = 90) -> CompressedImage:
     """
-    Send a frame as JPEG, described as compressed_image_transport does.
+    Return a JPEG message of a frame, in the format of compressed_image_transport.
 
     :param rgb: uint8 (H, W, 3).
     :param header: stamp and optical frame.
@@ -237,14 +237,14 @@ def cloud_to_msg(
     points: NDArray[np.float32], header: Header, kept: Kept[PointCloud2] | None = None
 ) -> PointCloud2:
     """
-    Send points.
+    Return a point cloud message.
 
-    :param points: float32 (H, W, C) for an organized cloud, in which NaN is no point, or (N, C)
-        for a list of valid points; C is 3 for x, y, z (m) or 4 with the color packed as
-        0x00RRGGBB in a float's bits.
-    :param header: stamp, and the frame the points are in.
-    :param kept: the message to be filled; None: a new one.
-    :returns: the message, little-endian where the machine is.
+    :param points: float32 (H, W, C) for an organized cloud with NaN where there is no point, or
+        (N, C) for a list of valid points; C is 3 for x, y, z (m), or 4 with the color as
+        0x00RRGGBB in the bits of a float.
+    :param header: stamp, and frame of the points.
+    :param kept: the message to fill; None: a new one.
+    :returns: the message, in the byte order of the machine.
     """
     organized = points.ndim == 3
     height, width = points.shape[:2] if organized else (1, len(points))
@@ -267,10 +267,10 @@ def cloud_to_msg(
 
 def scan_to_msg(ranges: NDArray[np.float32], geometry: ScanGeometry, header: Header) -> LaserScan:
     """
-    Send a scan.
+    Return a laser scan message.
 
-    :param ranges: float32 (N,), one per beam (m), +Inf where nothing is (REP-117).
-    :param geometry: where the beams point.
+    :param ranges: float32 (N,), one per beam (m), +Inf where there is nothing (REP-117).
+    :param geometry: directions of the beams.
     :param header: stamp, and a frame with x forward.
     :returns: the message; all beams are measured at once, so ``time_increment`` is 0.
     """
@@ -287,10 +287,10 @@ def scan_to_msg(ranges: NDArray[np.float32], geometry: ScanGeometry, header: Hea
 
 def header_of(stamp: Time, frame_id: str) -> Header:
     """
-    Make a header.
+    Return a header.
 
-    :param stamp: when the picture was taken.
-    :param frame_id: an optical frame for images (x right, y down, z forward).
+    :param stamp: time of the image.
+    :param frame_id: for images, an optical frame (x right, y down, z forward).
     :returns: the header.
     """
     return Header(stamp=stamp, frame_id=frame_id)
@@ -298,7 +298,7 @@ def header_of(stamp: Time, frame_id: str) -> Header:
 
 def stamp_of(nanoseconds: int) -> Time:
     """
-    Make a stamp.
+    Return the stamp of a time.
 
     :param nanoseconds: since the epoch (ns).
     :returns: the stamp.
@@ -309,9 +309,9 @@ def stamp_of(nanoseconds: int) -> Time:
 
 def nanoseconds_of(stamp: Time) -> int:
     """
-    Read a stamp.
+    Return the time of a stamp.
 
-    :param stamp: of a header.
+    :param stamp: stamp of a header.
     :returns: since the epoch (ns).
     """
     return int(stamp.sec) * _NANOSECONDS + int(stamp.nanosec)
@@ -330,7 +330,7 @@ def _view(message: Image) -> NDArray[Any]:
 
 @functools.cache
 def _cv_bridge() -> Any:
-    """Return a CvBridge, or None; looked for once and not with every frame."""
+    """Return a CvBridge, or None; imported only once."""
     try:
         from cv_bridge import CvBridge
     except Exception:  # noqa: BLE001 - one built for numpy 1 raises more than ImportError
@@ -339,7 +339,7 @@ def _cv_bridge() -> Any:
 
 
 def _cv_bridge_rgb(message: Image) -> NDArray[np.uint8] | None:
-    """Convert with cv_bridge; None where it is not installed."""
+    """Convert with cv_bridge; None if it is not installed."""
     bridge = _cv_bridge()
     if bridge is None:
         return None

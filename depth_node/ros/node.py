@@ -1,9 +1,9 @@
 """
-The lifecycle node: wiring, and nothing else.
+The lifecycle node, which only connects the parts.
 
-An executor thread takes messages, transitions, services and timers. A worker thread takes the
-newest frame through the network; where the engine leaves a core free, a second one converts the
-result to metres and publishes what has subscribers.
+An executor thread handles messages, transitions, services and timers. A worker thread runs the
+network on the newest frame; if the engine leaves a core free, a second one converts the result to
+metres and publishes the outputs that have subscribers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from depth_node.ros.transforms import Transforms
 WATCH_PERIOD_S = 0.25
 DIAGNOSTICS_PERIOD_S = 1.0
 STOP_PATIENCE_S = 1.5
-"""How long a transition waits for the frame in hand, and for a build to be cancelled."""
+"""How long a transition waits for the current frame, and for a build to be cancelled (s)."""
 
 
 class DepthNode(LifecycleNode):
@@ -52,7 +52,7 @@ class DepthNode(LifecycleNode):
     Image and CameraInfo in; depth, clouds and diagnostics out.
 
     :param arguments: command-line arguments for rclpy; None: those of the process.
-    :raises ConfigError: a parameter given at start is wrong.
+    :raises ConfigError: a parameter set at start is invalid.
     """
 
     def __init__(self, arguments: Sequence[str] | None = None) -> None:
@@ -84,7 +84,7 @@ class DepthNode(LifecycleNode):
             self._start = self.create_timer(0.0, self._autostart, clock=self._steady)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Check the parameters, begin to open the engine, and announce the outputs."""
+        """Check the parameters, start opening the engine, and create the publishers."""
         return self._attempt(
             self._configure, lambda: super(DepthNode, self).on_configure(state), self._release
         )
@@ -96,40 +96,40 @@ class DepthNode(LifecycleNode):
         )
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, finish the frame in hand, and cancel an engine that is being built."""
+        """Unsubscribe, finish the current frame, and cancel an engine build."""
         self._rest()
         self._log.info('deactivated: unsubscribed from the camera')
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Close the engine and withdraw the outputs."""
+        """Close the engine and destroy the publishers."""
         self._release()
         self._log.info('cleaned up: the engine is closed')
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Do what cleanup does, from any state."""
+        """Clean up, from any state."""
         self._release()
-        self._log.info('shut down: end the process, or start it again, to use it')
+        self._log.info('shut down: restart the process to use the node again')
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Fall back to unconfigured, from where configure may try again."""
+        """Return to unconfigured, from which configure can be tried again."""
         self._release()
-        self._log.warning('unconfigured after an error; configure tries again')
+        self._log.warning('unconfigured after an error: configure again')
         return super().on_error(state)
 
     def caught(self, where: str, error: Exception) -> None:
         """
-        Report what a callback has raised.
+        Report an exception of a callback.
 
         :param where: topic, service or kind of callback.
-        :param error: what was raised.
+        :param error: the exception.
         """
         self._notices.caught(f'{where}: {runtime.unexpected(error)}')
 
     def close(self) -> None:
-        """Stop working before the process ends."""
+        """Stop all work before the process ends."""
         self._release()
 
     def _attempt(
@@ -202,11 +202,11 @@ class DepthNode(LifecycleNode):
         self._calibration.topic = self._topics.info_topic
         self._calibration.image_topic = self._topics.image_topic
         self._log.info(
-            f'listening to {self._topics.image_topic} and {self._topics.info_topic}'
+            f'subscribed to {self._topics.image_topic} and {self._topics.info_topic}'
         )
 
     def _rest(self) -> None:
-        """Undo activate; harmless when not active."""
+        """Undo activate, if active."""
         if self._topics is not None:
             self._topics.destroy()
             self._topics = None
@@ -220,7 +220,7 @@ class DepthNode(LifecycleNode):
             self._opening.cancel(STOP_PATIENCE_S)
 
     def _release(self) -> None:
-        """Undo configure and activate; harmless when neither is done."""
+        """Undo configure and activate, if done."""
         self._rest()
         if self._scaling is not None:
             self._scaling.close()

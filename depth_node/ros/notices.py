@@ -1,4 +1,4 @@
-"""Saying a thing once: to the log when it is news, to the diagnostics while it holds."""
+"""Conditions that are logged when they are new and shown in diagnostics while they hold."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ from depth_node.ros.health import Health
 from depth_node.ros.log import Log
 
 CAUGHT_S = 10.0
-"""How long the diagnostics show that a callback has failed."""
+"""How long the diagnostics show that a callback has failed (s)."""
 
 
 class Notices:
     """
-    Conditions with a voice.
+    Reports conditions to log and diagnostics.
 
-    :param health: where conditions are kept.
-    :param log: the node's.
+    :param health: stores the conditions.
+    :param log: the log of the node.
     """
 
     def __init__(self, health: Health, log: Log) -> None:
         self.health = health
         self._log = log
         self._caught = 0.0
-        self._told: dict[str, str] = {}
+        self._logged: dict[str, str] = {}
 
     def warn(self, key: str, text: str, *, fatal: bool = False) -> None:
         """
-        Raise a condition.
+        Set a condition, and log it if it is new.
 
-        :param key: names it.
-        :param text: what is wrong and what to do.
-        :param fatal: whether nothing can be published because of it.
+        :param key: name of the condition.
+        :param text: the problem and its remedy.
+        :param fatal: whether it prevents publishing.
         """
         if self.health.set(key, text, fatal=fatal):
             self._log.warning(text, key)
 
-    def tell(self, key: str, text: str) -> None:
+    def info(self, key: str, text: str) -> None:
         """
-        Log something worth knowing whenever it changes.
+        Log information when it changes.
 
-        :param key: names it.
+        :param key: name of the condition.
         :param text: one line.
         """
-        if self._told.get(key) != text:
-            self._told[key] = text
+        if self._logged.get(key) != text:
+            self._logged[key] = text
             self._log.info(text, key)
 
     def set(self, key: str, text: str) -> None:
         """
-        Raise a condition, or end it.
+        Set a condition, or clear it.
 
-        :param key: names it.
-        :param text: what is wrong and what to do; empty when nothing is.
+        :param key: name of the condition.
+        :param text: the problem and its remedy; empty to clear the condition.
         """
         if text:
             self.warn(key, text)
@@ -62,10 +62,10 @@ class Notices:
 
     def failed(self, key: str, error: DepthNodeError) -> None:
         """
-        Count a frame lost to an error; log the error once, not once a frame.
+        Count a frame lost to an error, and log the error if it is new.
 
-        :param key: names the condition.
-        :param error: with its remedy.
+        :param key: name of the condition.
+        :param error: the error, with its remedy.
         """
         self.health.drop('error')
         if self.health.set(key, str(error), fatal=True):
@@ -74,9 +74,9 @@ class Notices:
 
     def caught(self, text: str) -> None:
         """
-        Note that a callback has failed; shown for :data:`CAUGHT_S`.
+        Report a failed callback for :data:`CAUGHT_S`.
 
-        :param text: which one, and why.
+        :param text: the callback and the reason.
         """
         self._caught = time.monotonic()
         self.health.error(text)
@@ -84,6 +84,6 @@ class Notices:
         self._log.error(text, 'callback')
 
     def expire(self) -> None:
-        """End the condition of :meth:`caught` when no callback has failed for a while."""
+        """Clear the condition of :meth:`caught` if no callback has failed for a while."""
         if time.monotonic() - self._caught > CAUGHT_S:
             self.health.clear('callback')

@@ -1,4 +1,4 @@
-"""Getting the model and compiling its engine, without keeping the node waiting."""
+"""Loading of the model and its engine in the background."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ WAITING = 'waiting for the first frame'
 
 class Opening:
     """
-    Gets one model and opens its engine, in a thread of its own.
+    Gets one model and opens its engine in a separate thread.
 
-    A download or a build by TensorRT may take minutes; meanwhile transitions, services and
-    diagnostics go on. What can be checked at once is checked at once: a path is opened here, a
-    name is looked up in the catalogue.
+    A download or a TensorRT build may take minutes; meanwhile transitions, services and
+    diagnostics continue. What can be checked immediately is checked immediately: a path is
+    opened here, and a name is looked up in the catalogue.
 
     :param config: the configuration.
     :param logger: an rclpy logger.
-    :raises ModelError: no such model, or not what its description says.
+    :raises ModelError: no such model, or it does not match its description.
     """
 
     def __init__(self, config: Config, logger: Any) -> None:
@@ -54,38 +54,38 @@ class Opening:
 
     @property
     def model(self) -> Model | None:
-        """The model, once it is here."""
+        """The model, once it is available."""
         return self._model
 
     @property
     def name(self) -> str:
-        """The model's name, for diagnostics."""
+        """Name of the model, for diagnostics."""
         return self._model.spec.name if self._model is not None else self._config.model.name
 
     @property
     def state(self) -> str:
-        """What is going on, for diagnostics: `building, 40 %`."""
+        """The state, for diagnostics, such as `building, 40 %`."""
         if self._progress is None:
             return self._stage
         return f'{self._stage}, {100 * self._progress:.0f} %'
 
     @property
     def choice(self) -> str:
-        """Why it is this engine, for diagnostics."""
+        """The reason for the choice of engine, for diagnostics."""
         asked = f'engine.name is {self._config.engine.name}'
         return '; '.join([asked, *self._refused])
 
     @property
     def wants_frame(self) -> bool:
-        """Whether :meth:`start` would do something."""
+        """Whether :meth:`start` should be called."""
         return self._thread is None and self._engine is None and self.error is None
 
     def start(self, frame: Size | None) -> None:
         """
-        Begin to open, unless begun, done or failed already.
+        Start opening, unless it is running, done or failed.
 
-        :param frame: size of the camera's frames; None while unknown: then only a network whose
-            size does not depend on the camera is opened.
+        :param frame: size of the camera's frames; None if unknown: then a network is opened only
+            if its size does not depend on the camera.
         """
         if not self.wants_frame:
             return
@@ -108,9 +108,9 @@ class Opening:
 
     def cancel(self, timeout: float) -> None:
         """
-        End an opening that is going on; an open engine stays open.
+        Cancel opening; an open engine stays open.
 
-        :param timeout: how long to wait (s). What does not listen is left to finish by itself,
+        :param timeout: how long to wait (s). An opening that does not react finishes by itself,
             and its engine is closed then.
         """
         thread = self._thread
@@ -122,9 +122,9 @@ class Opening:
 
     def close(self, timeout: float) -> None:
         """
-        Cancel, or close the engine.
+        Cancel opening, or close the engine.
 
-        :param timeout: how long to wait for an opening that is going on (s).
+        :param timeout: how long to wait for an opening in progress (s).
         """
         self.cancel(timeout)
         if self._engine is not None:
@@ -184,7 +184,7 @@ class Opening:
         self._logger.error(f'No engine: {error}')
 
     def _report(self, fraction: float, stage: str) -> None:
-        """Note progress; a log line at every tenth."""
+        """Record the progress; log every tenth."""
         before = -1 if stage != self._stage else int((self._progress or 0.0) * 10)
         self._stage, self._progress = stage, fraction
         if int(fraction * 10) != before:

@@ -22,11 +22,11 @@ class Output:
     """
     One topic of the node.
 
-    :param topic: its relative name.
-    :param type: of its messages.
-    :param make: makes the message of a frame; None: this frame has none.
-    :param text: what it is, for the table of the README.
-    :param needs_metres: whether it is silent while scale or camera are not known.
+    :param topic: relative name.
+    :param type: message type.
+    :param make: returns the message of a frame, or None.
+    :param text: description, for the table in the README.
+    :param needs_metres: whether it needs metric depth and a camera.
     """
 
     topic: str
@@ -42,7 +42,7 @@ OUTPUTS = (
         "32FC1, the network's own numbers, for models without a scale", needs_metres=False,
     ),
     Output('depth/points', PointCloud2, Maker.points, 'colored; thinned by default'),
-    Output('depth/scan', LaserScan, Maker.scan, 'obstacles in a band of heights'),
+    Output('depth/scan', LaserScan, Maker.scan, 'obstacles within a range of heights'),
     Output(
         'depth/image', Image, Maker.image,
         '32FC1, m (or 16UC1, mm): z-depth; NaN, +Inf, -Inf as in REP-117',
@@ -55,8 +55,8 @@ OUTPUTS = (
     Output('depth/image_color', Image, Maker.image_color, 'bgr8, for people'),
 )
 """
-Every output, in the order in which they are published: what a planner waits for goes before what
-people look at. A new one is a row here and a method of :class:`Maker`.
+All outputs in the order of publishing: those for planners before those for people. Add an output
+with a row here and a method of :class:`Maker`.
 """
 _OVERRIDABLE = (
     QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY,
@@ -66,15 +66,15 @@ _OVERRIDABLE = (
 
 class Outputs:
     """
-    Publishers of depth, cloud and pictures: reliable, keep last 1.
+    Publishers of all outputs: reliable, keep last 1.
 
-    Reliable matches every subscriber; one message is kept because an older frame is of no use.
-    These and the durability can be overridden by ROS's own `qos_overrides` parameters.
+    Reliable matches every subscriber, and only the latest frame is useful. These settings and
+    the durability can be overridden by the `qos_overrides` parameters of ROS.
 
-    :param node: owner of the publishers.
+    :param node: the node that owns the publishers.
     :param maker: makes the messages.
-    :param stages: where making and publishing are timed.
-    :raises ConfigError: an override that ROS does not know.
+    :param stages: timer of making and publishing.
+    :raises ConfigError: an invalid override.
     """
 
     def __init__(self, node: LifecycleNode, maker: Maker, stages: Stages) -> None:
@@ -89,8 +89,8 @@ class Outputs:
             self.destroy()
             raise ConfigError(
                 f'qos_overrides: {error}.',
-                'They are given at start: reliability is reliable or best_effort, history '
-                'keep_last or keep_all, depth a number, durability volatile or transient_local.',
+                'Set them at start: reliability is reliable or best_effort, history is keep_last '
+                'or keep_all, depth is a number, durability is volatile or transient_local.',
             ) from error
 
     def _publisher(self, topic: str, kind: Any) -> Any:
@@ -116,10 +116,10 @@ class Outputs:
 
     def send(self, scene: Scene) -> bool:
         """
-        Make and publish what is wanted and known of a frame.
+        Make and publish the outputs that have subscribers.
 
-        An output that cannot be made does not keep back the others; its error is raised when
-        they have been published.
+        An output that cannot be made does not affect the others; its error is raised after they
+        have been published.
 
         :param scene: the frame.
         :returns: whether anything was published.
@@ -144,7 +144,7 @@ class Outputs:
         return sent
 
     def destroy(self) -> None:
-        """Withdraw every publisher."""
+        """Destroy all publishers."""
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers = {}

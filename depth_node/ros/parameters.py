@@ -1,4 +1,4 @@
-"""ROS parameters from ``depth_node.config``: declared, read, and changed while running."""
+"""ROS parameters of ``depth_node.config``: declared, read, and changed at run time."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from depth_node.config.fields import specs
 from depth_node.errors import ConfigError
 
 NEAR = 0.72
-"""How alike a misspelled name is: hvof_deg is to hfov_deg, frame_rate is not to frame_id."""
+"""Similarity of a misspelled name: hvof_deg matches hfov_deg, frame_rate not frame_id."""
 _ELSEWHERE = frozenset({
     'autostart', *specs(CameraPublisherConfig), *(name for name, _, _ in parameters())
 })
-"""Names of our two nodes, which often share a file."""
+"""Parameters of the two nodes, which often share a file."""
 
 
 def descriptor(default: Value, spec: ParamSpec) -> ParameterDescriptor:
     """
-    Describe a parameter to ROS tools.
+    Return the descriptor of a parameter.
 
-    Typing is dynamic, so that `5` in a parameter file is accepted for a number that defaults to
-    5.0; the type is checked by the configuration instead, with a clearer text.
+    Typing is dynamic, so that `5` in a parameter file is accepted for a number with default 5.0;
+    the configuration checks the type instead, with a clearer message.
 
     :param default: the default value.
-    :param spec: unit, bounds, choices and text.
-    :returns: the descriptor `ros2 param describe` shows.
+    :param spec: unit, bounds, choices and description.
+    :returns: the descriptor for `ros2 param describe`.
     """
     text = f'{spec.doc} [{spec.unit}]' if spec.unit else spec.doc
     found = ParameterDescriptor(description=text, dynamic_typing=True)
@@ -59,11 +59,11 @@ def descriptor(default: Value, spec: ParamSpec) -> ParameterDescriptor:
 
 class Parameters:
     """
-    The node's parameters as one :class:`Config`, always valid.
+    The parameters of the node as a :class:`Config` that is always valid.
 
     :param node: the node; every parameter is declared on it.
-    :param locked: tells whether parameters that are not live may not change now.
-    :raises ConfigError: a value given at start is wrong, or there is no such parameter.
+    :param locked: returns whether parameters that are not live are locked.
+    :raises ConfigError: a value set at start is invalid, or the parameter does not exist.
     """
 
     def __init__(self, node: Node, locked: Callable[[], bool]) -> None:
@@ -78,7 +78,7 @@ class Parameters:
         node.add_on_set_parameters_callback(self._set)
 
     def _set(self, changes: Sequence[Parameter]) -> SetParametersResult:
-        """Accept all of the changes or none, with the reason."""
+        """Accept all changes or none, with the reason."""
         ours = {p.name: p.value for p in changes if p.name in self._names}
         if not ours:
             return SetParametersResult(successful=True)
@@ -100,14 +100,14 @@ class Parameters:
 
 def refuse_unknown(node: Node, known: Collection[str]) -> None:
     """
-    Refuse what was given at start and is misspelled; rclpy ignores it in silence.
+    Refuse misspelled parameters set at start, which rclpy ignores silently.
 
-    A file for all nodes (/**) holds others' names as well: what is not even near one of ours is
-    only named in a warning.
+    A file for all nodes (/**) may contain parameters of other nodes: names that are not similar
+    to one of this node only cause a warning.
 
-    :param node: with its parameters declared.
-    :param known: their names.
-    :raises ConfigError: a name that does not exist, and the one that is meant.
+    :param node: the node, with its parameters declared.
+    :param known: names of the parameters.
+    :raises ConfigError: a misspelled name, with the likely correct one.
     """
     groups = {name.partition('.')[0] for name in known if '.' in name}
     strange = []

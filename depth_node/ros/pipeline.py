@@ -1,11 +1,11 @@
 """
-What happens to a frame: read and predicted, then measured and sent.
+The processing of a frame: it is read and predicted, then converted to metres and published.
 
-Where the engine leaves a core free, or runs on a GPU, a second thread does the second half while
-the engine already runs on the next frame. Nothing queues: the second thread takes a frame only
-when it is idle, and the first then goes on with the newest one there is. An engine with a thread
-on every core would only be held up: its threads wait for each other after every layer, so that
-whatever takes one core away stops them all. There one half follows the other.
+If the engine leaves a core free, or runs on a GPU, a second thread does the second half while the
+engine already runs on the next frame. There is no queue: the second thread takes a frame only when
+it is idle, and the first one then continues with the newest frame. An engine with a thread on
+every core would only be delayed, because its threads synchronize after every layer; there a single
+thread does both halves.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ ALL_NAN = (
 
 
 _GIVE_WAY_S = 1e-4
-"""Long enough for the other thread to wake up: 0.35 of the 0.45 ms that a frame waited."""
+"""Pause that lets the other thread wake up (s); it saves 0.35 of 0.45 ms per frame."""
 
 
 @dataclass(frozen=True)
 class Job:
     """
-    A frame that has been received.
+    A received frame.
 
     :param message: Image or CompressedImage.
-    :param arrived: when (s, monotonic clock).
+    :param arrived: time of reception (s, monotonic clock).
     """
 
     message: Any
@@ -65,14 +65,14 @@ class Job:
 @dataclass(frozen=True)
 class Predicted:
     """
-    A frame that has been through the network.
+    A frame after inference.
 
     :param frame: the frame, still without its camera.
-    :param prediction: what the network says.
-    :param estimator: whose prediction it is.
-    :param config: the configuration in force when it was read; the whole frame goes by it.
+    :param prediction: output of the network.
+    :param estimator: the estimator that made the prediction.
+    :param config: the configuration when it was read, used for the whole frame.
     :param wanted: topics that had subscribers when it was read.
-    :param arrived: when it was received (s, monotonic clock).
+    :param arrived: time of reception (s, monotonic clock).
     """
 
     frame: Frame
@@ -85,14 +85,14 @@ class Predicted:
 
 class Pipeline:
     """
-    Takes frames from message to messages; lives from activate to deactivate.
+    Processes frames from the input message to the outputs, from activate to deactivate.
 
-    :param config: returns the configuration in force.
-    :param opening: where the engine comes from.
+    :param config: returns the current configuration.
+    :param opening: opens the engine.
     :param reader: reads messages.
-    :param calibration: where cameras come from.
+    :param calibration: finds the camera of a frame.
     :param scaling: keeps the scale.
-    :param outputs: publishes what came out.
+    :param outputs: publishes the results.
     :param notices: where conditions are reported.
     """
 
@@ -127,7 +127,7 @@ class Pipeline:
 
     def offer(self, message: Any) -> None:
         """
-        Take a message, instead of one that still waits.
+        Accept a message, which replaces one that is still waiting.
 
         :param message: Image or CompressedImage.
         """
@@ -138,15 +138,15 @@ class Pipeline:
 
     def busy_for(self) -> float:
         """
-        Tell how long the oldest frame in hand has been there.
+        Return how long the oldest frame has been in process.
 
-        :returns: seconds, 0.0 when idle.
+        :returns: seconds, 0.0 if idle.
         """
         return max(self._front.busy_for(), self._back.busy_for())
 
     def stop(self, timeout: float) -> bool:
         """
-        Finish the frames in hand and end both threads.
+        Finish the current frames and end both threads.
 
         :param timeout: how long to wait for each (s).
         :returns: whether they have ended.
@@ -214,11 +214,11 @@ class Pipeline:
         self._notices.set('assumed', instead)
         self._notices.set('lens', self._calibration.doubt)
         self._health.calibration = self._calibration.choice
-        self._notices.tell('calibration', f'camera: {self._calibration.choice}')
+        self._notices.info('calibration', f'camera: {self._calibration.choice}')
         return camera
 
     def _ready(self, message: Any, config: Config) -> DepthEstimator | None:
-        """Return the estimator, or see to it that there will be one."""
+        """Return the estimator, or start opening its engine."""
         if self._estimator is None:
             engine = self._opening.engine
             if engine is None:
@@ -232,7 +232,7 @@ class Pipeline:
         return self._estimator
 
     def _judge(self, result: Estimate, estimator: DepthEstimator) -> None:
-        """Turn what the estimator noticed into conditions."""
+        """Set conditions for the problems that the estimator found."""
         self._notices.set('focal', estimator.focal_note)
         if result.depth is None:
             self._notices.warn('scale', result.note, fatal=True)
@@ -248,7 +248,7 @@ class Pipeline:
 
 
 class _Guard:
-    """Turns whatever a frame raises into a condition: one bad frame must not end the node."""
+    """Converts exceptions of a frame to conditions, so that a bad frame does not end the node."""
 
     def __init__(self, notices: Notices) -> None:
         self._notices = notices
@@ -275,10 +275,10 @@ class _Guard:
 
 def overlaps(engine: Engine, threads: int) -> bool:
     """
-    Decide whether a frame is sent while the engine runs on the next one.
+    Return whether a frame is published while the engine runs on the next one.
 
     :param engine: the engine.
-    :param threads: of it, as ``engine.threads`` has it.
+    :param threads: the parameter ``engine.threads``.
     :returns: whether the engine leaves a core free.
     """
     return not engine.on_cpu or 0 < threads < len(os.sched_getaffinity(0))

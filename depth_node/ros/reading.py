@@ -1,4 +1,4 @@
-"""From a camera's message to a frame."""
+"""Conversion of camera messages to frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RGB = NDArray[np.uint8]
 
 class Reader:
     """
-    Reads Image and CompressedImage into two buffers in turn, so that one may still be used.
+    Converts Image and CompressedImage to frames, alternating between two buffers.
 
     :param topic: returns the resolved image topic.
     :param notices: where an empty frame_id is reported.
@@ -35,16 +35,16 @@ class Reader:
         Convert one message to a frame.
 
         :param message: Image or CompressedImage.
-        :param turn: 0 or 1, which buffer to use.
-        :param config: in force for this frame.
-        :returns: the frame, without a camera: its CameraInfo may come after it.
-        :raises DataError: the message contradicts itself.
+        :param turn: index of the buffer, 0 or 1.
+        :param config: the configuration for this frame.
+        :returns: the frame, without a camera, because its CameraInfo may arrive later.
+        :raises DataError: the message is inconsistent.
         """
         rgb = self._picture(message, turn)
         frame_id = config.output.frame_id or message.header.frame_id
         missing = (
-            f'{self._topic()} has an empty frame_id, so its outputs cannot be placed. Set it in '
-            'the camera driver, or set output.frame_id.'
+            f'{self._topic()} has an empty frame_id, so the outputs have no frame. Set it in the '
+            'camera driver, or set output.frame_id.'
         )
         self._notices.set('frame_id', '' if frame_id else missing)
         stamp = messages.nanoseconds_of(message.header.stamp)

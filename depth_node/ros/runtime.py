@@ -1,9 +1,9 @@
 """
-The life of an executable: set the process up, spin a node, end in order.
+The life of an executable: set up the process, spin a node, and shut down in order.
 
-SIGINT and SIGTERM never raise anything here. rclpy's own handling shuts the context down under
-the feet of whatever is running, which shows as a traceback now and then; instead the spinning
-stops, the node closes, and only then does the context end.
+SIGINT and SIGTERM never raise an exception here. rclpy's own handling shuts the context down while
+callbacks still run, which sometimes causes a traceback. Instead, spinning stops, the node is
+closed, and only then is the context shut down.
 """
 
 from __future__ import annotations
@@ -33,38 +33,38 @@ from depth_node.ros.log import Log
 
 OK = 0
 USAGE = 2
-"""Wrong parameters or input: starting again will not help."""
+"""Exit code for wrong parameters or input: a restart does not help."""
 FAULT = 70
-"""The process cannot go on and should be started again (EX_SOFTWARE of sysexits.h)."""
+"""Exit code if the process cannot continue and should be restarted (EX_SOFTWARE)."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_S = 0.1
 _FAILURES = 100
-"""Waits for work that may fail in a row; then rclpy itself is broken, and a restart may help."""
+"""Consecutive failures of waiting for work after which rclpy is considered broken."""
 _FAILURE_PAUSE_S = 0.02
 _PATIENCE_S = 1.4
 """
-How long after a signal the process may take to end by itself; of the two seconds it has, the rest
-is for a busy machine.
+How long the process may take to end by itself after a signal (s). It has two seconds in total; the
+rest is a reserve for a busy machine.
 """
 
 
 class Runnable(Protocol):
-    """A node that can be closed; an rclpy Node otherwise."""
+    """An rclpy Node that can be closed."""
 
     def caught(self, where: str, error: Exception) -> None:
         """
-        Report what a callback has raised; the spinning goes on.
+        Report an exception of a callback; spinning continues.
 
         :param where: topic, service or kind of callback.
-        :param error: what was raised.
+        :param error: the exception.
         """
 
     def close(self) -> None:
-        """Stop working, soon."""
+        """Stop working as soon as possible."""
 
     def destroy_node(self) -> None:
-        """Give back what DDS holds."""
+        """Release the DDS entities."""
 
 
 NodeT = TypeVar('NodeT', bound=Runnable)
@@ -72,9 +72,9 @@ NodeT = TypeVar('NodeT', bound=Runnable)
 
 def die(logger: Any, text: str) -> NoReturn:
     """
-    End the process from a callback of the executor, with a code that asks for a restart.
+    End the process from a callback of the executor, with an exit code that causes a restart.
 
-    :param logger: the node's.
+    :param logger: the logger of the node.
     :param text: what happened.
     """
     logger.fatal(text)
@@ -88,12 +88,12 @@ def run(
     name: str = 'depth_node',
 ) -> int:
     """
-    Make a node and spin it until a signal, its own end, or a fault.
+    Create a node and spin it until a signal, its own end, or a fault.
 
-    :param make: gives the node for the arguments; may raise DepthNodeError.
+    :param make: creates the node from the arguments; may raise DepthNodeError.
     :param arguments: command-line arguments; None: those of the process.
-    :param until: asked ten times a second: an exit code ends the spinning.
-    :param name: of the logger until there is a node.
+    :param until: called ten times per second; if it returns an exit code, spinning ends.
+    :param name: name of the logger until there is a node.
     :returns: the exit code: 0 after a signal, 2 for wrong parameters, 70 for a fault.
     """
     transport = tuning.transport()
@@ -137,7 +137,7 @@ def _spin(
     until: Callable[[NodeT], int | None],
     stop: threading.Event,
 ) -> int:
-    """Spin from the node's making to its closing."""
+    """Create the node, spin it, and close it."""
     node = make(arguments)
     executor = GuardedExecutor(node.caught)
     code = None
@@ -168,16 +168,16 @@ def _spin(
 
 def unexpected(error: BaseException) -> str:
     """
-    Describe an error that is a fault of ours or of a library, with the place that raised it.
+    Describe an unexpected error, with the line that raised it.
 
-    :param error: that was raised.
+    :param error: the exception.
     :returns: one line.
     """
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if f'{os.sep}depth_node{os.sep}' in frame.filename]
     last = [*frames[-1:], *ours[-1:]][-1:]
     place = ''.join(f' ({Path(frame.filename).name}, line {frame.lineno})' for frame in last)
-    return f'{type(error).__name__}: {error}{place}. This is a fault of depth_node; report it.'
+    return f'{type(error).__name__}: {error}{place}. This is a bug in depth_node: report it.'
 
 
 _watchers: set[threading.Thread] = set()
@@ -186,11 +186,11 @@ _watchers: set[threading.Thread] = set()
 @contextmanager
 def _signals() -> Iterator[threading.Event]:
     """
-    Turn SIGINT and SIGTERM into an event, also while the main thread is deep in C.
+    Convert SIGINT and SIGTERM to an event, even while the main thread runs C code.
 
-    Python runs a signal's handler between two of the main thread's bytecodes, which is too late
-    when that thread loads a model. The wakeup descriptor is written to at once, and a thread
-    that reads it ends the process when it does not end by itself.
+    Python runs a signal handler between two bytecodes of the main thread, which is too late if
+    that thread is loading a model. The wakeup descriptor is written immediately, and a thread
+    that reads it ends the process if it does not end by itself.
     """
     stop, done = threading.Event(), threading.Event()
     reader, writer = os.pipe()
@@ -205,7 +205,7 @@ def _signals() -> Iterator[threading.Event]:
             _leave(OK)
 
     def ignore(number: int, frame: FrameType | None) -> None:
-        """Keep Python's default from raising; the thread above has heard the signal."""
+        """Replace Python's default handler; the thread above handles the signal."""
 
     watcher = threading.Thread(target=watch, name='signals', daemon=True)
     for number in _SIGNALS:
@@ -228,7 +228,7 @@ def _signals() -> Iterator[threading.Event]:
 
 
 def _leave(code: int) -> NoReturn:
-    """End at once, without waiting for any thread."""
+    """Exit immediately, without waiting for any thread."""
     tuning.drop_segments()
     with contextlib.suppress(OSError, ValueError):  # a pipe whose reader has ended, or closed
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The topics of the sources of scale, decoded to plain numbers for the keeper."""
+"""Subscriptions to the sources of scale, decoded to plain numbers."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from depth_node.scale.points import depth_points, disparity_depth, MAX_READ, sca
 from depth_node.scale.table import SOURCES
 
 PREFIX = 'scale/'
-"""Topics are `scale/points`, `scale/scan` and so on, to be remapped."""
+"""Prefix of the topics `scale/points`, `scale/scan` and so on."""
 FLOATS: dict[int, Any] = {7: 'f4', 8: 'f8'}
-"""PointField's datatypes that coordinates have."""
+"""Accepted PointField datatypes of coordinates."""
 PATIENCE_S = 0.5
-"""How long a message waits for the transform of its time."""
+"""How long a message waits for the transform of its time (s)."""
 WAITING = 10
-"""Messages that wait at most."""
+"""Maximum number of waiting messages."""
 
 
 class ScaleInputs:
     """
-    Subscribes to what a source of scale needs; best effort, which every publisher can serve.
+    Subscribes to the topics of a source of scale, best effort, which matches every publisher.
 
-    :param node: owner of the subscriptions.
+    :param node: the node that owns the subscriptions.
     :param config: the parameters of the scale.
-    :param transforms: TF, for the extrinsic where the parameters have none.
-    :param notices: receives what is wrong with the messages.
+    :param transforms: TF, for the extrinsic if it is not in the parameters.
+    :param notices: receives problems with the messages.
     :param take: called with each reading and its time (s).
     """
 
@@ -74,7 +74,7 @@ class ScaleInputs:
 
     @property
     def topics(self) -> list[str]:
-        """Resolved names of the topics subscribed to."""
+        """Resolved names of the subscribed topics."""
         return [str(subscription.topic_name) for subscription in self._subscriptions]
 
     @property
@@ -83,7 +83,7 @@ class ScaleInputs:
         return self._info
 
     def destroy(self) -> None:
-        """End the subscriptions."""
+        """Destroy the subscriptions."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
@@ -91,14 +91,14 @@ class ScaleInputs:
 
     def see_from(self, optical: str) -> None:
         """
-        Set the frame that readings are expressed in.
+        Set the frame of the readings.
 
         :param optical: optical frame of the camera, from the header of its images.
         """
         self._optical = optical
 
     def retry(self) -> None:
-        """Decode messages that waited for the transform of their time."""
+        """Decode messages that were waiting for the transform of their time."""
         now = time.monotonic()
         for _ in range(len(self._waiting)):
             arrived, message = self._waiting.popleft()
@@ -118,7 +118,7 @@ class ScaleInputs:
         self._try(time.monotonic(), message, last=False)
 
     def _try(self, arrived: float, message: Any, *, last: bool) -> None:
-        """Decode a message, or let it wait for its transform; the last time say why not."""
+        """Decode a message, or keep it until its transform arrives; warn the last time."""
         frame = getattr(message, 'child_frame_id', '') or message.header.frame_id
         try:
             extrinsic = self._place(frame, message.header.stamp)
@@ -140,7 +140,7 @@ class ScaleInputs:
             self._take(messages.nanoseconds_of(message.header.stamp) / 1e9, reading)
 
     def _place(self, frame: str, stamp: Any) -> Matrix | None:
-        """Return the pose of a sensor in the optical frame, or None while it is not known."""
+        """Return the pose of a sensor in the optical frame, or None if it is not known."""
         if self._extrinsic is not None:
             return self._extrinsic
         if not self._optical:
@@ -151,7 +151,7 @@ class ScaleInputs:
 
 def points_of(message: PointCloud2, extrinsic: Matrix, _info: CameraInfo | None) -> PointsReading:
     """
-    Read a cloud.
+    Return the reading of a cloud.
 
     :param message: sensor_msgs/PointCloud2.
     :param extrinsic: float64 (4, 4), the sensor in the optical frame.
@@ -163,7 +163,7 @@ def points_of(message: PointCloud2, extrinsic: Matrix, _info: CameraInfo | None)
 
 def scan_of(message: LaserScan, extrinsic: Matrix, _info: CameraInfo | None) -> PointsReading:
     """
-    Read a planar scan.
+    Return the reading of a planar scan.
 
     :param message: sensor_msgs/LaserScan.
     :param extrinsic: float64 (4, 4), the sensor in the optical frame.
@@ -171,7 +171,7 @@ def scan_of(message: LaserScan, extrinsic: Matrix, _info: CameraInfo | None) -> 
     :raises DataError: angles that are not finite.
     """
     if not (math.isfinite(message.angle_min) and math.isfinite(message.angle_increment)):
-        raise DataError('The scan has angles that are not finite; check its driver.')
+        raise DataError('The scan has angles that are not finite. Check its driver.')
     points = scan_points(
         np.asarray(message.ranges, np.float32), message.angle_min, message.angle_increment,
         message.range_min, message.range_max,
@@ -181,17 +181,17 @@ def scan_of(message: LaserScan, extrinsic: Matrix, _info: CameraInfo | None) -> 
 
 def depth_of(message: Image, extrinsic: Matrix, info: CameraInfo | None) -> PointsReading:
     """
-    Read another camera's depth image.
+    Return the reading of another camera's depth image.
 
     :param message: sensor_msgs/Image, 32FC1 (m) or 16UC1 (mm).
     :param extrinsic: float64 (4, 4), the sensor in the optical frame.
-    :param info: of the sensor.
+    :param info: CameraInfo of the sensor.
     :returns: its points.
     :raises DataError: no CameraInfo, or it does not fit.
     """
     if info is None:
         raise DataError(
-            f'{PREFIX}depth arrives, but no {PREFIX}camera_info; publish or remap it.'
+            f'{PREFIX}depth arrives, but no {PREFIX}camera_info. Publish or remap it.'
         )
     depth = messages.metres_from_msg(message)
     return PointsReading(depth_points(depth, sensor_camera(info, depth.shape)), extrinsic)
@@ -201,14 +201,14 @@ def stereo_of(
     message: DisparityImage, extrinsic: Matrix, info: CameraInfo | None
 ) -> PointsReading:
     """
-    Read a disparity image.
+    Return the reading of a disparity image.
 
     :param message: stereo_msgs/DisparityImage.
     :param extrinsic: float64 (4, 4), the left camera in the optical frame.
-    :param info: of the left camera, or None: the principal point, which the message does not
-        have, is taken for the middle of the image, as it nearly is in rectified pairs.
+    :param info: CameraInfo of the left camera, or None: the principal point, which is not in the
+        message, is assumed to be the centre of the image.
     :returns: its points.
-    :raises DataError: an image that is none, or focal length or baseline not above zero.
+    :raises DataError: an invalid image, or a focal length or baseline that is not positive.
     """
     disparity = messages.metres_from_msg(message.image)
     depth = disparity_depth(
@@ -224,23 +224,23 @@ def stereo_of(
 
 def pose_of(message: Odometry, extrinsic: Matrix, _info: CameraInfo | None) -> PoseReading:
     """
-    Read odometry.
+    Return the reading of odometry.
 
     :param message: nav_msgs/Odometry.
     :param extrinsic: float64 (4, 4), its child frame in the optical frame.
     :returns: the pose of the camera.
-    :raises DataError: a pose that is none.
+    :raises DataError: an invalid pose.
     """
     return PoseReading(pose_matrix(message.pose.pose) @ np.linalg.inv(extrinsic))
 
 
 def xyz_of(message: PointCloud2) -> NDArray[np.float64]:
     """
-    Read the places of a cloud's points.
+    Return the positions of a cloud's points.
 
-    :param message: with fields x, y and z of floats, in any place and of either byte order.
+    :param message: cloud with float fields x, y and z, at any offset and in either byte order.
     :returns: float64 (N, 3), the cloud's frame (m); of a large cloud about `MAX_READ` points.
-    :raises DataError: the fields are not there, or do not fit the data.
+    :raises DataError: the fields are missing, or do not match the data.
     """
     fields = {field.name: field for field in message.fields}
     if not {'x', 'y', 'z'} <= fields.keys():
@@ -254,8 +254,8 @@ def xyz_of(message: PointCloud2) -> NDArray[np.float64]:
     fitting = _fits(fields, step) and message.row_step >= message.width * step
     if not fitting or data.size < padded:
         raise DataError(
-            f'The cloud says {message.width}x{message.height} points of {step} bytes in rows of '
-            f'{message.row_step}, and brings {data.size} bytes.'
+            f'The cloud declares {message.width}x{message.height} points of {step} bytes in rows '
+            f'of {message.row_step}, but has {data.size} bytes.'
         )
     if count == 0:
         return np.zeros((0, 3))
@@ -282,12 +282,12 @@ def range_of(
     message: Range, extrinsic: Matrix, _info: CameraInfo | None = None
 ) -> RangeReading | None:
     """
-    Read a range.
+    Return the reading of a range.
 
-    :param message: sensor_msgs/Range; REP-117: -Inf, +Inf and NaN are no distances.
+    :param message: sensor_msgs/Range; -Inf, +Inf and NaN are not distances (REP-117).
     :param extrinsic: float64 (4, 4), the sensor in the optical frame.
-    :returns: the reading, or None where the sensor saw nothing within its limits.
-    :raises DataError: a cone that is none.
+    :returns: the reading, or None if the sensor detected nothing within its limits.
+    :raises DataError: an invalid field of view.
     """
     distance, cone = float(message.range), float(message.field_of_view)
     if not 0 <= cone <= math.pi:
@@ -303,7 +303,7 @@ def range_of(
 
 def sensor_camera(info: CameraInfo, shape: tuple[int, ...]) -> Camera:
     """
-    Read the camera of a depth image: rectified, as all depth images of stereo and ToF are.
+    Return the camera of a depth image, which is rectified for stereo and ToF sensors.
 
     :param info: its CameraInfo.
     :param shape: rows and columns of the image (pixels).
@@ -313,7 +313,7 @@ def sensor_camera(info: CameraInfo, shape: tuple[int, ...]) -> Camera:
     camera = messages.camera_from_msg(info, rectified=True)
     if (camera.height, camera.width) != tuple(shape):
         raise DataError(
-            f'The depth image is {shape[1]}x{shape[0]}, its CameraInfo {camera.size}.'
+            f'The depth image is {shape[1]}x{shape[0]}, but its CameraInfo is for {camera.size}.'
         )
     return camera
 
@@ -327,4 +327,4 @@ DECODERS: dict[str, tuple[Any, Decoder]] = {
     'stereo_msgs/msg/DisparityImage': (DisparityImage, stereo_of),
     'nav_msgs/msg/Odometry': (Odometry, pose_of),
 }
-"""From a ROS type in the table of sources to its class and what decodes it."""
+"""ROS type in the table of sources to message class and decoder."""

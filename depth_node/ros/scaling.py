@@ -1,4 +1,4 @@
-"""The scale in the node: its keeper, what feeds it, its services and its diagnostics."""
+"""The scale in the node: its keeper, subscriptions, services and diagnostics."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from depth_node.sources.frame import Frame
 
 class Scaling:
     """
-    Holds the keeper of the scale; lives from configure to cleanup.
+    Owns the keeper of the scale, from configure to cleanup.
 
-    :param node: owner of subscriptions and services.
+    :param node: the node that owns subscriptions and services.
     :param config: the configuration at configure.
-    :param opening: knows the model.
+    :param opening: provides the model.
     :param transforms: TF.
-    :param notices: receives what is wrong.
-    :raises ConfigError: a source that cannot serve the model, or a calibration made for another.
+    :param notices: receives problems.
+    :raises ConfigError: the source does not fit the model, or the calibration is for another one.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Scaling:
 
     def keeper(self, config: Config) -> ScaleKeeper:
         """
-        Return the keeper of a configuration's source; another one when the source has changed.
+        Return the keeper for the source of a configuration.
 
         :param config: the configuration of the frame.
         :returns: the keeper.
@@ -103,7 +103,7 @@ class Scaling:
         """
         Subscribe to what the source needs.
 
-        :param config: the configuration in force.
+        :param config: the current configuration.
         """
         self._inputs = ScaleInputs(
             self._node, config.scale, self._transforms, self._notices, self._take
@@ -113,14 +113,14 @@ class Scaling:
             self._node.get_logger().info(f'the scale is recovered from {topics}')
 
     def rest(self) -> None:
-        """End the subscriptions."""
+        """Destroy the subscriptions."""
         if self._inputs is not None:
             self._inputs.destroy()
             self._inputs = None
             self._notices.health.clear('scale input')
 
     def close(self) -> None:
-        """End subscriptions and services."""
+        """Destroy subscriptions and services."""
         self.rest()
         for service in self._services:
             self._node.destroy_service(service)
@@ -128,9 +128,9 @@ class Scaling:
 
     def match(self, config: Config) -> None:
         """
-        Subscribe to other topics when the source has changed, and decode what waits for TF.
+        Update the subscriptions if the source has changed, and decode messages that wait for TF.
 
-        :param config: the configuration in force.
+        :param config: the current configuration.
         """
         if self._inputs is None:
             return
@@ -141,11 +141,11 @@ class Scaling:
 
     def note(self, config: Config, frame: Frame, estimate: Estimate) -> None:
         """
-        Note a frame's scale for the diagnostics, and a floor that contradicts the parameters.
+        Record the scale of a frame for the diagnostics, and check the floor.
 
         :param config: the configuration of the frame.
-        :param frame: the frame, with a camera where there is one.
-        :param estimate: what the estimator returned.
+        :param frame: the frame, with its camera if known.
+        :param estimate: the result of the estimator.
         """
         self._notices.health.scale = described(estimate.state)
         # the scale that a height gives agrees with the height
@@ -199,7 +199,7 @@ class Scaling:
 
 def described(state: ScaleState) -> dict[str, object]:
     """
-    Write a state as diagnostics show it.
+    Return a state as values of the diagnostics.
 
     :param state: the state.
     :returns: key to value.

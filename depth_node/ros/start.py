@@ -1,8 +1,8 @@
 """
-What the commands run: signals and shared memory first, then the imports, which take a second.
+Entry points of the commands: signals and shared memory first, then the imports, which are slow.
 
-Until `runtime` has set the process up, a signal ends it at once and in silence: nothing is there
-yet that would have to be closed.
+Until `runtime` has set up the process, a signal ends it immediately and silently, because there is
+nothing to close yet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from depth_node.process import own_folder, python
 from depth_node.ros import tuning
 
 FAULT = 70
-"""EX_SOFTWARE of sysexits.h: the launch files start such a process again."""
+"""EX_SOFTWARE of sysexits.h: the launch files restart such a process."""
 _PROBE = 'import rclpy; rclpy.init(); rclpy.shutdown()'
 _PROBE_S = 30.0
 
@@ -42,7 +42,7 @@ def camera_publisher() -> int:
 
 
 def _run(module: str) -> int:
-    """Call a module's `main`; the modules themselves start here when they are run with -m."""
+    """Call the `main` of a module; modules that are run with -m start here, too."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     problem = shared_memory_problem()
@@ -58,13 +58,13 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 def shared_memory_problem() -> str:
     """
-    Find out whether rclpy can be imported at all, where /dev/shm has no room.
+    Check whether rclpy can be imported although /dev/shm is full.
 
-    Not only Fast DDS keeps memory there: LTTng, which rcl is linked with, does so when it is
-    loaded, and without room for a single page the system ends the process with SIGBUS. A process
-    of its own tries it, and only where there is hardly any room.
+    Not only Fast DDS uses shared memory: so does LTTng, which is linked with rcl, when it is
+    loaded. Without space for a single page the system ends the process with SIGBUS. Therefore a
+    separate process tries it, only if there is hardly any space.
 
-    :returns: what is wrong and what to do; empty where rclpy works.
+    :returns: the problem and its remedy; empty if rclpy works.
     """
     transport = tuning.transport()
     if not transport.warn:
@@ -79,7 +79,7 @@ def shared_memory_problem() -> str:
     if tried.returncode != -signal.SIGBUS:
         return ''
     return (
-        f'{tuning.SHARED_MEMORY} is full: ROS cannot even be loaded, and would end with SIGBUS. '
-        'Free some room there (`fastdds shm clean` removes what killed processes have left), or '
-        'enlarge it (in a container: --ipc=host or --shm-size=1g).'
+        f'{tuning.SHARED_MEMORY} is full: ROS cannot be loaded and would end with SIGBUS. Free '
+        'some space (`fastdds shm clean` removes the segments of killed processes), or enlarge '
+        'it (in a container: --ipc=host or --shm-size=1g).'
     )

@@ -1,4 +1,4 @@
-"""Transforms from TF, where tf2_ros is installed; it comes with ROS and not with the wheels."""
+"""Transforms from TF, if tf2_ros is installed (there is no wheel of it)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from depth_node.camera.rigid import Matrix, matrix_of
 from depth_node.errors import DataError
 
 WAIT_S = 0.1
-"""How long to wait for a transform that has not arrived yet."""
+"""How long to wait for a transform that has not arrived yet (s)."""
 POLL_S = 0.004
 STALE_S = 0.5
-"""Who has not published for so long before the frame is not waited for."""
+"""Age of the latest transform beyond which its publisher is considered gone (s)."""
 
 
 class Transforms:
     """
     Looks up transforms; subscribes to TF at the first lookup.
 
-    :param node: owner of the listener.
+    :param node: the node that owns the listener.
     """
 
     def __init__(self, node: Node) -> None:
@@ -36,25 +36,24 @@ class Transforms:
     @property
     def hint(self) -> str:
         """
-        Why the last lookup of this thread found nothing; empty when it found something.
+        Return why the last lookup of this thread failed; empty if it succeeded.
 
-        It ends a sentence that names the parameter which does without TF.
+        It is the end of a sentence that names the parameter to use instead of TF.
         """
         return str(getattr(self._hints, 'text', ''))
 
     def lookup(self, target: str, source: str, stamp: Any, wait: float = WAIT_S) -> Matrix | None:
         """
-        Find where a frame is in another one at a time, between two transforms by interpolation.
+        Return the pose of a frame in another one at a time, interpolated between two transforms.
 
-        Where the transform of that time has not arrived yet, it is waited for; the latest one is
-        never taken instead: a robot that turns at 1 rad/s moves an obstacle 3 m away by 15 cm in
-        50 ms.
+        If the transform of that time has not arrived yet, wait for it. The latest one is never
+        used instead: if a robot turns at 1 rad/s, an obstacle 3 m away moves by 15 cm in 50 ms.
 
         :param target: frame to express points in.
-        :param source: frame the points are in.
+        :param source: frame of the points.
         :param stamp: builtin_interfaces/Time.
-        :param wait: how long to wait (s); 0 in the executor's thread, which receives TF.
-        :returns: float64 (4, 4), from source to target, or None, and then :attr:`hint`.
+        :param wait: maximum waiting time (s); 0 in the executor's thread, which receives TF.
+        :returns: float64 (4, 4), from source to target, or None (see :attr:`hint`).
         """
         if target == source:
             self._hints.text = ''
@@ -76,7 +75,7 @@ class Transforms:
                 time.sleep(POLL_S)
             found = matrix(self._buffer.lookup_transform(target, source, stamp).transform)
         except DataError as error:
-            self._hints.text = f', or mend the transform from {target} to {source} ({error})'
+            self._hints.text = f', or correct the transform from {target} to {source} ({error})'
             return None
         except Exception as error:  # noqa: BLE001  tf2 has a class for each reason
             why = str(error).rstrip('. ')
@@ -100,9 +99,9 @@ class Transforms:
 
 def matrix(transform: Any) -> Matrix:
     """
-    Write a transform as a matrix.
+    Return the matrix of a transform.
 
-    :param transform: geometry_msgs/Transform; its quaternion need not be normalized.
+    :param transform: geometry_msgs/Transform; the quaternion need not be normalized.
     :returns: float64 (4, 4).
     :raises DataError: a number that is not finite, or a quaternion of zeros.
     """
@@ -111,9 +110,9 @@ def matrix(transform: Any) -> Matrix:
 
 def pose_matrix(pose: Any) -> Matrix:
     """
-    Write a pose as a matrix.
+    Return the matrix of a pose.
 
-    :param pose: geometry_msgs/Pose; its quaternion need not be normalized.
+    :param pose: geometry_msgs/Pose; the quaternion need not be normalized.
     :returns: float64 (4, 4).
     :raises DataError: a number that is not finite, or a quaternion of zeros.
     """

@@ -1,5 +1,5 @@
 """
-Settings of a ROS process: shared memory in Fast DDS, log files.
+Settings of a ROS process: shared memory of Fast DDS, log files.
 
 No rclpy here: launch files import this before any node exists. doc/dds.md has the measurements.
 """
@@ -23,24 +23,24 @@ UDP_PROFILE = 'fastdds_udp.xml'
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 """Humble and Jazzy read the first name; Kilted reads the second and warns about the first."""
 NEW_NAME_SINCE = 8
-"""The first version of rclpy that comes with a Fast DDS of the second name."""
+"""The first version of rclpy whose Fast DDS reads the second name."""
 # a user who sets one of these has chosen already
 _CHOICES = (*PROFILE_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
 SHARED_MEMORY = Path('/dev/shm')  # noqa: S108 - where Fast DDS has its segments, not a file of ours
 _SEGMENTS_BYTES = 3 * 2**26
-"""Room for the segments of a camera and of the node, and one more."""
+"""Space for the segments of a camera and of the node, and one more (bytes)."""
 _LEAST_BYTES = 2**24
-"""Room that Fast DDS' own small segments need; without it the first write ends in SIGBUS."""
+"""Space that Fast DDS needs at least (bytes); without it the first write ends in SIGBUS."""
 
 
 @dataclass(frozen=True)
 class Transport:
     """
-    What to put into the environment for Fast DDS.
+    The environment variables for Fast DDS.
 
-    :param environment: variables to set; empty where nothing is to be changed.
-    :param reason: why, in a few words for a log.
-    :param warn: whether the reason is worth a warning.
+    :param environment: variables to set; empty for no change.
+    :param reason: the reason, for the log.
+    :param warn: whether to log the reason as a warning.
     """
 
     environment: Mapping[str, str]
@@ -50,10 +50,10 @@ class Transport:
 
 def share_folder() -> Path | None:
     """
-    Find the folder with config/ and launch/.
+    Return the folder with config/ and launch/.
 
     :returns: share/depth_node of the colcon workspace, of the pip installation, or the source
-        tree itself; None where there is none (a package without its data files).
+        tree itself; None if there is none (a package without its data files).
     """
     prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
     candidates = [Path(prefix) / 'share' / PACKAGE for prefix in (*prefixes, sys.prefix) if prefix]
@@ -63,7 +63,7 @@ def share_folder() -> Path | None:
 
 def share(*parts: str) -> str:
     """
-    Find an installed file.
+    Return the path of an installed file.
 
     :param parts: below share/depth_node.
     :returns: its path.
@@ -79,7 +79,7 @@ def share(*parts: str) -> str:
 
 def transport(environ: Mapping[str, str] | None = None) -> Transport:
     """
-    Decide which profile Fast DDS gets: with shared memory, without, or none of ours.
+    Choose the profile for Fast DDS: with shared memory, without, or none.
 
     :param environ: the environment; None: that of this process.
     :returns: the variables to set, and why.
@@ -117,9 +117,9 @@ def _set(folder: Path, profile: str) -> dict[str, str]:
 
 def variables() -> tuple[str, ...]:
     """
-    Name the variables that this ROS reads a profile from.
+    Return the variables from which this ROS reads a profile.
 
-    :returns: one of :data:`PROFILE_VARIABLES`, or both where the version is not known.
+    :returns: one of :data:`PROFILE_VARIABLES`, or both if the version is not known.
     """
     try:
         major = int(importlib.metadata.version('rclpy').partition('.')[0])
@@ -130,12 +130,12 @@ def variables() -> tuple[str, ...]:
 
 def drop_segments() -> list[str]:
     """
-    Remove the shared memory that Fast DDS holds for this process.
+    Remove the shared memory of Fast DDS for this process.
 
-    For a process that ends without destroying its participants, which otherwise leaves 64 MiB
-    behind. The owner of a segment, and nobody else, keeps its lock file ``NAME_el`` open.
+    For a process that ends without destroying its participants, which would otherwise leave 64
+    MiB. Only the owner of a segment keeps its lock file ``NAME_el`` open.
 
-    :returns: names of what was removed, for a log.
+    :returns: names of the removed files, for the log.
     """
     dropped = []
     for descriptor in Path('/proc/self/fd').iterdir():
@@ -153,12 +153,12 @@ def drop_segments() -> list[str]:
 
 def writable_log_folder(environ: Mapping[str, str] | None = None) -> str | None:
     """
-    Find another place for ROS's log files where the usual one cannot be written.
+    Return another folder for ROS log files if the usual one is not writable.
 
-    rcl refuses to start without one; a robot with a read-only root has none.
+    rcl does not start without one, and a robot with a read-only root file system has none.
 
     :param environ: the environment; None: that of this process.
-    :returns: a value for ROS_LOG_DIR, or None where nothing is to be changed.
+    :returns: a value for ROS_LOG_DIR, or None for no change.
     """
     environ = os.environ if environ is None else environ
     if environ.get('ROS_LOG_DIR') or environ.get('ROS_HOME'):

@@ -1,4 +1,4 @@
-"""One thread, and one slot: for the newest item, or for the next."""
+"""A thread with one slot for the newest item."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ T = TypeVar('T')
 
 class Worker(Generic[T]):
     """
-    Calls a function on items, one at a time, in a thread of its own.
+    Calls a function on items, one at a time, in a separate thread.
 
-    An item that is offered while another waits replaces it: what a robot needs is the newest
-    frame, and a queue would only add its own age to it. An item that is handed over waits for
-    the thread instead, because work has gone into it already.
+    An item that is offered while another one waits replaces it: a robot needs the newest frame,
+    and a queue would only add latency. An item that is handed over waits for the thread instead,
+    because work has already been done on it.
 
     :param handle: called with one item at a time; must not raise.
-    :param name: of the thread.
+    :param name: name of the thread.
     """
 
     def __init__(self, handle: Callable[[T], None], name: str) -> None:
@@ -32,7 +32,7 @@ class Worker(Generic[T]):
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread; nothing happens when it runs already."""
+        """Start the thread, unless it is running."""
         if self._thread is not None:
             return
         self._running = True
@@ -43,8 +43,8 @@ class Worker(Generic[T]):
         """
         Put an item into the slot.
 
-        :param item: what to handle next.
-        :returns: whether an older item that was waiting has been dropped for it.
+        :param item: the next item.
+        :returns: whether an older waiting item was dropped.
         """
         with self._wake:
             dropped = self._item is not None
@@ -54,10 +54,10 @@ class Worker(Generic[T]):
 
     def hand_over(self, item: T) -> bool:
         """
-        Wait until the thread is idle, and give it an item.
+        Wait until the thread is idle, and pass an item to it.
 
-        :param item: what to handle next.
-        :returns: whether it was taken; not when the thread is stopped meanwhile.
+        :param item: the next item.
+        :returns: whether it was accepted; False if the thread is stopped meanwhile.
         """
         with self._wake:
             while self._running and (self._item is not None or self._busy_since is not None):
@@ -70,18 +70,18 @@ class Worker(Generic[T]):
 
     def busy_for(self) -> float:
         """
-        Tell how long the item in hand has taken so far.
+        Return how long the current item has been in process.
 
-        :returns: seconds, 0.0 when idle.
+        :returns: seconds, 0.0 if idle.
         """
         since = self._busy_since
         return 0.0 if since is None else time.monotonic() - since
 
     def stop(self, timeout: float | None = None) -> bool:
         """
-        Drop what waits, let the item in hand finish and end the thread.
+        Drop the waiting item, finish the current one, and end the thread.
 
-        :param timeout: how long to wait for it (s); None: as long as it takes.
+        :param timeout: how long to wait for it (s); None: without limit.
         :returns: whether the thread has ended.
         """
         thread = self._thread

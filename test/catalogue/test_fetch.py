@@ -256,7 +256,7 @@ def test_no_server_at_all(tmp_path: Path) -> None:
 def test_a_full_disk_is_called_that_and_nothing_is_left(site: Site, tmp_path: Path) -> None:
     # the system itself refuses what is written there
     (tmp_path / 'model.bin.part').symlink_to('/dev/full')
-    with pytest.raises(ModelError, match=r'the disk is full\. It needs 0 MB\. Free some room'):
+    with pytest.raises(ModelError, match=r'the disk is full\. It needs 0 MB\. Free some space'):
         fetch(web(site, size=len(CONTENT)), tmp_path)
     assert left(tmp_path) == set()
 

@@ -165,9 +165,9 @@ def test_list_of_cameras(tmp_path):
     ({'cameras': []}, 'expected a list'),
     ({'cameras': ['front']}, 'camera 1: found front, expected'),
     ({'cameras': [{'topic': 'a'}]}, 'camera 1: found topic, expected'),
-    ({'cameras': [{}]}, "namespace '' is no ROS name"),
-    ({'cameras': [{'namespace': '1st'}]}, 'no ROS name'),
-    ({'cameras': [{'namespace': 'a', 'image_topic': 3}]}, 'image_topic is 3, expected a text'),
+    ({'cameras': [{}]}, "namespace '' is not a valid ROS name"),
+    ({'cameras': [{'namespace': '1st'}]}, 'not a valid ROS name'),
+    ({'cameras': [{'namespace': 'a', 'image_topic': 3}]}, 'image_topic is 3, expected a string'),
     ({'cameras': [{'namespace': 'a', 'parameters': [1]}]}, 'expected a mapping'),
     ({'cameras': [{'namespace': 'a'}, {'namespace': '/a'}]}, 'namespace a is used twice'),
 ])

@@ -33,7 +33,7 @@ def test_a_full_one_is_left_for_udp(model: Path) -> None:
     done = inside(f'{before}{FILL}; {NODE.format(model=model)}; echo ended with $?', '64m')
     output = done.stdout + done.stderr
     assert 'messages go over UDP' in output, output
-    assert 'listening to /image' in output
+    assert 'subscribed to /image' in output
     assert 'ended with 124' in output  # by the time that was given to it
     assert 'Bus error' not in output
 

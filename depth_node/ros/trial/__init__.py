@@ -1,1 +1,1 @@
-"""The end-to-end trial: camera, node and observer as processes of their own."""
+"""The end-to-end trial: camera, node and observer as separate processes."""

@@ -1,8 +1,8 @@
 """
-The main job on this machine: a camera, the node and an observer, each a process, over real DDS.
+The demo: a camera, the node and an observer as processes over real DDS.
 
-The camera drives through the synthetic world, so that at the end the depth that came out can be
-compared with the exact one. `make demo` runs this; nothing has to be installed before.
+The camera drives through the synthetic world, so that the depth can be compared with the exact one
+at the end. `make demo` runs this without any installed ROS.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ DESCRIPTION = {'kind': 'sigmoid_disparity', 'mean': [0.0, 0.0, 0.0], 'std': [1.0
 @dataclass(frozen=True)
 class Choice:
     """
-    What the demo runs.
+    The network of the demo.
 
     :param model: the network.
-    :param name: what the node's `model.name` is given.
-    :param why: why this one.
-    :param parameters: of the node, by dotted name.
+    :param name: value of `model.name`.
+    :param why: reason of the choice.
+    :param parameters: parameters of the node, by dotted name.
     """
 
     model: Model
@@ -53,30 +53,30 @@ class Choice:
 
 def choose_model(asked: str) -> Choice:
     """
-    Find a network to demonstrate.
+    Choose the network.
 
     :param asked: name or path, or empty.
-    :returns: the one asked for, else the embedded one, else the real weights beside the
-        project, else the default model of the catalogue.
-    :raises ModelError: none can be had.
+    :returns: the requested one, otherwise the embedded one, otherwise the real weights next to
+        the project, otherwise the default model of the catalogue.
+    :raises ModelError: none is available.
     """
     if asked and Path(asked).resolve().parent == REAL_WEIGHTS.resolve().parent:
-        return _beside(Path(asked), 'asked for by MODEL')
+        return _beside(Path(asked), 'requested by MODEL')
     if asked:
-        return Choice(open_model(asked), asked, 'asked for by MODEL')
+        return Choice(open_model(asked), asked, 'requested by MODEL')
     try:
         find('embedded')
         return Choice(open_model('embedded'), 'embedded', 'knows the synthetic world')
     except ModelError:
         pass
     if REAL_WEIGHTS.is_file():
-        return _beside(REAL_WEIGHTS, 'real weights beside the project')
+        return _beside(REAL_WEIGHTS, 'real weights next to the project')
     default = Config().model.name
     return Choice(open_model(default), default, 'the default model')
 
 
 def _beside(path: Path, why: str) -> Choice:
-    """Open one of the weights beside the project, which have no sidecar."""
+    """Open one of the weights next to the project, which have no sidecar."""
     found = str(path.resolve())
     described = {} if path.with_suffix('.json').exists() else DESCRIPTION
     parameters: dict[str, object] = {f'model.{k}': v for k, v in described.items()}
@@ -85,12 +85,12 @@ def _beside(path: Path, why: str) -> Choice:
 
 def scaled(choice: Choice, world: World, camera: Camera) -> Choice:
     """
-    Give a network without a metric scale the one of the world's first frame.
+    Fit the scale of a network without a metric scale to the first frame of the world.
 
     :param choice: the network.
-    :param world: where the camera drives.
+    :param world: the world.
     :param camera: the camera.
-    :returns: the same, with scale parameters where they were needed.
+    :returns: the same, with scale parameters if they are needed.
     """
     spec = choice.model.spec
     if spec.kind.is_metric:
@@ -112,7 +112,7 @@ def scaled(choice: Choice, world: World, camera: Camera) -> Choice:
     estimator.close()
     return Choice(
         choice.model, choice.name,
-        f"{choice.why}; {spec.kind.value} has no metres, so scale {scale:.3g} and shift "
+        f"{choice.why}; {spec.kind.value} is not metric, so scale {scale:.3g} and shift "
         f"{shift:.3g} were fitted to the world's first frame",
         {
             **choice.parameters,
@@ -123,15 +123,15 @@ def scaled(choice: Choice, world: World, camera: Camera) -> Choice:
 
 def table(report: dict[str, Any]) -> str:
     """
-    Write a report for people.
+    Return a report as text.
 
-    :param report: as the observer makes it.
+    :param report: the report of the observer.
     :returns: lines.
     """
-    lines = [f'camera          {report["camera_fps"]:6.1f} frames a second']
+    lines = [f'camera          {report["camera_fps"]:6.1f} frames per second']
     for topic, stream in report['streams'].items():
         lines.append(
-            f'{topic:14}  {stream["rate"]:6.1f} a second, latency from the stamp '
+            f'{topic:14}  {stream["rate"]:6.1f} per second, latency from the stamp '
             f'{stream["latency_ms"]["median"]:.1f} ms median, '
             f'{stream["latency_ms"]["p99"]:.1f} ms p99'
         )
@@ -151,17 +151,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run the demo.
 
     :param arguments: command line; None: that of the process.
-    :returns: 0, or 2 with one line that says what was wrong.
+    :returns: 0, or 2 after one line that describes the problem.
     """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument('--model', default=os.environ.get('MODEL', ''), help='name or path')
-    parser.add_argument('--engine', default='auto', help='as the parameter engine.name')
-    parser.add_argument('--size', default='640x480', help='of the camera (pixels)')
-    parser.add_argument('--rate', type=float, default=30.0, help='of the camera (Hz)')
+    parser.add_argument('--engine', default='auto', help='the parameter engine.name')
+    parser.add_argument('--size', default='640x480', help='size of the camera images (pixels)')
+    parser.add_argument('--rate', type=float, default=30.0, help='rate of the camera (Hz)')
     parser.add_argument('--seed', type=int, default=7, help='of the world')
-    parser.add_argument('--seconds', type=float, default=10.0, help='how long to measure (s)')
+    parser.add_argument(
+        '--seconds', type=float, default=10.0, help='duration of the measurement (s)'
+    )
     parser.add_argument('--out', type=Path, default=Path('demo'), help='folder for results')
     args = parser.parse_args(arguments)
     try:
@@ -188,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if wrong:
         print(f'exit codes other than 0: {wrong}; see {args.out}/log', file=sys.stderr)  # noqa: T201
     print(table(report))  # noqa: T201
-    print(f'pictures and cloud: {args.out}/')  # noqa: T201
+    print(f'images and cloud: {args.out}/')  # noqa: T201
     for name in ('camera.png', 'depth_color.png', 'depth.npy', 'points.ply'):
         if (args.out / name).exists():
             print(f'  {args.out / name}')  # noqa: T201

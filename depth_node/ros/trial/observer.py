@@ -1,8 +1,8 @@
 """
-A subscriber that measures: rates, latencies, delivery, and accuracy where the truth is known.
+A subscriber that measures rates, latencies, delivery, and accuracy if the truth is known.
 
-`make demo` and `depth-node benchmark --ros` run it as a process of its own, so that what it
-reports has crossed DDS. `python -m depth_node.ros.trial.observer --help`: beside any camera.
+`make demo` and `depth-node benchmark --ros` run it as a separate process, so that its measurements
+include DDS. With any other camera: `python -m depth_node.ros.trial.observer --help`.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from depth_node.ros import messages
 from depth_node.timing import Quantiles
 
 TRUTH_FRAMES = 10
-"""Frames compared with the truth."""
+"""Number of frames compared with the truth."""
 STAGE = ' p50 (ms)'
-"""How the diagnostics name the median of a stage."""
+"""Suffix of the diagnostics for the median of a stage."""
 PATIENCE_S = 60.0
-"""How long to wait for the first depth image after the camera has begun."""
+"""How long to wait for the first depth image after the first camera image (s)."""
 CAMERA_PATIENCE_S = 120.0
-"""How long to wait for the camera, which may have a world to render on a busy machine."""
+"""How long to wait for the camera, which may have to render a world first (s)."""
 
 
 @dataclass(frozen=True)
 class StreamSummary:
     """
-    What arrived on one topic.
+    Statistics of one topic.
 
-    :param messages: how many.
-    :param rate: of them (Hz).
+    :param messages: number of messages.
+    :param rate: their rate (Hz).
     :param latency_ms: reception minus stamp (ms).
     """
 
@@ -60,14 +60,14 @@ class StreamSummary:
 @dataclass(frozen=True)
 class Report:
     """
-    What the observer saw.
+    The measurements of the observer.
 
-    :param seconds: for how long.
-    :param camera_fps: rate of the camera's CameraInfo (Hz).
-    :param streams: topic to what arrived on it.
-    :param delivered: depth images for each frame of the camera (0 to 1).
-    :param delivered_points: clouds for each frame of the camera (0 to 1).
-    :param points: points of the last cloud that are valid.
+    :param seconds: duration (s).
+    :param camera_fps: rate of the CameraInfo messages (Hz).
+    :param streams: topic to its statistics.
+    :param delivered: share of the camera frames with a depth image (0 to 1).
+    :param delivered_points: share of the camera frames with a cloud (0 to 1).
+    :param points: number of valid points in the last cloud.
     :param accuracy: mean errors over the frames compared with the truth, or None.
     :param stages_ms: median time of each stage of the node, from its diagnostics (ms).
     """
@@ -90,17 +90,17 @@ class Stream:
     stamps: list[int] = field(default_factory=list)
 
     def note(self, message: Any) -> None:
-        """Note a message that arrives now."""
+        """Add a message that has just arrived."""
         self.received.append(time.time_ns())
         self.stamps.append(messages.nanoseconds_of(message.header.stamp))
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all measurements."""
         self.received.clear()
         self.stamps.clear()
 
     def summary(self) -> StreamSummary:
-        """Summarise; zeros where nothing came."""
+        """Return the statistics; zeros if nothing arrived."""
         count = len(self.received)
         latencies = (np.array(self.received) - np.array(self.stamps)) / 1e6
         rate = 0.0
@@ -111,9 +111,9 @@ class Stream:
 
 class Observer(Node):
     """
-    Listens to a camera and to depth_node, by their default names (remap as usual).
+    Subscribes to a camera and to depth_node, by their default names (remap as usual).
 
-    :param cloud: whether to listen to the cloud.
+    :param cloud: whether to subscribe to the cloud.
     """
 
     def __init__(self, *, cloud: bool) -> None:
@@ -142,7 +142,7 @@ class Observer(Node):
         self.create_subscription(kind, topic, callback, self._qos)
 
     def look(self) -> None:
-        """Listen also to the pictures and to the truth, which would disturb the timing."""
+        """Also subscribe to the images and the truth, which would affect the timing."""
         self._comparing = True
         self._listen(Image, 'image', lambda message: setattr(self, 'frame', message))
         self._listen(Image, 'depth/image_color', lambda message: setattr(self, 'color', message))
@@ -150,7 +150,7 @@ class Observer(Node):
 
     def pairs(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """
-        Return what can be compared.
+        Return the depth images that can be compared.
 
         :returns: estimated and true depth of the same frames, float32 (H, W), m.
         """
@@ -185,13 +185,13 @@ class Observer(Node):
 
 def observe(seconds: float, *, cloud: bool, out: Path | None, truth: bool) -> Report | None:
     """
-    Listen for a while.
+    Measure for some time.
 
-    :param seconds: from the first depth image on (s).
-    :param cloud: whether to listen to the cloud.
-    :param out: folder for pictures and the cloud, or None.
+    :param seconds: duration from the first depth image on (s).
+    :param cloud: whether to subscribe to the cloud.
+    :param out: folder for images and the cloud, or None.
     :param truth: whether to compare with `depth_truth`.
-    :returns: what was seen; None when no depth image came.
+    :returns: the measurements; None if no depth image arrived.
     """
     node = Observer(cloud=cloud)
     executor = SingleThreadedExecutor()
@@ -243,7 +243,7 @@ def _report(node: Observer, seconds: float) -> Report:
 
 
 def _delivered(camera: Stream, output: Stream) -> float:
-    """Give the share of the camera's frames that an output has."""
+    """Return the share of the camera frames that have an output."""
     # one whose output was on its way when the time began or was up is not lost
     first, last = min(output.stamps, default=0), max(output.stamps, default=0)
     taken = {stamp for stamp in camera.stamps if first <= stamp <= last}
@@ -260,12 +260,12 @@ def _with_accuracy(report: Report, node: Observer) -> Report:
 
 
 def _points(cloud: PointCloud2) -> NDArray[np.float32]:
-    """View the points of a cloud of ours, float32 (N, 3 or 4)."""
+    """Return a view on the points of a cloud, float32 (N, 3 or 4)."""
     return np.frombuffer(cloud.data, np.float32).reshape(-1, cloud.point_step // 4)
 
 
 def _save(node: Observer, out: Path) -> None:
-    """Leave what was seen as files to look at."""
+    """Write the last images and cloud to files."""
     from depth_node.output.ply import write_ply
 
     out.mkdir(parents=True, exist_ok=True)
@@ -287,18 +287,20 @@ def _save(node: Observer, out: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """
-    Observe and print a JSON report.
+    Measure and print a JSON report.
 
     :param arguments: command line; None: that of the process. ROS arguments are taken too.
-    :returns: 0, or 1 when no depth image came.
+    :returns: 0, or 1 if no depth image arrived.
     """
     words = list(sys.argv if arguments is None else ['observer', *arguments])
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--seconds', type=float, default=10.0, help='how long to measure (s)')
-    parser.add_argument('--no-cloud', action='store_true', help='do not listen to the cloud')
+    parser.add_argument(
+        '--seconds', type=float, default=10.0, help='duration of the measurement (s)'
+    )
+    parser.add_argument('--no-cloud', action='store_true', help='do not subscribe to the cloud')
     parser.add_argument('--truth', action='store_true', help='compare with topic depth_truth')
-    parser.add_argument('--out', type=Path, help='folder for pictures and the cloud')
-    parser.add_argument('--json', type=Path, help='where to write the report; else it is printed')
+    parser.add_argument('--out', type=Path, help='folder for images and the cloud')
+    parser.add_argument('--json', type=Path, help='file for the report; by default it is printed')
     args = parser.parse_args(remove_ros_args(words)[1:])
     process.keep_large_blocks()
     rclpy.init(args=words)
@@ -311,7 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         rclpy.try_shutdown()
     if report is None:
-        print('no depth image came in time', file=sys.stderr)  # noqa: T201
+        print('no depth image arrived in time', file=sys.stderr)  # noqa: T201
         return 1
     text = json.dumps(asdict(report), indent=2)
     if args.json is None:

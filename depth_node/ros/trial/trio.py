@@ -1,7 +1,7 @@
 """
 A camera in the synthetic world, the node and an observer: three processes over real DDS.
 
-`make demo` and `depth-node benchmark --ros` are two ways of looking at what they do.
+Used by `make demo` and `depth-node benchmark --ros`.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from depth_node.process import python
 from depth_node.ros import tuning
 
 HFOV_DEG = 75.0
-"""Of the camera."""
+"""Horizontal field of view of the camera (deg)."""
 PRELOADED = 90
-"""Frames rendered before the drive begins, so that rendering does not take the node's time."""
+"""Number of frames rendered before the drive, so that rendering does not affect the node."""
 GRACE_S = 10.0
 
 
 @dataclass(frozen=True)
 class Drive:
     """
-    What to run.
+    The configuration of a trial.
 
-    :param parameters: of the node, by dotted name.
-    :param size: of the camera's frames (pixels).
-    :param rate: of the camera (Hz).
-    :param seconds: how long to observe (s).
-    :param logs: folder for what the processes say.
-    :param seed: of the world.
-    :param out: folder for pictures and the cloud, or None.
-    :param truth: whether to compare with the world's exact depth.
-    :param cloud: whether the observer listens to the cloud.
-    :param reliability: the camera offers: reliable or best_effort.
-    :param camera_profile: False: the camera runs over Fast DDS as it comes, as most drivers do.
-    :param node: the module that is run as the node.
+    :param parameters: parameters of the node, by dotted name.
+    :param size: size of the camera frames (pixels).
+    :param rate: rate of the camera (Hz).
+    :param seconds: duration of the measurement (s).
+    :param logs: folder for the logs of the processes.
+    :param seed: seed of the world.
+    :param out: folder for images and the cloud, or None.
+    :param truth: whether to compare with the exact depth of the world.
+    :param cloud: whether the observer subscribes to the cloud.
+    :param reliability: reliability of the camera: reliable or best_effort.
+    :param camera_profile: False: the camera uses Fast DDS by default, like most drivers.
+    :param node: the module to run as the node.
     """
 
     parameters: Mapping[str, object]
@@ -64,10 +64,10 @@ class Drive:
 
 class Processes:
     """
-    Child processes that end with the demo.
+    Child processes that end with the trial.
 
-    :param environment: of all of them.
-    :param logs: folder for what they say.
+    :param environment: their environment.
+    :param logs: folder for their logs.
     """
 
     def __init__(self, environment: dict[str, str], logs: Path) -> None:
@@ -81,10 +81,10 @@ class Processes:
         """
         Start a module.
 
-        :param name: of its log.
-        :param module: as Python imports it.
-        :param words: its arguments.
-        :param profile: whether it may use the shared-memory profile.
+        :param name: name of its log.
+        :param module: name of the Python module.
+        :param words: arguments.
+        :param profile: whether it uses the shared-memory profile.
         :returns: the process.
         """
         environment = self._environment if profile else _without_profile(self._environment)
@@ -98,7 +98,7 @@ class Processes:
 
     def end(self) -> dict[str, int]:
         """
-        End them all, politely first.
+        End all processes, with a signal that they can handle first.
 
         :returns: exit codes by name.
         """
@@ -122,7 +122,7 @@ def _without_profile(environment: Mapping[str, str]) -> dict[str, str]:
 
 def as_words(parameters: Mapping[str, object]) -> list[str]:
     """
-    Write parameters as ROS arguments.
+    Return parameters as ROS arguments.
 
     :param parameters: dotted name to value.
     :returns: `-p`, `name:=value`, ...
@@ -137,10 +137,10 @@ def run(drive: Drive) -> dict[str, Any]:
     """
     Run the three processes.
 
-    :param drive: what to run.
-    :returns: the observer's report, `exit_codes` by process, and of the node's process
-        `node_memory_mb` (resident, MiB) and `node_cpu` (processor time over wall time).
-    :raises DataError: no depth came.
+    :param drive: the configuration.
+    :returns: the report of the observer, `exit_codes` by process, and for the process of the
+        node `node_memory_mb` (resident, MiB) and `node_cpu` (CPU time over wall time).
+    :raises DataError: no depth arrived.
     """
     drive.logs.mkdir(parents=True, exist_ok=True)
     environment = {
@@ -179,7 +179,9 @@ def run(drive: Drive) -> dict[str, Any]:
             observer.wait()
             used = _used(node.pid)
             if observer.returncode:
-                raise DataError(f'no depth came. What the processes said is in {drive.logs}.')
+                raise DataError(
+                    f'No depth arrived. See the logs of the processes in {drive.logs}.'
+                )
             found: dict[str, Any] = json.loads(report.read_text(encoding='utf-8'))
         finally:
             codes = processes.end()
@@ -187,7 +189,7 @@ def run(drive: Drive) -> dict[str, Any]:
 
 
 def _used(pid: int) -> dict[str, float]:
-    """Read what a running process has used (proc(5)); nothing where it has ended."""
+    """Return the memory and CPU time of a process (proc(5)); empty if it has ended."""
     try:
         status = Path(f'/proc/{pid}/status').read_text(encoding='ascii', errors='replace')
         words = Path(f'/proc/{pid}/stat').read_text(encoding='ascii').rpartition(')')[2].split()
