@@ -326,7 +326,7 @@ def write_whole(path: Path, content: bytes) -> None:
     except DataError as error:
         raise EngineError(
             f'{error.problem} It needs {len(content) / 1e6:.0f} MB.',
-            'Make room, or set engine.cache_dir.',
+            'Free some space, or set engine.cache_dir.',
         ) from error
 
 

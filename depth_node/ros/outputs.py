@@ -39,7 +39,7 @@ class Output:
 OUTPUTS = (
     Output(
         'depth/image_relative', Image, Maker.image_relative,
-        "32FC1, the network's own numbers, for models without a scale", needs_metres=False,
+        '32FC1, the output of models without a metric scale', needs_metres=False,
     ),
     Output('depth/points', PointCloud2, Maker.points, 'colored; thinned by default'),
     Output('depth/scan', LaserScan, Maker.scan, 'obstacles within a range of heights'),
