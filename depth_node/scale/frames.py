@@ -22,8 +22,10 @@ from depth_node.scale.pixels import Pixels, together
 
 FRAME_PRIOR = 0.1
 """Standard deviation of the factor where frames do not show it, relative."""
-ENOUGH = 3.0
+ENOUGH = 4.0
 """Differences between frames from which they speak for themselves."""
+STUDENT = 1.3
+"""Taken from their number: so few may be alike by chance, and two sigma shall hold nine in ten."""
 FEWEST = 10
 """Pixels of a frame that have to agree for its factor to be known."""
 
@@ -64,8 +66,7 @@ def measure_together(
     prior = max(ENOUGH - (factors.size - 1), 0.0)
     squares = float(np.sum((factors - factors.mean()) ** 2))
     freedom = prior + factors.size - 1
-    # Student: so few differences may be small by chance
-    variance = (prior * FRAME_PRIOR**2 + squares) / (freedom - 1)
+    variance = (prior * FRAME_PRIOR**2 + squares) / (freedom - STUDENT)
     value = found.value.copy()
     turn = scaled_alike(kind, value, float(factors.mean()))
     value[0] += turn[0]

@@ -257,7 +257,9 @@ def _response(kind: OutputKind, pixels: Pixels, fit: Fit) -> Floats:
     if pixels.inverse_sigma is None:
         weights = fit.weights
     else:
-        weights = fit.weights * (noise * pixels.z**2 / pixels.inverse_sigma) ** 2
+        # the fit weighs by the errors of y: those of 1/z, or of z
+        by = 1.0 if kind is OutputKind.RELATIVE_DISPARITY else pixels.z**2
+        weights = fit.weights * (noise / (by * pixels.inverse_sigma)) ** 2
     mine = _line_response(pixels.x, noise, weights, pixels.patch)
     assert pixels.everywhere is not None
     x, patch = pixels.everywhere
