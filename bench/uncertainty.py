@@ -35,6 +35,7 @@ from depth_node.scale.points import from_points, in_view
 from depth_node.scale.shape import CORRELATION, COUNT, PATCHES
 from depth_node.scale.unscaled import unscaled
 from depth_node.sources.datasets import rgbd
+from depth_node.sources.frame import Frame, nanoseconds
 
 ROOM_SIGMA = 0.1
 """Standard deviation of the factor by which the network is off in a room."""
@@ -65,7 +66,7 @@ class Network:
         self.factor = ROOM_SIGMA * self._random.standard_normal()
         self._field = self._random.standard_normal(COUNT)
 
-    def look(self, drive: Drive, view, image=None) -> ScaleFrame:
+    def look(self, drive: Drive, view) -> ScaleFrame:
         """Predict the next view."""
         keep = math.exp(-1 / (RATE * MEMORY))
         fresh = self._random.standard_normal(COUNT)
@@ -75,10 +76,8 @@ class Network:
         error = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
         error += self.factor + FRAME_SIGMA * self._random.standard_normal()
         values = values_of(self.kind, view.depth * np.exp(error).astype(np.float32))
-        return ScaleFrame(
-            view.stamp, values, spec_of(self.kind), drive.camera, drive.rays,
-            image=view.image if image is None else image,
-        )
+        seen = Frame(view.image, nanoseconds(view.stamp), drive.camera)
+        return ScaleFrame(seen, values, spec_of(self.kind), drive.rays)
 
 
 @dataclass(frozen=True)
@@ -229,9 +228,9 @@ def real(data: Path) -> dict[str, dict[str, float]]:
 
 
 def _pixels(estimator: DepthEstimator, sample) -> Pixels:
-    prediction = estimator.predict(sample.rgb)
-    frame = ScaleFrame(0.0, prediction.values, estimator.spec, sample.camera,
-                       sample.camera.rays(), estimator.focal(sample.camera))
+    prediction = estimator.predict(sample)
+    frame = ScaleFrame(sample, prediction.values, estimator.spec, sample.camera.rays(),
+                       estimator.focal(sample.camera))
     rows, columns = np.nonzero(np.isfinite(sample.depth))
     some = np.linspace(0, rows.size - 1, 4000).astype(np.int64)
     z = sample.depth[rows[some], columns[some]].astype(np.float64)

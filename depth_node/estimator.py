@@ -213,6 +213,9 @@ class DepthEstimator:
             self._depth = np.empty(prediction.shape, np.float32)
         config = self._config.depth
         to_metres(prediction, self._spec, state.scale, focal, self._depth)
+        if state.field is not None:
+            state.field.apply(self._depth)
+            self._stages.lap('local')
         if prediction.sky is not None:
             mark_sky(self._depth, prediction.sky, self._spec.sky_threshold, float(config.sky))
         self._stages.lap('metres')

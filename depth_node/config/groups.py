@@ -300,6 +300,12 @@ class ScaleConfig:
         'the scene.',
         low=0.01, high=10.0,
     )
+    local: str = param(
+        'auto',
+        'Whether the error of the shape that the sensor shows is taken out of every pixel. auto: '
+        'for points, depth and disparity; true: for scan, too.',
+        choices=('auto', 'true', 'false'),
+    )
     tilt_sigma_deg: float = param(
         0.5,
         'Source ground: standard deviation of pitch and roll; part of the reported uncertainty.',

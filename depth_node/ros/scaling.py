@@ -212,6 +212,9 @@ def described(state: ScaleState) -> dict[str, object]:
         'scale age (s)': state.age,
         'scale inliers': state.inliers,
     }
+    if state.field is not None:
+        values['scale local anchors'] = state.field.anchors
+        values['scale local gain (%)'] = 100 * state.field.gain
     if state.misfit:
         values['scale misfit (%)'] = 100 * state.misfit
     if state.reason:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 import math
 from typing import cast, Protocol
@@ -12,10 +11,11 @@ import numpy as np
 from depth_node.config.groups import ScaleConfig
 from depth_node.scale.fit import Floats
 from depth_node.scale.ground import FloorPose, from_ground, Region
+from depth_node.scale.local import Anchors
 from depth_node.scale.measurement import NotObservable, Outcome
 from depth_node.scale.odometry import OdometrySource
 from depth_node.scale.pixels import ScaleFrame
-from depth_node.scale.points import from_points, from_range
+from depth_node.scale.points import anchors_of, from_anchors, from_range
 from depth_node.scale.readings import PointsReading, PoseReading, RangeReading, Reading
 from depth_node.scale.sync import blend_poses, StampedBuffer
 
@@ -53,7 +53,13 @@ class Early(NotObservable):
 
 
 class Estimator(Protocol):
-    """Measures the scale, frame after frame."""
+    """
+    Measures the scale, frame after frame.
+
+    :param anchors: pixels of known distance in the frame measured last, or None.
+    """
+
+    anchors: Anchors | None
 
     def measure(self, frame: ScaleFrame, known: Known) -> Outcome | None:
         """
@@ -71,6 +77,8 @@ class Estimator(Protocol):
 class FloorEstimator:
     """Measures on the floor ahead."""
 
+    anchors: Anchors | None = None
+
     def measure(self, frame: ScaleFrame, known: Known) -> Outcome | None:
         """Measure on a frame."""
         if known.floor is None:
@@ -84,14 +92,11 @@ class FloorEstimator:
 
 
 class MatchedEstimator:
-    """
-    Measures with the reading that was taken at the time of the frame.
+    """Measures with the reading that was taken at the time of the frame."""
 
-    :param compare: measures a frame with a reading.
-    """
+    anchors: Anchors | None = None
 
-    def __init__(self, compare: Callable[[ScaleFrame, Reading], Outcome]) -> None:
-        self._compare = compare
+    def __init__(self) -> None:
         self._used = -math.inf
 
     def measure(self, frame: ScaleFrame, known: Known) -> Outcome | None:
@@ -106,13 +111,39 @@ class MatchedEstimator:
         self._used = stamp
         return self._compare(frame, reading)
 
+    def _compare(self, frame: ScaleFrame, reading: Reading) -> Outcome:
+        raise NotImplementedError
+
     def reset(self) -> None:
         """Forget which reading was used."""
         self._used = -math.inf
 
 
+class PointsEstimator(MatchedEstimator):
+    """Measures on the points of a sensor."""
+
+    def _compare(self, frame: ScaleFrame, reading: Reading) -> Outcome:
+        points = cast('PointsReading', reading)
+        anchors = anchors_of(frame, points.points, points.optical_from_sensor)
+        self.anchors = None
+        if isinstance(anchors, NotObservable):
+            return anchors
+        self.anchors = anchors
+        return from_anchors(frame, anchors)
+
+
+class RangeEstimator(MatchedEstimator):
+    """Measures with one range."""
+
+    def _compare(self, frame: ScaleFrame, reading: Reading) -> Outcome:
+        one = cast('RangeReading', reading)
+        return from_range(frame, one.distance, one.field_of_view, one.optical_from_sensor)
+
+
 class OdometryEstimator:
     """Measures with the motion of the robot."""
+
+    anchors: Anchors | None = None
 
     def __init__(self) -> None:
         self._source = OdometrySource()
@@ -151,30 +182,6 @@ def moved(readings: StampedBuffer[Reading], stamp: float) -> bool:
     step = np.linalg.inv(before.world_from_optical) @ now.world_from_optical
     turn = math.acos(min(1.0, max(-1.0, (float(np.trace(step[:3, :3])) - 1) / 2)))
     return bool(np.linalg.norm(step[:3, 3]) > MOVED_BY) or turn > TURNED_BY
-
-
-def compare_points(frame: ScaleFrame, reading: Reading) -> Outcome:
-    """
-    Measure on the points of a sensor.
-
-    :param frame: the frame.
-    :param reading: a PointsReading.
-    :returns: the measurement, or why there is none.
-    """
-    points = cast('PointsReading', reading)
-    return from_points(frame, points.points, points.optical_from_sensor)
-
-
-def compare_range(frame: ScaleFrame, reading: Reading) -> Outcome:
-    """
-    Measure with one range.
-
-    :param frame: the frame.
-    :param reading: a RangeReading.
-    :returns: the measurement, or why there is none.
-    """
-    one = cast('RangeReading', reading)
-    return from_range(frame, one.distance, one.field_of_view, one.optical_from_sensor)
 
 
 def _blended(first: Reading, second: Reading, share: float) -> Reading:

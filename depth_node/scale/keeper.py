@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import deque
 import dataclasses
 import math
-from pathlib import Path
 import threading
 import time
 
 import numpy as np
 
 from depth_node.config import Config
+from depth_node.depth.metres import Scale
 from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec
-from depth_node.model.hashes import hash_of
-from depth_node.scale.calibration import read_scale, ScaleCalibration
+from depth_node.scale.calibration import ScaleCalibration
+from depth_node.scale.correction import Corrector
 from depth_node.scale.estimators import Early, Known, moved
 from depth_node.scale.frames import FRAME_PRIOR, scaled_alike
 from depth_node.scale.ground import FloorPose
@@ -68,6 +68,7 @@ class ScaleKeeper:
         self._estimator = self.source.estimator() if self.source.estimator else None
         self._waiting: deque[ScaleFrame] = deque(maxlen=WAITING)
         self._clock = ClockWatch()
+        self._corrector = Corrector()
         self._looked_at = -math.inf
         self._reason = ''
         self._stamp = 0.0
@@ -193,6 +194,7 @@ class ScaleKeeper:
     def _forget_frames(self) -> None:
         self._waiting.clear()
         self._looked_at = -math.inf
+        self._corrector.reset()
         if self._estimator is not None:
             self._estimator.reset()
 
@@ -225,7 +227,7 @@ class ScaleKeeper:
         if early is not None:
             if len(self._waiting) == WAITING:
                 self._reason = early.reason
-            self._waiting.append(_copied(frame, image=self.source.image))
+            self._waiting.append(frame.copied(image=self.source.image))
         return self._state(frame.stamp)
 
     def _measure(self, frame: ScaleFrame, known: Known) -> Early | None:
@@ -242,7 +244,21 @@ class ScaleKeeper:
         if isinstance(outcome, Measurement) or self.source.tracks:
             self._looked_at = frame.stamp
         self._take(frame.stamp, outcome)
+        self._correct(frame, outcome)
         return None
+
+    def _correct(self, frame: ScaleFrame, outcome: Outcome | None) -> None:
+        """Find the local correction with the anchors of a frame that was measured."""
+        assert self._estimator is not None
+        if not self.source.corrects(self._config.scale.local):
+            self._corrector.reset()
+            return
+        state, anchors = self._state(frame.stamp), self._estimator.anchors
+        if not isinstance(outcome, Measurement) or math.isnan(state.value) or anchors is None:
+            return
+        self._corrector.update(
+            frame, anchors, Scale(state.value, state.shift), moving=self.moving(frame.stamp)
+        )
 
     def _take(self, stamp: float, outcome: Outcome | None) -> None:
         if isinstance(outcome, NotObservable):
@@ -278,19 +294,21 @@ class ScaleKeeper:
             )
         value = math.exp(belief.value[0])
         shift = float(belief.value[1]) if belief.value.size > 1 else 0.0
+        field = self._corrector.field(stamp)
+        misfit = belief.misfit if field is None else belief.misfit * (1 - field.gain)
         why = ''
         if not belief.sigma < config.max_sigma:
             why = _too_uncertain(belief.sigma, config.max_sigma)
-        elif not belief.misfit < config.max_misfit:
+        elif not misfit < config.max_misfit:
             why = (
-                f'pixels differ from the fit by {100 * belief.misfit:.0f} %, more than '
+                f'pixels differ from the fit by {100 * misfit:.0f} %, more than '
                 f'scale.max_misfit {100 * config.max_misfit:g} %: the network does not understand '
                 'this scene, or the sensor is not where scale.extrinsic says'
             )
         reason = f'{why}: {self._reason}' if why and self._reason else why or self._reason
         return ScaleState(
             value, shift, belief.sigma, source, belief.age, belief.inliers, not why, reason,
-            belief.misfit,
+            misfit, field,
         )
 
 
@@ -301,42 +319,7 @@ def _too_uncertain(sigma: float, limit: float) -> str:
     )
 
 
-def _copied(frame: ScaleFrame, *, image: bool) -> ScaleFrame:
-    """Copy what the next frame overwrites."""
-    rgb = frame.frame.rgb
-    # the picture's buffer is filled again with the next frame, and few sources look at it
-    picture = rgb.copy() if image else np.empty((0, 0, 3), np.uint8)
-    seen = dataclasses.replace(frame.frame, rgb=picture)
-    return dataclasses.replace(frame, frame=seen, values=frame.values.copy())
-
-
 def _believed(calibration: ScaleCalibration) -> Belief:
     return Belief(
         calibration.value, np.array(calibration.covariance), calibration.typical, 0.0, 0
     )
-
-
-def keeper_for(config: Config, spec: ModelSpec, path: Path | None) -> ScaleKeeper:
-    """
-    Make a keeper, with the calibration that the parameters name.
-
-    :param config: of which `scale` and `ground` are used.
-    :param spec: the network.
-    :param path: its ONNX file, whose hash a calibration has to name; None: unknown.
-    :returns: the keeper.
-    :raises ConfigError: a source that cannot serve the network, or a calibration that is not
-        there, cannot be read, or was made for another model.
-    """
-    file = config.scale.calibration_file
-    calibration = None
-    # sources that find the scale may name a file that they will write
-    given = SOURCES[config.scale.source].given is not None
-    if file and (given or Path(file).exists()):
-        if path is None:
-            raise ConfigError(
-                f'{file}: whether it belongs to {spec.name} cannot be checked without the file '
-                'of the model.'
-            )
-        calibration = read_scale(Path(file))
-        calibration.check(spec, hash_of(path), file)
-    return ScaleKeeper(config, spec, calibration)

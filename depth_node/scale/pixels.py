@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,18 @@ class ScaleFrame:
     def stamp(self) -> float:
         """When it was taken (s); 0 where the frame has no place in time."""
         return self.frame.seconds or 0.0
+
+    def copied(self, *, image: bool) -> ScaleFrame:
+        """
+        Copy what the next frame overwrites.
+
+        :param image: whether the picture is needed, too.
+        :returns: the copy.
+        """
+        rgb = self.frame.rgb
+        picture = rgb.copy() if image else np.empty((0, 0, 3), np.uint8)
+        frame = dataclasses.replace(self.frame, rgb=picture)
+        return dataclasses.replace(self, frame=frame, values=self.values.copy())
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.scale.fit import Floats
+from depth_node.scale.local import Anchors
 from depth_node.scale.measurement import measure, Measurement, NotObservable, Outcome
 from depth_node.scale.pixels import pixels_at, ScaleFrame
 from depth_node.scale.shape import COUNT, moved, patches_of, shape_sigma, shares
@@ -41,6 +42,34 @@ def from_points(frame: ScaleFrame, points: Floats, optical_from_sensor: Floats) 
     :param optical_from_sensor: float64 (4, 4), the extrinsic.
     :returns: the measurement, or why there is none.
     """
+    anchors = anchors_of(frame, points, optical_from_sensor)
+    return anchors if isinstance(anchors, NotObservable) else from_anchors(frame, anchors)
+
+
+def from_anchors(frame: ScaleFrame, anchors: Anchors) -> Outcome:
+    """
+    Measure the scale on pixels of known distance.
+
+    :param frame: the frame.
+    :param anchors: its pixels of known distance.
+    :returns: the measurement, or why there is none.
+    """
+    pixels = pixels_at(frame, anchors.rows, anchors.columns, anchors.z)
+    outcome = measure(frame.spec.kind, pixels)
+    return outcome if isinstance(outcome, NotObservable) else outcome[0]
+
+
+def anchors_of(
+    frame: ScaleFrame, points: Floats, optical_from_sensor: Floats
+) -> Anchors | NotObservable:
+    """
+    Find the pixels at which a sensor's points tell the distance.
+
+    :param frame: the frame.
+    :param points: float64 (N, 3), sensor frame (m); rows with NaN are ignored.
+    :param optical_from_sensor: float64 (4, 4), the extrinsic.
+    :returns: at most `MAX_POINTS` of them, or why there is none.
+    """
     # a lidar that looks all around has some in view however it is thinned
     points = points[:: max(1, len(points) // MAX_READ)]
     seen = in_view(frame.camera, transformed(optical_from_sensor, points))
@@ -52,8 +81,7 @@ def from_points(frame: ScaleFrame, points: Floats, optical_from_sensor: Floats) 
     if z.size > MAX_POINTS:
         some = np.linspace(0, z.size - 1, MAX_POINTS).astype(np.int64)
         rows, columns, z = rows[some], columns[some], z[some]
-    outcome = measure(frame.spec.kind, pixels_at(frame, rows, columns, z))
-    return outcome if isinstance(outcome, NotObservable) else outcome[0]
+    return Anchors(rows, columns, z, (frame.values.shape[0], frame.values.shape[1]))
 
 
 def transformed(transform: Floats, points: Floats) -> Floats:

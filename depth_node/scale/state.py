@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from depth_node.depth.metres import Scale
+from depth_node.scale.local import Field
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class ScaleState:
     :param reason: why not, and what to do; or what keeps the source from measuring now.
     :param misfit: how far a pixel disagrees after the fit, a robust relative standard deviation;
         0 where the scale is given.
+    :param field: corrects metres locally, or None.
     """
 
     value: float
@@ -34,6 +36,7 @@ class ScaleState:
     usable: bool = False
     reason: str = ''
     misfit: float = 0.0
+    field: Field | None = None
 
     @property
     def scale(self) -> Scale | None:

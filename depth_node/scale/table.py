@@ -16,12 +16,11 @@ from depth_node.depth.metres import scale_of
 from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.estimators import (
-    compare_points,
-    compare_range,
     Estimator,
     FloorEstimator,
-    MatchedEstimator,
     OdometryEstimator,
+    PointsEstimator,
+    RangeEstimator,
 )
 from depth_node.scale.readings import PointsReading, PoseReading, RangeReading
 from depth_node.scale.state import ScaleState
@@ -47,6 +46,8 @@ class Source:
     :param floor: whether it has to know where the floor is.
     :param image: whether it looks at the picture.
     :param tracks: whether a frame that gives no measurement is work all the same.
+    :param local: whether it shows enough distances to correct locally: never, optional (where
+        ``scale.local`` is true), or auto.
     """
 
     name: str
@@ -60,6 +61,18 @@ class Source:
     floor: bool = False
     image: bool = False
     tracks: bool = False
+    local: str = 'never'
+
+    def corrects(self, wanted: str) -> bool:
+        """
+        Return whether the local correction is on.
+
+        :param wanted: ``scale.local``: auto, true or false.
+        :returns: whether this source corrects locally.
+        """
+        return self.local == 'auto' if wanted == 'auto' else (
+            wanted == 'true' and self.local != 'never'
+        )
 
     def check(self, spec: ModelSpec) -> None:
         """
@@ -79,14 +92,6 @@ class Source:
             f'distance cannot tell scale from shift.',
             f'Use one of {others}.',
         )
-
-
-def _points() -> Estimator:
-    return MatchedEstimator(compare_points)
-
-
-def _range() -> Estimator:
-    return MatchedEstimator(compare_range)
 
 
 def _from_model(_config: ScaleConfig, spec: ModelSpec) -> ScaleState:
@@ -119,24 +124,26 @@ _ROWS = (
         'ground.base_frame', estimator=FloorEstimator, floor=True,
     ),
     Source(
-        'points', 'PointCloud2 on scale/points', estimator=_points,
-        message='sensor_msgs/msg/PointCloud2', reading=PointsReading,
+        'points', 'PointCloud2 on scale/points', estimator=PointsEstimator,
+        message='sensor_msgs/msg/PointCloud2', reading=PointsReading, local='auto',
     ),
     Source(
-        'scan', 'LaserScan on scale/scan', estimator=_points,
-        message='sensor_msgs/msg/LaserScan', reading=PointsReading,
+        'scan', 'LaserScan on scale/scan', estimator=PointsEstimator,
+        message='sensor_msgs/msg/LaserScan', reading=PointsReading, local='optional',
     ),
     Source(
-        'range', 'Range on scale/range', estimator=_range,
+        'range', 'Range on scale/range', estimator=RangeEstimator,
         message='sensor_msgs/msg/Range', reading=RangeReading, kinds=NO_SHIFT,
     ),
     Source(
-        'depth', 'Image on scale/depth and CameraInfo on scale/camera_info', estimator=_points,
-        message='sensor_msgs/msg/Image', reading=PointsReading, camera_info=True,
+        'depth', 'Image on scale/depth and CameraInfo on scale/camera_info',
+        estimator=PointsEstimator, message='sensor_msgs/msg/Image', reading=PointsReading,
+        camera_info=True, local='auto',
     ),
     Source(
-        'disparity', 'DisparityImage on scale/disparity', estimator=_points,
+        'disparity', 'DisparityImage on scale/disparity', estimator=PointsEstimator,
         message='stereo_msgs/msg/DisparityImage', reading=PointsReading, camera_info=True,
+        local='auto',
     ),
     Source(
         'odometry', 'Odometry on scale/odometry', estimator=OdometryEstimator,

@@ -1,0 +1,39 @@
+"""From the parameters to the keeper of a scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from depth_node.config import Config
+from depth_node.errors import ConfigError
+from depth_node.model import ModelSpec
+from depth_node.model.hashes import hash_of
+from depth_node.scale.calibration import read_scale
+from depth_node.scale.keeper import ScaleKeeper
+from depth_node.scale.table import SOURCES
+
+
+def keeper_for(config: Config, spec: ModelSpec, path: Path | None) -> ScaleKeeper:
+    """
+    Make a keeper, with the calibration that the parameters name.
+
+    :param config: of which `scale` and `ground` are used.
+    :param spec: the network.
+    :param path: its ONNX file, whose hash a calibration has to name; None: unknown.
+    :returns: the keeper.
+    :raises ConfigError: a source that cannot serve the network, or a calibration that is not
+        there, cannot be read, or was made for another model.
+    """
+    file = config.scale.calibration_file
+    calibration = None
+    # sources that find the scale may name a file that they will write
+    given = SOURCES[config.scale.source].given is not None
+    if file and (given or Path(file).exists()):
+        if path is None:
+            raise ConfigError(
+                f'{file}: whether it belongs to {spec.name} cannot be checked without the file '
+                'of the model.'
+            )
+        calibration = read_scale(Path(file))
+        calibration.check(spec, hash_of(path), file)
+    return ScaleKeeper(config, spec, calibration)
