@@ -16,17 +16,13 @@ CPU = ['openvino>=2024.4', 'onnxruntime>=1.18']
 ROS = ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6']
 FRAMES = ['rosbags>=0.10']
 INT8 = ['openvino>=2024.4', 'nncf>=2.14']
-FETCH = ['huggingface_hub>=0.24', 'tqdm>=4.66.3']  # tqdm: CVE-2024-34062
+FETCH = ['tqdm>=4.66.3']  # a progress bar; CVE-2024-34062
 # 12.6.1 is the first with cuda.bindings, which TensorRT's stream and memory come from
 TENSORRT = ['cuda-python>=12.6.1', 'onnxruntime>=1.18']
 # before 2.6 a file of weights can run code, also with weights_only (CVE-2025-32434)
 TORCH = 'torch>=2.6'
 TRAINING = [TORCH, 'onnxscript>=0.3', 'tensorboard>=2.14', 'tqdm>=4.66.3']
-# transformers: before 4.48 some of its loaders unpickled (CVE-2024-11392 to 11394)
-EXPORT = [
-    TORCH, 'onnxscript>=0.3', 'onnxruntime>=1.18', 'transformers>=4.48', 'safetensors>=0.4',
-    *FETCH,
-]
+EXPORT = [TORCH, 'onnxscript>=0.3', 'onnxruntime>=1.18']
 # NVIDIA's parser and builder, which run without a GPU; proprietary, so never a dependency of use
 BUILDER = [
     f'tensorrt-rtx-cu13-{part}==1.7.1.116; platform_system == "Linux" '
@@ -35,6 +31,9 @@ BUILDER = [
 ]
 TEST = [
     'pytest>=8', 'pytest-timeout', 'pytest-rerunfailures', 'hypothesis', 'psutil', 'scipy',
+    # what Depth Anything's graphs are compared with; before 4.48 some of its loaders unpickled
+    # (CVE-2024-11392 to 11394)
+    'transformers>=4.48', 'safetensors>=0.4',
     'pillow', 'cuda-bindings', 'nncf>=2.14', *BUILDER,
 ]
 LINT = ['ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML']

@@ -116,24 +116,22 @@ def models_md() -> str:
         _wrapped(
             'Generated from `depth_node/catalogue` by `make generate`; `depth-node models` prints '
             'the same for your machine. [Using models](using_models.md) describes how to fetch '
-            'and export them, and how to use your own.'
+            'them, and how to use your own.'
         ),
         '',
         _wrapped(
             '*Use*: what the licence of the weights allows. *Metres*: whether the output is '
             'metric; if not, nothing metric is published until a scale is set or recovered. '
-            '*Get*: a ready graph is downloaded on first use; an export needs torch once, on any '
-            'machine. *Focal*: the vertical focal length of the training data, in pixels at '
-            'network size.'
+            '*Focal*: the vertical focal length of the training data, in pixels at network size.'
         ),
         '',
-        '| model | output | metres | licence | use | weights | download | get |',
-        '|---|---|---|---|---|---|---|---|',
+        '| model | output | metres | licence | use | weights | download |',
+        '|---|---|---|---|---|---|---|',
     ]
     entries = list(CATALOGUE.values())
     lines += [
         f'| `{entry.name}` | {entry.spec.kind.value} | {_metres(entry)} | {entry.spec.licence} '
-        f'| {use(entry)} | {_millions(entry)} | {megabytes(entry)} | {_get(entry)} |'
+        f'| {use(entry)} | {_millions(entry)} | {megabytes(entry)} |'
         for entry in entries
     ]
     lines += ['', '## Preparation', '']
@@ -169,12 +167,6 @@ def _metres(entry: Entry) -> str:
 
 def _millions(entry: Entry) -> str:
     return '' if entry.parameters is None else f'{entry.parameters:g} M'
-
-
-def _get(entry: Entry) -> str:
-    if entry.form is Form.EMBEDDED:
-        return 'in the package'
-    return 'export' if entry.form.needs_export else 'ready'
 
 
 def _three(numbers: tuple[float, ...]) -> str:

@@ -6,7 +6,7 @@ for that commit. Where no hash is known to us the file is pinned on first use.
 
 Training focal lengths: the metric networks of V2 saw Hypersim (focal length 886.81 px at
 1024x768) and Virtual KITTI 2 (725.0 px at 1242x375) with the shorter side scaled to 518 px, so
-886.81 * 518 / 768 and 725.0 * 518 / 375 pixels at 518 rows. An export at another number of rows
+886.81 * 518 / 768 and 725.0 * 518 / 375 pixels at 518 rows. A graph with another number of rows
 carries that value in proportion: what counts is taken to be the field of view, because the
 position embedding is stretched with the image. Computed from the datasets, not measured.
 
@@ -14,6 +14,8 @@ The authors of version 3 shrink frames by area; every engine can do cubic, so th
 """
 
 from __future__ import annotations
+
+import dataclasses
 
 from depth_node.catalogue.entry import Entry, Form, HubFile
 from depth_node.image.size import Size
@@ -29,6 +31,17 @@ _APACHE = 'Apache-2.0'
 _NON_COMMERCIAL = 'CC-BY-NC-4.0'
 _PARAMETERS = {'small': 24.8, 'base': 97.5, 'large': 335.3}
 _ENCODERS = {'small': 'vits', 'base': 'vitb', 'large': 'vitl'}
+_CONFIRM = (
+    'Its authors publish Small under Apache-2.0 and have not confirmed that for the metric '
+    'weights (Depth-Anything-V2 issue 245).'
+)
+_VKITTI = (
+    'Trained on Virtual KITTI 2, which is CC-BY-NC-SA-3.0: others take everything trained on it '
+    'as non-commercial.'
+)
+_TAUGHT = (
+    "Taught by its authors' Giant network, whose weights are not for commercial use."
+)
 _CARD = (
     'Its card says Apache-2.0, but it was tuned from weights under CC-BY-NC-4.0; taken as '
     'non-commercial until its authors say otherwise.'
@@ -49,16 +62,44 @@ def _spec(name: str, kind: OutputKind, *, free: bool, **fields: object) -> Model
     return ModelSpec(name, kind, **{**common, **fields})  # type: ignore[arg-type]
 
 
-def _relative(size: str, *files: HubFile) -> Entry:
+def _relative(size: str, *files: HubFile, note: str = '') -> Entry:
+    """Describe a network of version 2: the authors' checkpoint, unless `files` are a graph."""
+    encoder = _ENCODERS[size]
+    checkpoint = HubFile(
+        f'depth-anything/Depth-Anything-V2-{size.capitalize()}',
+        f'depth_anything_v2_{encoder}.pth',
+    )
     return Entry(
         _spec(
             f'depth_anything_v2_{size}', OutputKind.RELATIVE_DISPARITY, free=size == 'small'
         ),
-        Form.ONNX,
-        files,
+        Form.ONNX if files else Form.DEPTH_ANYTHING,
+        files or (checkpoint,),
         _PARAMETERS[size],
-        _ENCODERS[size],
+        f'v2_{encoder}',
         sides=SIDES,
+        note=note,
+    )
+
+
+def _version_1(size: str) -> Entry:
+    """Describe a network of version 1, as its authors publish it for transformers."""
+    spec = _spec(f'depth_anything_v1_{size}', OutputKind.RELATIVE_DISPARITY, free=True)
+    note = ''
+    if size != 'small':
+        spec = dataclasses.replace(spec, commercial=None)
+        note = (
+            'Its card says Apache-2.0; its authors have not answered whether that holds for the '
+            'larger weights (Depth-Anything issue 252).'
+        )
+    return Entry(
+        spec,
+        Form.DEPTH_ANYTHING,
+        (HubFile(f'LiheYoung/depth-anything-{size}-hf', 'model.safetensors'),),
+        _PARAMETERS[size],
+        f'v1_{_ENCODERS[size]}',
+        sides=SIDES,
+        note=note,
     )
 
 
@@ -80,9 +121,11 @@ def _metric(place: str, size: str, revision: str, length: int, sha256: str) -> E
         length,
         sha256,
     )
-    note = '' if size == 'small' else _CARD
+    notes = [_CONFIRM if size == 'small' else _CARD]
+    notes += [] if indoor else [_VKITTI]
     return Entry(
-        spec, Form.DEPTH_ANYTHING, (file,), _PARAMETERS[size], encoder, sides=SIDES, note=note
+        spec, Form.DEPTH_ANYTHING, (file,), _PARAMETERS[size], f'v2_{encoder}', sides=SIDES,
+        note=' '.join(notes),
     )
 
 
@@ -112,9 +155,19 @@ ENTRIES = (
             'c70d1ddbcd93c9bda8098268cc3554adf5e8dd4f',
             sha256='afb6a5c28f3b6bf1618c6e43f02073ef9dfdc70e937502d51603e57b0a1df10c',
         ),
+        note=_TAUGHT,
     ),
-    _relative('base', HubFile('onnx-community/depth-anything-v2-base', 'onnx/model.onnx')),
-    _relative('large', HubFile('onnx-community/depth-anything-v2-large', 'onnx/model.onnx')),
+    _relative('base'),
+    _relative('large'),
+    Entry(
+        _spec('depth_anything_v2_giant', OutputKind.RELATIVE_DISPARITY, free=False),
+        Form.DEPTH_ANYTHING,
+        (),
+        1258.1,
+        'v2_vitg',
+        sides=SIDES,
+        note='Announced and not published: only with weights of your own.',
+    ),
     _metric(
         'indoor', 'small', '3bc65d4e14a6786a61acec16453c50e12bf5f338', 99222290,
         'b782898d8a3e8be1f639de33837ed85e9b4b73e40f8f5e5cd99067588d722545',
@@ -139,13 +192,7 @@ ENTRIES = (
         'outdoor', 'large', '070e97e4b80e317ec1d03c19927304f4091a180b', 1341401064,
         '239b1054a369e66da2576e9a118d6d7c12d90dc8ebe609579a9a09cd8e05fe38',
     ),
-    Entry(
-        _spec('depth_anything_v1_small', OutputKind.RELATIVE_DISPARITY, free=True),
-        Form.ONNX,
-        (HubFile('Xenova/depth-anything-small-hf', 'onnx/model.onnx'),),
-        24.8,
-        sides=SIDES,
-    ),
+    *(_version_1(size) for size in _ENCODERS),
     _three(
         'small', OutputKind.RELATIVE_DEPTH, _community('small'), parameters=26.0, about=105.0
     ),
@@ -158,8 +205,9 @@ ENTRIES = (
         (HubFile('TillBeemelmanns/Depth-Anything-V3-ONNX', 'DA3METRIC-LARGE.onnx'),),
         parameters=350.0,
         about=731.0,
-        note='Fixed at 504x280: of frames of another aspect the middle is seen, because its '
-        f'metres hold for square pixels. {_UNTRIED}',
+        note='Apache-2.0 by its authors; others list it as non-commercial. Fixed at 504x280: of '
+        f'frames of another aspect the middle is seen, because its metres hold for square pixels. '
+        f'{_UNTRIED}',
         input_size=Size(504, 280),
         aspect=Aspect.CROP,
     ),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
+from dataclasses import dataclass
 import http.client
 import os
 from pathlib import Path
@@ -16,9 +17,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from depth_node.errors import ModelError
+from depth_node.errors import CancelledError, ModelError
+from depth_node.process import never
 
 ATTEMPTS = 5
+ANSWER = 6.0
+"""Seconds to wait for the first answer of a server, with all its redirects."""
 TIMEOUT = 30.0
 """Seconds without a byte after which an attempt is given up."""
 LEAST_RATE = 4096
@@ -31,58 +35,173 @@ for it, for weeks.
 LARGEST = 8 << 30
 """Bytes no model has; a server that sends more is not believed."""
 _CHUNK = 1 << 18
+_WHO = (401, 403)
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
 _LOCAL = ('localhost', '127.0.0.1', '::1')
 
 
+@dataclass
+class Watch:
+    """
+    Who waits for a download, and wants to know how far it is.
+
+    :param cancelled: asked now and then.
+    :param progress: called with the share that has arrived (0 to 1), where the length is known.
+    """
+
+    cancelled: Callable[[], bool] = never
+    progress: Callable[[float], None] = lambda _share: None
+
+    def check(self) -> None:
+        """
+        Stop a download that is not wanted any more.
+
+        :raises CancelledError: it was cancelled.
+        """
+        if self.cancelled():
+            raise CancelledError('The download was cancelled; what has arrived is kept.')
+
+
+class UnreachableError(ModelError):
+    """
+    A file is not here, and there is no network, or no server that answers.
+
+    :param what: the file or server.
+    :param reason: why, as the end of a sentence.
+    :param remedy: what the user does now.
+    """
+
+    def __init__(self, what: str, reason: str, remedy: str) -> None:
+        super().__init__(f'{what}: {reason}.', remedy)
+        self.reason = reason
+
+
 def download(
-    url: str, part: Path, *, size: int | None = None, attempts: int = ATTEMPTS,
-    timeout: float = TIMEOUT, pause: float = 1.0,
+    url: str, part: Path, *, size: int | None = None, token: str = '', attempts: int = ATTEMPTS,
+    timeout: float = TIMEOUT, answer: float = ANSWER, pause: float = 1.0,
+    watch: Watch | None = None,
 ) -> None:
     """
     Fetch `url` into `part`; what is there already is continued.
 
+    A server that cannot be reached at all is reported at once; one that breaks off is asked
+    again.
+
     :param url: https, or http on this very machine.
     :param part: where it goes; holds what has arrived when this fails.
     :param size: bytes expected, or None where not known.
+    :param token: shown to the server of `url`, and to no other it redirects to.
     :param attempts: how often to try, each continuing the last.
     :param timeout: seconds without a byte after which an attempt is given up.
+    :param answer: seconds to wait for the first answer.
     :param pause: seconds before the second attempt; doubled for each further one.
+    :param watch: who waits for it.
+    :raises UnreachableError: no network, or no server.
     :raises ModelError: not found, refused, unsafe, or broken off too often.
+    :raises CancelledError: `watch` said so.
     :raises OSError: the disk is full or cannot be written.
     """
     _check_safe(url)
+    asked = _Asked(url, part, size, token, timeout, watch or Watch())
     problem: str | None = ''
     for attempt in range(attempts):
         if attempt:
             time.sleep(pause * 2 ** (attempt - 1))
-        problem = _attempt(url, part, size, timeout)
+        asked.watch.check()
+        problem = asked.attempt(answer if not attempt else 2 * timeout)
         if problem is None:
             return
+        if not asked.answered:
+            server = urllib.parse.urlsplit(url).netloc
+            raise UnreachableError(
+                url, f'{server} cannot be reached ({problem})', 'Check the network.'
+            )
     raise ModelError(
         f'{url}: could not be fetched in {attempts} attempts ({problem}).',
         'Check the network; what has arrived is kept and continued next time.',
     )
 
 
-def _attempt(url: str, part: Path, size: int | None, timeout: float) -> str | None:
-    """Fetch what is missing; return None when whole, else why it may be tried again."""
-    have = part.stat().st_size if part.exists() else 0
-    if size is not None and have >= size:
-        return None  # the caller's check says whether it is the right content
-    request = urllib.request.Request(url, headers={'User-Agent': 'depth_node'})  # noqa: S310
-    if have:
-        request.add_header('Range', f'bytes={have}-')
-    opener = urllib.request.build_opener(_SafeRedirects)
-    try:
-        with _answer(opener, request, timeout) as response:
-            return _receive(response, part, have, size, url, _Pace(2 * timeout))
-    except urllib.error.HTTPError as error:
-        return _refused(url, part, error)
-    except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, OSError) and not _is_network(error):
-            raise
-        return str(getattr(error, 'reason', error)) or type(error).__name__
+@dataclass
+class _Asked:
+    """One file, over all attempts."""
+
+    url: str
+    part: Path
+    size: int | None
+    token: str
+    timeout: float
+    watch: Watch
+    answered: bool = False
+
+    def attempt(self, answer: float) -> str | None:
+        """Fetch what is missing; return None when whole, else why it may be tried again."""
+        part = self.part
+        have = part.stat().st_size if part.exists() else 0
+        if self.size is not None and have >= self.size:
+            return None  # the caller's check says whether it is the right content
+        request = urllib.request.Request(  # noqa: S310
+            self.url, headers={'User-Agent': 'depth_node'}
+        )
+        if have:
+            request.add_header('Range', f'bytes={have}-')
+        if self.token:
+            request.add_unredirected_header('Authorization', f'Bearer {self.token}')
+        opener = urllib.request.build_opener(_SafeRedirects)
+        try:
+            with _answer(opener, request, self.timeout, answer) as response:
+                self.answered = True
+                return self._receive(response, have)
+        except urllib.error.HTTPError as error:
+            self.answered = True
+            return _refused(self.url, part, error)
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, OSError) and not _is_network(error):
+                raise
+            return str(getattr(error, 'reason', error)) or type(error).__name__
+
+    def _receive(self, response: Any, have: int) -> str | None:
+        part, size, url = self.part, self.size, self.url
+        resumed = response.status == 206
+        place = response.headers.get('Content-Range') or ''
+        if resumed and not place.startswith(f'bytes {have}-'):
+            part.unlink()
+            return 'it went on at another place than asked'
+        length = response.headers.get('Content-Length')
+        start = have if resumed else 0
+        total = start + int(length) if length and length.isdecimal() else size
+        if size is not None and total != size:
+            raise ModelError(
+                f'{url}: the server has {total} bytes, expected {size}.',
+                'The file was changed at its source; update depth_node, or give your own copy.',
+            )
+        pace = _Pace(2 * self.timeout)
+        with part.open('ab' if resumed else 'wb') as file, _bar(part.stem, start, total) as bar:
+            while True:
+                # read1 hands over what has come; read would hold it back until the chunk is
+                # full, and lose it when the connection breaks
+                chunk = response.read1(_CHUNK)
+                if not chunk:
+                    break
+                file.write(chunk)
+                bar(len(chunk))
+                if total:
+                    self.watch.progress(min(1.0, file.tell() / total))
+                self.watch.check()
+                if pace.slow(len(chunk)):
+                    return f'slower than {LEAST_RATE} bytes a second'
+                if file.tell() > (total or LARGEST):
+                    part.unlink()
+                    raise ModelError(
+                        f'{url}: the server sends more than {total or LARGEST} bytes.',
+                        'It is not what it was; update depth_node, or give your own copy.',
+                    )
+            file.flush()
+            os.fsync(file.fileno())
+            arrived = file.tell()
+        if total is not None and arrived < total:
+            return f'broke off after {arrived} of {total} bytes'
+        return None
 
 
 class _Pace:
@@ -105,10 +224,11 @@ class _Pace:
 
 
 def _answer(
-    opener: urllib.request.OpenerDirector, request: urllib.request.Request, timeout: float
+    opener: urllib.request.OpenerDirector, request: urllib.request.Request, timeout: float,
+    longest: float,
 ) -> Any:
     """
-    Wait for the head of the answer, for twice the timeout with all redirects.
+    Wait for the head of the answer, with all redirects.
 
     The timeout of the socket counts from byte to byte, so that a head that dribbles never ends;
     therefore the asking is left to a thread, which is left behind where it does not come back.
@@ -123,9 +243,9 @@ def _answer(
 
     thread = threading.Thread(target=ask, name='download', daemon=True)
     thread.start()
-    thread.join(2 * timeout)
+    thread.join(longest)
     if not found:
-        raise TimeoutError(f'no answer within {2 * timeout:g} s')
+        raise TimeoutError(f'no answer within {longest:g} s')
     if isinstance(found[0], BaseException):
         raise found[0]
     return found[0]
@@ -139,47 +259,9 @@ def _refused(url: str, part: Path, error: urllib.error.HTTPError) -> str:
     if error.code in _AGAIN:
         return f'HTTP {error.code} {error.reason}'
     remedy = 'Its owners moved it; update depth_node, or give the path of your own copy.'
+    if error.code in _WHO:
+        remedy = 'Its owners ask who uses it: accept their conditions there, then set HF_TOKEN.'
     raise ModelError(f'{url}: the server says {error.code} {error.reason}.', remedy) from error
-
-
-def _receive(  # noqa: PLR0917
-    response: Any, part: Path, have: int, size: int | None, url: str, pace: _Pace
-) -> str | None:
-    resumed = response.status == 206
-    if resumed and not (response.headers.get('Content-Range') or '').startswith(f'bytes {have}-'):
-        part.unlink()
-        return 'it went on at another place than asked'
-    length = response.headers.get('Content-Length')
-    start = have if resumed else 0
-    total = start + int(length) if length and length.isdecimal() else size
-    if size is not None and total != size:
-        raise ModelError(
-            f'{url}: the server has {total} bytes, expected {size}.',
-            'The file was changed at its source; update depth_node, or give your own copy.',
-        )
-    with part.open('ab' if resumed else 'wb') as file, _progress(part.stem, start, total) as bar:
-        while True:
-            # read1 hands over what has come; read would hold it back until the chunk is full,
-            # and lose it when the connection breaks
-            chunk = response.read1(_CHUNK)
-            if not chunk:
-                break
-            file.write(chunk)
-            bar(len(chunk))
-            if pace.slow(len(chunk)):
-                return f'slower than {LEAST_RATE} bytes a second'
-            if file.tell() > (total or LARGEST):
-                part.unlink()
-                raise ModelError(
-                    f'{url}: the server sends more than {total or LARGEST} bytes.',
-                    'It is not what it was; update depth_node, or give your own copy.',
-                )
-        file.flush()
-        os.fsync(file.fileno())
-        arrived = file.tell()
-    if total is not None and arrived < total:
-        return f'broke off after {arrived} of {total} bytes'
-    return None
 
 
 def _is_network(error: OSError) -> bool:
@@ -211,7 +293,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
 
 @contextlib.contextmanager
-def _progress(name: str, start: int, total: int | None) -> Iterator[Any]:
+def _bar(name: str, start: int, total: int | None) -> Iterator[Any]:
     """Show a bar on a terminal, nothing elsewhere."""
     try:
         from tqdm import tqdm

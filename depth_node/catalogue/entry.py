@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 import enum
+import os
 
 from depth_node.model.spec import ModelSpec
 
+_HUB = 'https://huggingface.co'
+
 
 class Form(str, enum.Enum):
-    """What the published files are, and so what it takes to run them."""
+    """What the published files are."""
 
     ONNX = 'onnx'
-    """An ONNX graph: runs as it is, nothing but an engine is needed."""
+    """An ONNX graph, with its data."""
     DEPTH_ANYTHING = 'depth_anything'
-    """A Depth Anything checkpoint (.pth): exported once, which needs torch and transformers."""
+    """A Depth Anything checkpoint, whose graph is written here."""
     MONODEPTH2 = 'monodepth2'
-    """A zip with encoder.pth and depth.pth: exported once, which needs torch."""
+    """A zip with encoder.pth and depth.pth, whose graph is written here."""
     EMBEDDED = 'embedded'
     """Inside the package."""
 
     @property
-    def needs_export(self) -> bool:
-        """Whether somebody with torch has to export it once."""
+    def is_checkpoint(self) -> bool:
+        """Whether the files are weights, without a graph."""
         return self in (Form.DEPTH_ANYTHING, Form.MONODEPTH2)
 
 
@@ -52,7 +55,13 @@ class HubFile:
     @property
     def place(self) -> str:
         """Where it is, for people."""
-        return f'https://huggingface.co/{self.repo}'
+        return f'{_HUB}/{self.repo}'
+
+    @property
+    def url(self) -> str:
+        """Where it is fetched from; $HF_ENDPOINT names a mirror."""
+        endpoint = os.environ.get('HF_ENDPOINT', '').rstrip('/') or _HUB
+        return f'{endpoint}/{self.repo}/resolve/{self.revision}/{self.path}'
 
 
 @dataclass(frozen=True)
@@ -92,8 +101,8 @@ class Entry:
     :param form: what its files are.
     :param files: where they are; the first is the graph or the weights.
     :param parameters: number of weights (millions).
-    :param variant: which architecture the weights belong to (``vits``, ``resnet18``), where they
-        can be exported.
+    :param variant: which architecture the weights belong to (``v2_vits``, ``resnet18``), where
+        their graph can be written here.
     :param about: what is to be downloaded (MB, roughly), where it is not 4 bytes a weight.
     :param sides: smallest and largest nominal side it is meant for (pixels), or None where its
         size is fixed.
@@ -120,15 +129,15 @@ class Entry:
         return self.spec.commercial is True
 
     @property
-    def can_export(self) -> bool:
-        """Whether its weights, as their authors publish them, can be exported here."""
-        return self.form.needs_export or bool(self.variant)
+    def takes_weights(self) -> bool:
+        """Whether a checkpoint of its architecture can be used instead of what is published."""
+        return bool(self.variant)
 
     @property
     def size(self) -> int | None:
         """Bytes to download, or None where not known."""
-        sizes = [file.size for file in self.files]
-        return None if None in sizes else sum(size for size in sizes if size is not None)
+        sizes = [file.size for file in self.files if file.size is not None]
+        return sum(sizes) if sizes and len(sizes) == len(self.files) else None
 
 
 def megabytes(entry: Entry) -> str:
@@ -140,6 +149,8 @@ def megabytes(entry: Entry) -> str:
     """
     if entry.form is Form.EMBEDDED:
         return 'in the package'
+    if not entry.files:
+        return 'not published'
     if entry.size is not None:
         return f'{entry.size / 1e6:.0f} MB'
     if entry.about is not None:

@@ -1,9 +1,9 @@
 """
 Getting files of the catalogue, so that a file under its own name is always whole and checked.
 
-Files of the Hugging Face Hub come through huggingface_hub (its cache, resume, endpoint override
-and progress bar); the rest by plain HTTPS. What arrives goes to a temporary name and gets its own
-name only after its size and hash were right.
+Everything comes by HTTPS; what other programs have fetched from the Hugging Face Hub is taken from
+their cache. What arrives goes to a temporary name and gets its own name only after its size and
+hash were right.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import os
 from pathlib import Path
 import shutil
 
+from depth_node.catalogue.download import download, UnreachableError, Watch
 from depth_node.catalogue.entry import HubFile, WebFile
+from depth_node.catalogue.hub import cached, token
 from depth_node.errors import DataError, ModelError
 from depth_node.files import replacing
 from depth_node.model.hashes import hash_of
@@ -54,15 +56,20 @@ def is_offline() -> bool:
     return os.environ.get('HF_HUB_OFFLINE', '').lower() not in _OFF
 
 
-def fetch(file: HubFile | WebFile, folder: Path, *, offline: bool = False) -> Path:
+def fetch(
+    file: HubFile | WebFile, folder: Path, *, offline: bool = False, watch: Watch | None = None
+) -> Path:
     """
     Make sure that a file is there, whole and the right one.
 
     :param file: what to get, and what is known about it.
     :param folder: where it goes; made when it is missing.
     :param offline: never use the network.
+    :param watch: who waits for it.
     :returns: the path of the checked file, in `folder`.
-    :raises ModelError: no network, not found, no room, or not the file it should be; says which.
+    :raises UnreachableError: it is not here, and cannot be fetched from here.
+    :raises ModelError: not found, no room, or not the file it should be; says which.
+    :raises CancelledError: `watch` said so.
     """
     target = folder / file.name
     if target.exists():  # then nothing is written, and the folder may be read-only
@@ -72,33 +79,69 @@ def fetch(file: HubFile | WebFile, folder: Path, *, offline: bool = False) -> Pa
         if target.exists():  # another process was quicker
             _check(file, target, folder)
             return target
-        offline = offline or is_offline()
         part = folder / f'{file.name}.part'
         with _disk_errors(file, part):
-            if isinstance(file, HubFile):
-                _from_hub(file, part, folder, offline=offline)
-            else:
-                _from_web(file, part, offline=offline)
-            try:
-                _check(file, part, folder)
-            except ModelError:
-                part.unlink(missing_ok=True)
-                raise
+            if not _from_cache(file, part, folder):
+                if offline or is_offline():
+                    raise UnreachableError(
+                        file.name, 'the network may not be used',
+                        'Fetch it without --offline and without HF_HUB_OFFLINE.',
+                    )
+                _download(file, part, watch)
+                _check_arrived(file, part, folder)
             part.replace(target)
     return target
 
 
-def _from_hub(file: HubFile, part: Path, folder: Path, *, offline: bool) -> None:
-    """Take a file from the Hub, or from its cache if what lies there is right."""
-    from depth_node.catalogue import hub
+def is_here(file: HubFile | WebFile, folder: Path) -> bool:
+    """
+    Return whether a file can be had without the network.
 
-    known = hub.is_cached(file)
-    _link(hub.download(file, offline=offline), part)
-    if known and not offline:
-        try:
-            _check(file, part, folder)
-        except ModelError:  # the Hub's library would give the same damaged file for ever
-            _link(hub.download(file, anew=True), part)
+    :param file: the file.
+    :param folder: where it would go.
+    :returns: whether it lies there, or where other programs keep what they fetched.
+    """
+    return (folder / file.name).exists() or (isinstance(file, HubFile) and bool(cached(file)))
+
+
+def known_hash(file: HubFile | WebFile, folder: Path) -> str:
+    """
+    Return the hash of a file that :func:`fetch` has checked.
+
+    :param file: the file.
+    :param folder: where it is.
+    :returns: its SHA-256.
+    """
+    return file.sha256 or _read_pins(folder)[file.name]
+
+
+def _download(file: HubFile | WebFile, part: Path, watch: Watch | None) -> None:
+    size = f'{file.size / 1e6:.0f} MB' if file.size else 'of unknown size'
+    log.info('Fetching %s (%s) from %s', file.name, size, file.place)
+    secret = token() if isinstance(file, HubFile) else ''
+    download(file.url, part, size=file.size, token=secret, watch=watch)
+
+
+def _from_cache(file: HubFile | WebFile, part: Path, folder: Path) -> bool:
+    """Take a file that another program has fetched, if it is the right one."""
+    path = cached(file) if isinstance(file, HubFile) else None
+    if path is None:
+        return False
+    _link(path, part)
+    try:
+        _check_arrived(file, part, folder)
+    except ModelError as error:
+        log.warning('%s: %s', path, error)
+        return False
+    return True
+
+
+def _check_arrived(file: HubFile | WebFile, part: Path, folder: Path) -> None:
+    try:
+        _check(file, part, folder)
+    except ModelError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _link(cached: Path, part: Path) -> None:
@@ -109,17 +152,6 @@ def _link(cached: Path, part: Path) -> None:
         os.link(cached.resolve(), part)
     except OSError:
         shutil.copyfile(cached, part)
-
-
-def _from_web(file: WebFile, part: Path, *, offline: bool) -> None:
-    from depth_node.catalogue.download import download
-
-    if offline:
-        raise ModelError(
-            f'{file.name} is not here, and the network may not be used.',
-            f'Fetch it without HF_HUB_OFFLINE, or put the file at {part.with_suffix("")}.',
-        )
-    download(file.url, part, size=file.size)
 
 
 def _check(file: HubFile | WebFile, path: Path, folder: Path) -> None:

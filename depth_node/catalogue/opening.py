@@ -15,6 +15,7 @@ from depth_node.model.hashes import check_sha256
 from depth_node.model.normalization import check_normalization, has_normalization
 from depth_node.model.sidecar import read_sidecar, spec_from_mapping
 from depth_node.model.spec import Model, ModelSpec
+from depth_node.process import never
 
 # what a file without a sidecar cannot do without: the rest of a ModelSpec has a neutral default
 REQUIRED = ('kind', 'mean', 'std')
@@ -30,10 +31,11 @@ def open_model(
     offline: bool = False,
     input_size: str = 'auto',
     frame: Size | None = None,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = never,
+    on_progress: Callable[[float, str], None] = lambda _share, _stage: None,
 ) -> Model:
     """
-    Find a network, fetch or export it when it has to be, and check what it is.
+    Find a network, fetch it when it has to be, and check what it is.
 
     :param name_or_path: a name of the catalogue, or a path to an ONNX file with its sidecar
         beside it (``NAME.onnx`` and ``NAME.json``), or without one when `overrides` describe it.
@@ -42,11 +44,12 @@ def open_model(
     :param accept_licence: whether a licence that is not free is accepted.
     :param cache_dir: where models are kept; None: ``depth_node/models`` in the user's cache.
     :param offline: never use the network (as does $HF_HUB_OFFLINE).
-    :param input_size: for a model that is exported at one size: ``auto``, a nominal side like
-        308, or WIDTHxHEIGHT (pixels).
+    :param input_size: for a model whose graph is written for one size: ``auto``, a nominal side
+        like 308, or WIDTHxHEIGHT (pixels).
     :param frame: for such a model: the camera's size (pixels), whose aspect ``auto`` keeps;
         None: 640x480.
-    :param cancelled: asked now and then while such a model is exported.
+    :param cancelled: asked now and then while it is fetched.
+    :param on_progress: called with the share fetched (0 to 1) and what is going on.
     :returns: the model.
     :raises ModelError: not to be had, not what its description says, or not described.
     :raises CancelledError: `cancelled` said so.
@@ -63,10 +66,11 @@ def open_model(
     entry = find(str(name_or_path))
     cache = None if cache_dir is None else Path(cache_dir).expanduser()
     path = obtain(
-        entry, Request(accept_licence, cache, offline, input_size, frame, cancelled)
+        entry,
+        Request(accept_licence, cache, offline, input_size, frame, cancelled, on_progress),
     )
     if path.with_suffix('.json').exists():
-        return _open_path(path, overrides)  # exported here, or part of the package
+        return _open_path(path, overrides)  # written here, or part of the package
     spec = entry.spec
     if has_normalization(path):
         spec = dataclasses.replace(spec, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import contextlib
-from dataclasses import dataclass
-import importlib.util
+from dataclasses import dataclass, field
 import logging
 import math
-import os
 from pathlib import Path
-import subprocess
-import tempfile
+import shutil
+import zipfile
 
-from depth_node.catalogue.entry import Entry, Form
-from depth_node.errors import CancelledError, DataError, ModelError
+from depth_node.catalogue.download import UnreachableError, Watch
+from depth_node.catalogue.entry import Entry, Form, megabytes
+from depth_node.catalogue.fetch import model_cache_root, fetch, is_here, known_hash, write_text
+from depth_node.errors import DataError, ModelError
+from depth_node.files import replacing
 from depth_node.image.size import Size
-from depth_node.process import LAUNCH_VARIABLE, own_folder, python
+from depth_node.model.hashes import hash_of
+from depth_node.process import never
 
 log = logging.getLogger(__name__)
 
 EMBEDDED_PATH = Path(__file__).resolve().parents[1] / 'data' / 'embedded.onnx'
 FRAME = Size(640, 480)
-"""What is assumed of a camera nobody has seen yet."""
-
-_PAUSE = 0.2
-"""Seconds between two looks at an export that is running."""
-WANTED = 'DEPTH_NODE_EXPORT'
-"""Set where the command is run for somebody who waits for it."""
-
-
+"""What is assumed of a camera whose size is not known yet."""
+_OWN = 'own_weights'
 _ACCEPTED = 'licence_accepted.txt'
-_EXPORT = "pip install 'depth_node[export]'"
-_NEEDS = {Form.DEPTH_ANYTHING: ('torch', 'transformers'), Form.MONODEPTH2: ('torch',)}
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,8 @@ class Request:
     :param offline: never use the network.
     :param input_size: ``auto``, a nominal side like 308, or WIDTHxHEIGHT (pixels).
     :param frame: the camera's size (pixels), whose aspect ``auto`` keeps.
-    :param cancelled: asked now and then while exporting.
+    :param cancelled: asked now and then while fetching.
+    :param progress: called with the share fetched (0 to 1) and what is going on.
     """
 
     accept_licence: bool = False
@@ -54,7 +48,8 @@ class Request:
     offline: bool = False
     input_size: str = 'auto'
     frame: Size | None = None
-    cancelled: Callable[[], bool] = lambda: False
+    cancelled: Callable[[], bool] = never
+    progress: Callable[[float, str], None] = field(default=lambda _share, _stage: None)
 
     def folder(self, entry: Entry) -> Path:
         """
@@ -63,32 +58,99 @@ class Request:
         :param entry: the model.
         :returns: the folder, which may not exist yet.
         """
-        from depth_node.catalogue.fetch import model_cache_root
-
         return (self.cache_dir or model_cache_root()) / entry.name
 
 
 def obtain(entry: Entry, request: Request) -> Path:
     """
-    Have the ONNX file of a model, fetching and exporting what is missing.
+    Return the ONNX file of a model, after fetching and writing what is missing.
 
     :param entry: the model.
     :param request: how it is wanted.
     :returns: the ONNX file.
-    :raises ModelError: licence not accepted, not to be had, or nothing here can export it; says
-        what to do.
-    :raises CancelledError: the request was cancelled while exporting.
+    :raises ModelError: licence not accepted, or not to be had; says what to do.
+    :raises CancelledError: the request was cancelled while fetching.
     """
     if entry.form is Form.EMBEDDED:
         return _embedded()
     check_licence(entry, request)
-    if entry.can_export:
-        path = export_path(entry, request)
-        if entry.form.needs_export and not path.exists():
-            _export(entry, request, path)
-        if path.exists():
-            return path
-    return _ready(entry, request)
+    own = own_weights(entry, request)
+    if own is not None:
+        return _written(entry, request, own, hash_of(own))
+    if not entry.form.is_checkpoint:
+        from depth_node.catalogue.adapt import adapted
+
+        return adapted(fetch_all(entry, request)[0])
+    graph_size(entry, request)  # a size that cannot be is refused before the download
+    checkpoint = fetch_all(entry, request)[0]
+    return _written(
+        entry, request, checkpoint, known_hash(entry.files[0], request.folder(entry))
+    )
+
+
+def install(entry: Entry, request: Request, weights: Path) -> Path:
+    """
+    Use weights from a file instead of those that are published.
+
+    :param entry: a model that takes weights.
+    :param request: where models are kept.
+    :param weights: safetensors, a .pth, or for Monodepth2 a zip; or the folder they are in.
+    :returns: the copy that is used from now on: under its published name, if it is the published
+        file, else until it is removed.
+    :raises ModelError: not a checkpoint of this network.
+    :raises DataError: the folder cannot be written, or the disk is full.
+    """
+    if not entry.takes_weights:
+        raise ModelError(f'{entry.name} is not made from weights.', 'Leave out --weights.')
+    check_licence(entry, request)
+    folder = request.folder(entry)
+    source = _one_file(weights) if entry.form is not Form.MONODEPTH2 else weights
+    if source.is_file():
+        found = hash_of(source)
+        published = [file for file in entry.files if file.sha256 == found]
+        if published and entry.form.is_checkpoint:
+            return _copied(source, folder / published[0].name)
+    endings = {'.safetensors': '.safetensors', '.zip': '.zip'}
+    target = folder / f'{_OWN}{endings.get(source.suffix, ".pth")}'
+    if source.is_dir():
+        target = _packed(source, target.with_suffix('.zip'))
+    else:
+        _copied(source, target)
+    try:
+        _written(entry, request, target, hash_of(target))
+    except ModelError:
+        target.unlink()
+        raise
+    for other in folder.glob(f'{_OWN}.*'):
+        if other != target:
+            other.unlink()
+    return target
+
+
+def own_weights(entry: Entry, request: Request) -> Path | None:
+    """
+    Return the weights that are used instead of the published ones.
+
+    :param entry: the model.
+    :param request: where models are kept.
+    :returns: what :func:`install` has put there, or None.
+    """
+    return next(iter(sorted(request.folder(entry).glob(f'{_OWN}.*'))), None)
+
+
+def is_present(entry: Entry, request: Request) -> bool:
+    """
+    Return whether a model can be used without the network.
+
+    :param entry: the model.
+    :param request: where models are kept.
+    :returns: whether its files are here; they are not opened.
+    """
+    if entry.form is Form.EMBEDDED:
+        return EMBEDDED_PATH.exists()
+    folder = request.folder(entry)
+    fetched = bool(entry.files) and all(is_here(file, folder) for file in entry.files)
+    return fetched or own_weights(entry, request) is not None
 
 
 def check_licence(entry: Entry, request: Request) -> None:
@@ -99,8 +161,6 @@ def check_licence(entry: Entry, request: Request) -> None:
     :param request: whether it was accepted.
     :raises ModelError: it is not free, and nobody accepted it.
     """
-    from depth_node.catalogue.fetch import write_text
-
     note = request.folder(entry) / _ACCEPTED
     licence = entry.spec.licence
     if note.exists() and note.read_text(encoding='utf-8', errors='replace').strip() == licence:
@@ -123,24 +183,11 @@ def check_licence(entry: Entry, request: Request) -> None:
         ) from error
 
 
-def export_path(entry: Entry, request: Request) -> Path:
+def graph_size(entry: Entry, request: Request) -> Size:
     """
-    Say where the export of a model at the size wanted is kept.
+    Choose the size of the graph of a model.
 
-    :param entry: a model that has to be exported.
-    :param request: the size wanted, or the camera it is for.
-    :returns: ``FOLDER/NAME_WIDTHxHEIGHT.onnx``.
-    :raises ModelError: a size the network cannot have.
-    """
-    size = export_size(entry, request)
-    return request.folder(entry) / f'{entry.name}_{size}.onnx'
-
-
-def export_size(entry: Entry, request: Request) -> Size:
-    """
-    Choose the fixed size a model is exported at.
-
-    :param entry: a model that has to be exported.
+    :param entry: a model that takes weights.
     :param request: the size wanted, or the camera it is for.
     :returns: the network's size (pixels).
     :raises ModelError: a size the network cannot have.
@@ -171,12 +218,29 @@ def fetch_all(entry: Entry, request: Request) -> list[Path]:
     :param request: where to, and whether the network may be used.
     :returns: the files, in the entry's order.
     :raises ModelError: a file cannot be had, or is not the right one.
+    :raises CancelledError: the request was cancelled.
     """
-    from depth_node.catalogue.fetch import fetch
-
-    return [
-        fetch(file, request.folder(entry), offline=request.offline) for file in entry.files
-    ]
+    if not entry.files:
+        raise ModelError(
+            f'{entry.name} has not been published.',
+            f'If you have its weights: `depth-node fetch {entry.name} --weights FILE`.',
+        )
+    stage = f'fetching {entry.name} ({megabytes(entry)})'
+    watch = Watch(request.cancelled, lambda share: request.progress(share, stage))
+    folder = request.folder(entry)
+    try:
+        return [
+            fetch(file, folder, offline=request.offline, watch=watch) for file in entry.files
+        ]
+    except UnreachableError as error:
+        ways = [f'copy {folder} from a machine that has fetched it']
+        if entry.takes_weights:
+            ways.append(f'use a file: `depth-node fetch {entry.name} --weights FILE`')
+        raise ModelError(
+            f'{entry.name} ({megabytes(entry)}) is not on this machine, and {error.reason}.',
+            f'{error.remedy} Without it, {", or ".join(ways)}. The model `embedded` needs no '
+            'download, but is only for the synthetic world.',
+        ) from error
 
 
 def _embedded() -> Path:
@@ -188,60 +252,50 @@ def _embedded() -> Path:
     return EMBEDDED_PATH
 
 
-def _ready(entry: Entry, request: Request) -> Path:
-    from depth_node.catalogue.adapt import adapted
+def _written(entry: Entry, request: Request, checkpoint: Path, sha256: str) -> Path:
+    """Return the graph of a checkpoint at the size wanted."""
+    from depth_node.catalogue.making import is_current, write_graph
 
-    return adapted(fetch_all(entry, request)[0])
+    size = graph_size(entry, request)
+    path = request.folder(entry) / f'{entry.name}_{size}.onnx'
+    if not is_current(path, sha256):
+        write_graph(entry, checkpoint, sha256, size, path)
+    return path
 
 
-def _export(entry: Entry, request: Request, path: Path) -> None:
-    """
-    Export in a process of its own: torch stays out of this one, and out of the core.
+def _one_file(weights: Path) -> Path:
+    """Return the weights in a folder of transformers' layout, or the file itself."""
+    if not weights.is_dir():
+        return weights
+    path = weights / 'model.safetensors'
+    if not path.is_file():
+        raise ModelError(
+            f'{weights}: there is no model.safetensors in this folder.',
+            'Give the file of weights itself.',
+        )
+    return path
 
-    It runs the command a user would.
-    """
-    size = export_size(entry, request)
-    command = f'depth-node fetch {entry.name} --input-size {size}'
-    missing = [name for name in _NEEDS[entry.form] if importlib.util.find_spec(name) is None]
+
+def _copied(source: Path, target: Path) -> Path:
+    with replacing(target) as temporary:
+        try:
+            shutil.copyfile(source, temporary)
+        except shutil.SameFileError:
+            return target
+    return target
+
+
+def _packed(folder: Path, target: Path) -> Path:
+    """Put the files of a Monodepth2 release into a zip, as its authors do."""
+    from depth_node.catalogue.making import RELEASE
+
+    missing = [name for name in RELEASE if not (folder / name).is_file()]
     if missing:
         raise ModelError(
-            f'{entry.name} has to be exported once, which needs {" and ".join(missing)}.',
-            f'{_EXPORT}, then: {command}. Or run that on another machine and copy {path} and '
-            f'its .json from there to here.',
+            f'{folder}: there is no {" and no ".join(missing)} in this folder.',
+            'Give the zip or the folder of a Monodepth2 release.',
         )
-    log.info('%s: exporting at %s; this happens once', entry.name, size)
-    words = [
-        *python(), '-m', 'depth_node', 'fetch', entry.name, '--input-size', str(size),
-        '--cache-dir', os.path.abspath(path.parent.parent),  # noqa: PTH100 - links stay links
-    ]
-    words += ['--offline'] if request.offline else []
-    status, errors = _run(words, request.cancelled)
-    if status or not path.exists():
-        lines = errors.strip().splitlines() or [f'exit status {status}']
-        raise ModelError(
-            f'{entry.name}: the export failed: {lines[-1].removeprefix("depth-node fetch: ")}',
-            f'Try it by hand: {command}.',
-        )
-
-
-def _run(words: list[str], cancelled: Callable[[], bool]) -> tuple[int, str]:
-    """Run a command; return its status and what it wrote as errors."""
-    with tempfile.TemporaryFile('w+', encoding='utf-8') as errors:
-        # our own command, no shell
-        process = subprocess.Popen(  # noqa: S603
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-            cwd=own_folder(),
-            env={**os.environ, WANTED: '1', LAUNCH_VARIABLE: str(os.getpid())},
-        )
-        try:
-            while True:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    status = process.wait(_PAUSE)
-                    break
-                if cancelled():
-                    raise CancelledError('The export was cancelled.')
-        finally:
-            process.kill()
-            process.wait()
-        errors.seek(0)
-        return status, errors.read()
+    with replacing(target) as temporary, zipfile.ZipFile(temporary, 'w') as zipped:
+        for name in RELEASE:
+            zipped.write(folder / name, name)
+    return target

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import importlib
+import logging
 import os
 import sys
 
@@ -17,7 +18,7 @@ from depth_node.errors import DepthNodeError
 
 VERBS = {
     'models': 'list the catalogue: name, kind, licence, size, what is cached',
-    'fetch': 'download models ahead of time; export those published as weights',
+    'fetch': 'download models ahead of time, or use weights from a file',
     'predict': 'convert images, folders, videos or bags to depth images and clouds',
     'evaluate': 'compare predictions with ground truth',
     'build': 'build, verify and cache an engine; list or prune cached ones',
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # before OpenCV is imported: what it cannot read, we say, in one line
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+    _show_log()
     words = list(sys.argv[1:] if argv is None else argv)
     # only the verb that is called is imported
     called = next((word for word in words if not word.startswith('-')), '')
@@ -55,6 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'depth-node {called}: interrupted', file=sys.stderr)
         return 130
     return 0
+
+
+def _show_log() -> None:
+    """Show what is being fetched, and under which licence, on stderr."""
+    log = logging.getLogger('depth_node.catalogue')
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter('%(message)s'))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
 
 
 def _call(called: str, words: list[str]) -> None:

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from depth_node.catalogue import CATALOGUE, Entry, Form
 from depth_node.catalogue.entry import megabytes, size_rule, use
-from depth_node.catalogue.store import EMBEDDED_PATH, Request
+from depth_node.catalogue.store import (
+    EMBEDDED_PATH,
+    is_present,
+    own_weights,
+    Request,
+)
 from depth_node.cli.results import output_file, write_json
 
 
@@ -47,8 +52,8 @@ def run(args: argparse.Namespace) -> None:
     for row in table:
         print('  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())  # noqa: B905
     print(
-        '\nhere: yes: ready to run; weights: downloaded, not exported; no: downloaded on first '
-        'use, or with `depth-node fetch NAME`.'
+        '\nhere: yes: ready to run; own: with weights of yours; no: downloaded on first use, or with '
+        '`depth-node fetch NAME`.'
     )
 
 
@@ -65,21 +70,15 @@ def _where(entry: Entry, request: Request) -> str:
     if entry.form is Form.EMBEDDED:
         return str(EMBEDDED_PATH)
     if _state(entry, request) == 'no':
-        return entry.files[0].place
+        return entry.files[0].place if entry.files else 'not published'
     return str(request.folder(entry))
 
 
 def _state(entry: Entry, request: Request) -> str:
     """Return how much of a model is on this machine, without opening it."""
-    if entry.form is Form.EMBEDDED:
-        return 'yes' if EMBEDDED_PATH.exists() else 'no'
-    folder = request.folder(entry)
-    fetched = all((folder / file.name).exists() for file in entry.files)
-    if not entry.form.needs_export:
-        return 'yes' if fetched else 'no'
-    if any(folder.glob(f'{entry.name}_*.onnx')):
-        return 'yes'
-    return 'weights' if fetched else 'no'
+    if own_weights(entry, request) is not None:
+        return 'own'
+    return 'yes' if is_present(entry, request) else 'no'
 
 
 def _facts(entry: Entry, request: Request) -> dict[str, object]:
@@ -99,7 +98,6 @@ def _facts(entry: Entry, request: Request) -> dict[str, object]:
         'train_focal': spec.train_focal,
         'files': [f'{file.place} {file.name}' for file in entry.files],
         'sha256': [file.sha256 or 'pinned on first use' for file in entry.files],
-        'needs': 'torch, once, to export' if entry.form.needs_export else 'nothing',
         'here': _state(entry, request),
         'folder': str(request.folder(entry)),
         'note': entry.note,

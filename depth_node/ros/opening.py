@@ -140,6 +140,7 @@ class Opening:
             input_size=config.input_size,
             frame=frame,
             cancelled=cancelled.is_set,
+            on_progress=self._report,
         )
 
     def _size_is_known(self) -> bool:
@@ -152,9 +153,9 @@ class Opening:
     def _run(self, frame: Size | None, cancelled: threading.Event) -> None:
         try:
             if self._model is None:
-                self._stage = f'fetching {self._config.model.name}'
-                self._logger.info(f'{self._stage}, unless it is cached')
+                self._announce()
                 self._model = self._obtain(frame, cancelled)
+                self._progress = None
             engine = open_for(
                 self._model,
                 self._config,
@@ -177,6 +178,20 @@ class Opening:
                 return
             self._progress, self._stage = None, 'ready'
             self._engine = engine
+
+    def _announce(self) -> None:
+        """Log what has to be fetched and how large it is, before it is."""
+        from depth_node.catalogue import find
+        from depth_node.catalogue.entry import megabytes
+        from depth_node.catalogue.store import is_present, Request
+
+        entry = find(self._config.model.name)
+        if is_present(entry, Request()):
+            self._stage = f'opening {entry.name}'
+            return
+        self._stage = f'fetching {entry.name} ({megabytes(entry)})'
+        place = entry.files[0].place if entry.files else 'the package'
+        self._logger.info(f'{self._stage} from {place}')
 
     def _fail(self, error: DepthNodeError) -> None:
         self._progress, self._stage = None, 'failed'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.catalogue.checkpoints.tensor import StoredTensor, Weights
+from depth_node.files import replacing
 from depth_node.image.size import Size
 
 OPSET = 17
@@ -128,16 +130,17 @@ class Builder:
         )
         return name
 
-    def write(self, path: Path, size: Size, output: str) -> None:
+    def write(self, path: Path, size: Size, output: str, facts: Mapping[str, str]) -> None:
         """
-        Check the graph and write it.
+        Write the graph, whole or not at all.
 
         :param path: the ONNX file, in the folder of the checkpoint.
         :param size: of its input (pixels).
-        :param output: name of the tensor (1, h, w) or (1, 1, h, w) that is its depth.
+        :param output: name of the tensor (1, h, w) that is its depth.
+        :param facts: noted in the file, as its metadata.
+        :raises DataError: the folder cannot be written, or the disk is full.
         """
-        import onnx
-        from onnx import helper, TensorProto
+        from onnx import helper
 
         nodes = [*self._nodes, helper.make_node('Identity', [output], ['depth'], 'depth')]
         graph = helper.make_graph(
@@ -151,17 +154,11 @@ class Builder:
             graph, opset_imports=[helper.make_opsetid('', OPSET)], producer_name='depth_node'
         )
         model.ir_version = IR_VERSION
-        inside = sum(
-            len(tensor.raw_data) for tensor in graph.initializer
-            if tensor.data_location != TensorProto.EXTERNAL
-        )
-        if inside <= _WHOLE_FILE:
-            onnx.save(model, path)
-            return
-        onnx.save(
-            model, path, save_as_external_data=True, location=f'{path.name}.weights',
-            size_threshold=_INLINE,
-        )
+        helper.set_model_props(model, dict(facts))
+        if sum(len(tensor.raw_data) for tensor in graph.initializer) > _WHOLE_FILE:
+            _move_weights(graph, path.with_suffix('.weights'))
+        with replacing(path) as temporary:
+            temporary.write_bytes(model.SerializeToString())
 
     def _add(self, tensor: StoredTensor, name: str) -> None:
         from onnx import numpy_helper, TensorProto
@@ -178,14 +175,9 @@ class Builder:
             )
             return
         kind = TensorProto.FLOAT16 if tensor.dtype == 'float16' else TensorProto.FLOAT
-        proto = TensorProto(
-            name=name, data_type=kind, dims=tensor.shape, data_location=TensorProto.EXTERNAL
-        )
         assert self._checkpoint is not None
-        for key, value in (
-            ('location', self._checkpoint.name), ('offset', place), ('length', tensor.size)
-        ):
-            proto.external_data.add(key=key, value=str(value))
+        proto = TensorProto(name=name, data_type=kind, dims=tensor.shape)
+        _point(proto, self._checkpoint.name, place, tensor.size)
         self._initializers[name] = proto
 
     def _name(self, name: str) -> str:
@@ -286,6 +278,28 @@ class Section:
         :param names: of them in this part, there or not.
         """
         self.weights.ignore(*(self.prefix + name for name in names))
+
+
+def _move_weights(graph: Any, path: Path) -> None:
+    """Put large weights into a file of their own."""
+    place = 0
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        for tensor in graph.initializer:
+            size = len(tensor.raw_data)
+            if size >= _INLINE:
+                file.write(tensor.raw_data)
+                tensor.ClearField('raw_data')
+                _point(tensor, path.name, place, size)
+                place += size
+
+
+def _point(tensor: Any, location: str, offset: int, length: int) -> None:
+    """Say that the numbers of a tensor lie in another file."""
+    from onnx import TensorProto
+
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (('location', location), ('offset', offset), ('length', length)):
+        tensor.external_data.add(key=key, value=str(value))
 
 
 def _value(name: str, shape: list[int]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,7 @@ NETWORKS = {
 def write_depth_anything(
     weights: Weights, sizes: DepthAnything, size: Size, path: Path, *,
     max_depth: float | None = None, checkpoint: Path | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> None:
     """
     Write the network at one size.
@@ -69,6 +71,7 @@ def write_depth_anything(
     :param max_depth: range of a metric network (m), whose output is a share of it; None: inverse
         depth up to scale and shift.
     :param checkpoint: the file the weights lie in, where they may stay there.
+    :param facts: noted in the file, as its metadata.
     :raises ModelError: other weights, or a size that is not made of patches.
     """
     if size.width % PATCH or size.height % PATCH:
@@ -92,4 +95,4 @@ def write_depth_anything(
         depth = network.op('Mul', network.op('Sigmoid', depth), network.number(max_depth))
     weights.finish()
     flat = network.op('Reshape', depth, network.shape(1, size.height, size.width))
-    network.builder.write(path, size, flat)
+    network.builder.write(path, size, flat, facts or {})

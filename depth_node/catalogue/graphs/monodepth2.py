@@ -54,13 +54,16 @@ def release_weights(
     return Weights(tensors, source), Size(*sides)  # type: ignore[arg-type]
 
 
-def write_monodepth2(weights: Weights, size: Size, path: Path) -> None:
+def write_monodepth2(
+    weights: Weights, size: Size, path: Path, *, facts: Mapping[str, str] | None = None
+) -> None:
     """
     Write the network at one size.
 
     :param weights: of a release, under its own names.
     :param size: of its input (pixels), multiples of 32.
     :param path: the ONNX file.
+    :param facts: noted in the file, as its metadata.
     :raises ModelError: other weights, or a size that cannot be halved five times.
     """
     if size.width % MULTIPLE or size.height % MULTIPLE:
@@ -76,7 +79,7 @@ def write_monodepth2(weights: Weights, size: Size, path: Path) -> None:
     depth = network.op('Sigmoid', _decoder(network.at('decoder'), features, size))
     weights.finish()
     flat = network.op('Reshape', depth, network.shape(1, size.height, size.width))
-    network.builder.write(path, size, flat)
+    network.builder.write(path, size, flat, facts or {})
 
 
 def _decoder(section: Section, features: Features, size: Size) -> str:

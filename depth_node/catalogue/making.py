@@ -1,0 +1,114 @@
+"""From a checkpoint to the graph and description of one size."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+import zipfile
+import zlib
+
+import numpy as np
+
+from depth_node.catalogue.checkpoints import read_checkpoint, StoredTensor, Weights
+from depth_node.catalogue.checkpoints.reading import named_values
+from depth_node.catalogue.entry import Entry, Form
+from depth_node.catalogue.graphs.depth_anything import NETWORKS, write_depth_anything
+from depth_node.catalogue.graphs.monodepth2 import release_weights, write_monodepth2
+from depth_node.errors import ModelError
+from depth_node.files import replacing
+from depth_node.image.size import Size
+from depth_node.model.hashes import hash_of
+from depth_node.model.sidecar import read_sidecar
+
+RELEASE = ('encoder.pth', 'depth.pth')
+"""The files of a Monodepth2 release that are read."""
+_WRITER = 1
+"""Of the graphs; a graph of another one is written again."""
+_LARGEST = 1 << 30
+
+
+def write_graph(entry: Entry, checkpoint: Path, sha256: str, size: Size, path: Path) -> None:
+    """
+    Write the graph of a model at one size, and the sidecar that describes it.
+
+    Weights stay in the checkpoint where they can be used as they lie there.
+
+    :param entry: the model.
+    :param checkpoint: its weights, in the folder of `path`.
+    :param sha256: of the checkpoint.
+    :param size: the network's size (pixels).
+    :param path: the ONNX file; its sidecar goes with it.
+    :raises ModelError: the weights of another network, or not a checkpoint.
+    :raises DataError: the folder cannot be written, or the disk is full.
+    """
+    facts = _facts(sha256)
+    if entry.form is Form.MONODEPTH2:
+        weights, trained = _release(checkpoint)
+        if trained != size:
+            raise ModelError(
+                f'{checkpoint}: was trained at {trained}, expected {size}.',
+                'It is another variant; give its own name.',
+            )
+        write_monodepth2(weights, size, path, facts=facts)
+    else:
+        values = read_checkpoint(checkpoint)
+        tensors = {n: v for n, v in values.items() if isinstance(v, StoredTensor)}
+        write_depth_anything(
+            Weights(tensors, str(checkpoint)), NETWORKS[entry.variant], size, path,
+            max_depth=entry.spec.max_depth if entry.spec.kind.is_metric else None,
+            checkpoint=checkpoint, facts=facts,
+        )
+    spec = dataclasses.replace(entry.spec, input_size=size, sha256=hash_of(path))
+    if spec.train_focal is not None and spec.nominal_size is not None:
+        # the cameras of the training data, scaled to as many rows as this graph has
+        focal = spec.train_focal * size.height / spec.nominal_size.height
+        spec = dataclasses.replace(spec, train_focal=round(focal, 1))
+    with replacing(path.with_suffix('.json')) as temporary:
+        temporary.write_text(spec.to_json(), encoding='utf-8')
+
+
+def is_current(path: Path, sha256: str) -> bool:
+    """
+    Return whether a graph was written by this version, for a checkpoint.
+
+    :param path: the ONNX file, which may be missing or damaged.
+    :param sha256: of the checkpoint.
+    :returns: whether it need not be written again.
+    """
+    from depth_node.model.network import load
+
+    if not path.exists() or not path.with_suffix('.json').exists():
+        return False
+    try:
+        if read_sidecar(path.with_suffix('.json')).sha256 != hash_of(path):
+            return False
+        model = load(path, weights=False)
+    except ModelError:
+        return False
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    return found == _facts(sha256)
+
+
+def _facts(sha256: str) -> dict[str, str]:
+    return {'checkpoint_sha256': sha256, 'depth_node_writer': str(_WRITER)}
+
+
+def _release(archive: Path) -> tuple[Weights, Size]:
+    """Read the two checkpoints in a zip, by their own names and nothing else."""
+    parts: list[dict[str, Any]] = []
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            for name in RELEASE:
+                found = [i for i in zipped.infolist() if Path(i.filename).name == name]
+                if len(found) != 1 or found[0].file_size > _LARGEST:
+                    raise ModelError(
+                        f'{archive}: has {len(found)} files called {name}, expected one.'
+                    )
+                data = np.frombuffer(zipped.read(found[0]), np.uint8)
+                parts.append(named_values(data, archive / name, None))
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        # RuntimeError: encrypted, or packed in a way zipfile does not know
+        raise ModelError(f'{archive}: is not a zip that can be read ({error}).') from error
+    encoder, decoder = parts
+    return release_weights(encoder, decoder, str(archive))
