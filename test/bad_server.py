@@ -28,6 +28,7 @@ class Site:
     :param endless: whether it says no length and never stops.
     :param slow: seconds between pieces of 1 kB.
     :param seen: every request as (method, path, range).
+    :param tokens: what every request showed as its authorization.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Site:
     endless: bool = False
     slow: float = 0.0
     seen: list[tuple[str, str, str]] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
     url: str = ''
 
 
@@ -62,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, *, head: bool) -> None:
         asked = self.headers.get('Range') or ''
         self.site.seen.append((self.command, self.path, asked))
+        self.site.tokens.append(self.headers.get('Authorization') or '')
         if self.path in self.site.redirects:
             self.send_response(302)
             self.send_header('Location', self.site.redirects[self.path])

@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from random_weights import TINY
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
 from depth_node.catalogue.graphs.depth_anything import DepthAnything
-from depth_node.catalogue.graphs.vision_transformer import Transformer
 
-TINY = DepthAnything(Transformer(48, 4, 3), (1, 2, 3, 4), (8, 8, 16, 16), 16, 8)
-"""Small enough for a test."""
-
+__all__ = [
+    'TINY', 'Monodepth2', 'authors_state', 'depth_anything', 'largest_difference',
+    'use_authors_positions',
+]
 
 def depth_anything(
     sizes: DepthAnything, max_depth: float | None = None, seed: int = 0

@@ -127,7 +127,9 @@ def _from_cache(file: HubFile | WebFile, part: Path, folder: Path) -> bool:
     path = cached(file) if isinstance(file, HubFile) else None
     if path is None:
         return False
-    _link(path, part)
+    part.unlink(missing_ok=True)
+    # not a link: onnx refuses weights with a second name, which could be changed under it
+    shutil.copyfile(path, part)
     try:
         _check_arrived(file, part, folder)
     except ModelError as error:
@@ -142,16 +144,6 @@ def _check_arrived(file: HubFile | WebFile, part: Path, folder: Path) -> None:
     except ModelError:
         part.unlink(missing_ok=True)
         raise
-
-
-def _link(cached: Path, part: Path) -> None:
-    part.unlink(missing_ok=True)
-    # a link costs no room; an ONNX file has to lie in one folder with its data, which in the
-    # cache of the Hub lies elsewhere
-    try:
-        os.link(cached.resolve(), part)
-    except OSError:
-        shutil.copyfile(cached, part)
 
 
 def _check(file: HubFile | WebFile, path: Path, folder: Path) -> None:

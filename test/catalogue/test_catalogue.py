@@ -11,17 +11,21 @@ import pytest
 from depth_node.camera import Camera
 from depth_node.catalogue import CATALOGUE, Entry, find, Form, HubFile, WebFile
 from depth_node.catalogue.entry import megabytes, size_rule, use
+from depth_node.catalogue.graphs.depth_anything import NETWORKS
 from depth_node.depth.metres import focal_correction, network_focal
 from depth_node.errors import ModelError
 from depth_node.model import OutputKind
 
+FREE = ('Apache-2.0', 'MIT', 'CC0-1.0', 'BSD-2-Clause')
 ENTRIES = [pytest.param(entry, id=name) for name, entry in CATALOGUE.items()]
 
 
 @pytest.mark.parametrize('entry', ENTRIES)
 def test_every_entry_can_be_had(entry: Entry) -> None:
     assert re.fullmatch(r'[a-z0-9_]+', entry.name)
-    assert bool(entry.files) != (entry.form is Form.EMBEDDED)
+    # one that is not published can be used with weights of one's own
+    assert entry.files or entry.form is Form.EMBEDDED or entry.takes_weights
+    assert not entry.form.is_checkpoint or entry.takes_weights
     for file in entry.files:
         assert file.sha256 is None or re.fullmatch(r'[0-9a-f]{64}', file.sha256)
         if isinstance(file, HubFile):
@@ -35,26 +39,47 @@ def test_every_entry_can_be_had(entry: Entry) -> None:
 
 @pytest.mark.parametrize('entry', ENTRIES)
 def test_every_entry_says_what_it_may_be_used_for(entry: Entry) -> None:
-    assert entry.spec.licence != 'unknown'
-    assert use(entry) == ('any' if entry.spec.licence == 'Apache-2.0' else 'non-commercial')
-    assert entry.is_free == (entry.spec.licence == 'Apache-2.0')
+    licence = entry.spec.licence
+    assert licence != 'unknown'
+    assert entry.is_free == (use(entry) == 'any')
+    if entry.is_free:
+        assert licence in FREE
+    else:  # the reason is to be seen
+        assert 'NC' in licence or 'non-commercial' in licence or entry.note
     assert megabytes(entry)
     assert size_rule(entry)
 
 
-def test_only_small_and_version_3_are_free_of_depth_anything() -> None:
-    free = {name for name, entry in CATALOGUE.items() if entry.is_free}
-    assert free == {
-        'embedded', 'depth_anything_v1_small', 'depth_anything_v2_small',
-        'depth_anything_v2_metric_indoor_small', 'depth_anything_v2_metric_outdoor_small',
-        'depth_anything_3_small', 'depth_anything_3_base', 'depth_anything_3_metric_large',
-        'depth_anything_3_mono_large',
-    }
+@pytest.mark.parametrize(
+    ('name', 'words'),
+    [
+        ('depth_anything_v2_metric_outdoor_small', 'Virtual KITTI 2, which is CC-BY-NC-SA'),
+        ('depth_anything_3_metric_large', 'others list it as non-commercial'),
+        ('depth_anything_v2_small', 'whose weights are not for commercial use'),
+        ('depth_anything_v2_metric_indoor_large', 'tuned from weights under CC-BY-NC'),
+    ],
+)
+def test_what_a_licence_does_not_say_is_noted(name: str, words: str) -> None:
+    assert words in find(name).note
+
+
+@pytest.mark.parametrize('version', ['v2', 'v2_metric_indoor', 'v2_metric_outdoor'])
+@pytest.mark.parametrize('size', ['base', 'large'])
+def test_only_the_small_ones_of_version_2_are_free(version: str, size: str) -> None:
+    assert find(f'depth_anything_{version}_small').is_free
+    assert not find(f'depth_anything_{version}_{size}').is_free
+
+
+@pytest.mark.parametrize('entry', ENTRIES)
+def test_a_variant_names_a_network_that_can_be_written(entry: Entry) -> None:
+    if entry.form is not Form.MONODEPTH2 and entry.takes_weights:
+        assert NETWORKS[entry.variant]
+        assert entry.variant.startswith(entry.name.split('_')[2])
 
 
 def test_the_scale_of_stereo_pairs_is_for_networks_that_saw_them() -> None:
     networks = [entry for name, entry in CATALOGUE.items() if name.startswith('monodepth2')]
-    assert len(networks) == 13
+    assert {entry.spec.scale for entry in networks} == {None, 5.4}
     for entry in networks:
         assert entry.spec.kind is OutputKind.SIGMOID_DISPARITY
         assert entry.spec.scale == (5.4 if 'stereo' in entry.name else None)

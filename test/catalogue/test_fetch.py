@@ -19,7 +19,7 @@ from bad_server import serve, Site
 import pytest
 
 from depth_node.catalogue import download as download_module
-from depth_node.catalogue.download import download
+from depth_node.catalogue.download import download, UnreachableError
 from depth_node.catalogue.entry import WebFile
 from depth_node.catalogue.fetch import fetch, model_cache_root
 from depth_node.errors import ModelError
@@ -120,7 +120,7 @@ def test_a_server_that_dribbles_is_given_up(tmp_path: Path, head: bytes, words: 
         url = f'http://127.0.0.1:{listener.getsockname()[1]}/x'
         begun = time.monotonic()
         with pytest.raises(ModelError, match=words):
-            download(url, tmp_path / 'x.part', timeout=0.5, attempts=1)
+            download(url, tmp_path / 'x.part', timeout=0.5, answer=1.0, attempts=1)
         assert time.monotonic() - begun < 3
         ended.set()
 
@@ -249,8 +249,35 @@ def test_no_server_at_all(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(('127.0.0.1', 0))
         url = f'http://127.0.0.1:{unused.getsockname()[1]}/x'
-        with pytest.raises(ModelError, match=r'in 5 attempts .*Check the network'):
+        with pytest.raises(ModelError, match=r'cannot be reached \(.*Check the network'):
             fetch(WebFile(url), tmp_path)
+
+
+def test_a_server_that_does_not_answer_is_given_up_soon(tmp_path: Path) -> None:
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        url = f'http://127.0.0.1:{listener.getsockname()[1]}/x'
+        begun = time.monotonic()
+        with pytest.raises(UnreachableError, match=r'cannot be reached \(no answer within 0.5 s'):
+            download(url, tmp_path / 'x.part', answer=0.5)
+        assert time.monotonic() - begun < 3
+
+
+def test_what_is_fetched_and_how_large_it_is_is_said_first(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, 'depth_node')
+    site.errors = [404]
+    with pytest.raises(ModelError):
+        fetch(web(site, size=123_000_000), tmp_path)
+    assert f'Fetching model.bin (123 MB) from {site.url}/model.bin' in caplog.text
+
+
+def test_a_token_is_shown_to_its_own_server_only(site: Site, tmp_path: Path) -> None:
+    with serve(Site({'/elsewhere.bin': CONTENT})) as other:
+        site.redirects = {'/model.bin': f'{other.url}/elsewhere.bin'}
+        download(f'{site.url}/model.bin', tmp_path / 'x.part', token='secret')
+        assert site.tokens == ['Bearer secret']
+        assert other.tokens == ['']
 
 
 def test_a_full_disk_is_called_that_and_nothing_is_left(site: Site, tmp_path: Path) -> None:

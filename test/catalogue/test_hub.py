@@ -1,139 +1,127 @@
-"""Fetching from a Hugging Face Hub: its cache, its endpoint, its errors in our words."""
+"""Fetching from a Hugging Face Hub: its addresses, its endpoint, the cache others have filled."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-import errno
 import hashlib
-import os
 from pathlib import Path
 import random
-import socket
-import subprocess
-import sys
-import textwrap
 
 from bad_server import COMMIT, serve, Site
 import pytest
 
-from depth_node.catalogue import hub as hub_module
 from depth_node.catalogue.entry import HubFile
-from depth_node.catalogue.fetch import fetch
+from depth_node.catalogue.fetch import fetch, is_here
 from depth_node.errors import ModelError
 
 CONTENT = random.Random(8).randbytes(200_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+FILE = HubFile('owner/name', 'onnx/model.onnx', COMMIT, sha256=SHA256)
+
+
+@pytest.fixture(autouse=True)
+def hub_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Keep the tests out of the user's cache."""
+    for name in ('HF_HUB_OFFLINE', 'HF_HUB_CACHE', 'HF_TOKEN'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('HF_HOME', str(tmp_path / 'hf'))
+    return tmp_path / 'hf' / 'hub'
 
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Run a Hub with one file, whatever the machine's user has set."""
-    for name in ('HF_HUB_OFFLINE', 'HF_ENDPOINT'):
-        monkeypatch.delenv(name, raising=False)
+    """Run a Hub with one file."""
     with serve(Site({f'/owner/name/resolve/{COMMIT}/onnx/model.onnx': CONTENT})) as running:
+        monkeypatch.setenv('HF_ENDPOINT', running.url)
         yield running
 
 
-HUB = '''
-    import sys, time
-    from pathlib import Path
-    time.sleep = lambda _seconds: None  # the library's pauses between attempts
-    sys.path.insert(0, {tests!r})
-    from depth_node.catalogue.entry import HubFile
-    from depth_node.errors import ModelError
-    from depth_node.catalogue.fetch import fetch
-    file = HubFile('owner/name', {path!r}, {commit!r}, sha256={sha!r})
-    try:
-        path = fetch(file, Path({folder!r}), offline={offline!r})
-    except ModelError as error:
-        print('ModelError', error)
-    else:
-        print('fetched', path, path.stat().st_size, path.is_symlink())
-'''
+def cache(home: Path, content: bytes = CONTENT, commit: str = COMMIT) -> Path:
+    """Lay a file down as huggingface_hub does: a blob, and a link to it."""
+    folder = home / 'models--owner--name'
+    blob = folder / 'blobs' / SHA256
+    link = folder / 'snapshots' / commit / 'onnx' / 'model.onnx'
+    for path in (blob, link):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    blob.write_bytes(content)
+    link.symlink_to(blob)
+    (folder / 'refs').mkdir()
+    (folder / 'refs' / 'main').write_text(commit)
+    return blob
 
 
-def hub(
-    site: Site, tmp_path: Path, *, path: str = 'onnx/model.onnx', sha: str | None = SHA256,
-    offline: bool = False, folder: str = 'models', **environment: str,
-) -> str:
-    """Fetch from a Hub in a process of its own: its library reads the environment once."""
-    script = HUB.format(
-        tests=str(Path(__file__).parent), path=path, commit=COMMIT, sha=sha,
-        folder=str(tmp_path / folder), offline=offline,
-    )
-    done = subprocess.run(
-        [sys.executable, '-c', textwrap.dedent(script)], check=False, capture_output=True,
-        text=True, timeout=60,
-        env={
-            **os.environ, 'HF_HOME': str(tmp_path / 'hub'), 'HF_ENDPOINT': site.url,
-            'HF_HUB_DISABLE_XET': '1', 'HF_HUB_DOWNLOAD_TIMEOUT': '2',
-            'HF_HUB_ETAG_TIMEOUT': '2', 'HF_HUB_DISABLE_TELEMETRY': '1', **environment,
-        },
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def test_the_address_is_that_of_the_hub() -> None:
+    assert FILE.url == f'https://huggingface.co/owner/name/resolve/{COMMIT}/onnx/model.onnx'
 
 
 def test_the_hub_at_another_endpoint(site: Site, tmp_path: Path) -> None:
-    out = hub(site, tmp_path)
-    assert out.startswith('fetched')
-    assert out.split()[-2:] == ['200000', 'False']
-    # its cache serves another folder with the network gone
-    site.files.clear()
-    assert hub(site, tmp_path, folder='other', offline=True).startswith('fetched')
+    assert fetch(FILE, tmp_path / 'models').read_bytes() == CONTENT
 
 
-def test_the_hub_breaking_off_is_continued(site: Site, tmp_path: Path) -> None:
-    site.cuts = 1
-    assert hub(site, tmp_path).startswith('fetched')
-    assert [seen[0] for seen in site.seen].count('GET') == 2
+def test_a_token_of_the_user_is_shown(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('HF_TOKEN', 'secret')
+    fetch(FILE, tmp_path / 'models')
+    assert site.tokens == ['Bearer secret']
 
 
-def test_the_hub_having_another_file(site: Site, tmp_path: Path) -> None:
-    out = hub(site, tmp_path, sha='0' * 64)
-    assert 'is not the file it should be' in out
-    assert f'SHA-256 {SHA256}, expected 0000' in out
-    assert not list((tmp_path / 'models').glob('[!.]*'))
+def test_owners_that_ask_who_uses_it(site: Site, tmp_path: Path) -> None:
+    site.errors = [403]
+    with pytest.raises(ModelError, match='accept their conditions there, then set HF_TOKEN'):
+        fetch(FILE, tmp_path / 'models')
 
 
-def test_a_damaged_file_in_the_hubs_cache_is_fetched_anew(site: Site, tmp_path: Path) -> None:
-    """Its library believes whatever lies there."""
-    assert hub(site, tmp_path).startswith('fetched')
-    (tmp_path / 'models' / 'model.onnx').unlink()
-    blob, = (path for path in (tmp_path / 'hub').rglob('blobs/*') if path.is_file())
-    blob.write_bytes(CONTENT[:1000])
-    assert 'is not the file it should be' in hub(site, tmp_path, offline=True)
-    out = hub(site, tmp_path)
-    assert out.startswith('fetched'), out
-    assert (tmp_path / 'models' / 'model.onnx').read_bytes() == CONTENT
-
-
-def test_the_hub_not_having_the_file(site: Site, tmp_path: Path) -> None:
-    out = hub(site, tmp_path, path='onnx/gone.onnx')
-    assert f'there is no onnx/gone.onnx at revision {COMMIT}' in out
-
-
-def test_the_hub_while_offline(site: Site, tmp_path: Path) -> None:
-    out = hub(site, tmp_path, HF_HUB_OFFLINE='1')
-    assert 'is not in the cache, and the network may not be used' in out
+@pytest.mark.parametrize('revision', [COMMIT, 'main'])
+def test_what_others_have_fetched_is_used_without_network(
+    site: Site, tmp_path: Path, hub_home: Path, revision: str
+) -> None:
+    blob = cache(hub_home)
+    file = HubFile('owner/name', 'onnx/model.onnx', revision, sha256=SHA256)
+    assert is_here(file, tmp_path / 'models')
+    path = fetch(file, tmp_path / 'models', offline=True)
+    assert path.read_bytes() == CONTENT
+    assert not path.is_symlink()
+    assert path.stat().st_nlink == blob.stat().st_nlink == 1  # onnx refuses hard links
     assert site.seen == []
 
 
-def test_no_hub_at_all(site: Site, tmp_path: Path) -> None:
-    with socket.socket() as unused:
-        unused.bind(('127.0.0.1', 0))
-        out = hub(site, tmp_path, HF_ENDPOINT=f'http://127.0.0.1:{unused.getsockname()[1]}')
-    assert 'could not be fetched' in out
-    assert 'Check the network' in out
-
-
-def test_a_disk_full_of_the_hubs_cache_is_called_that(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_damaged_file_in_their_cache_is_fetched_again(
+    site: Site, tmp_path: Path, hub_home: Path
 ) -> None:
-    def no_room(_file: HubFile, *, offline: bool) -> Path:
-        raise OSError(errno.ENOSPC, 'No space left on device')
+    blob = cache(hub_home, CONTENT[:1000])
+    with pytest.raises(ModelError, match='the network may not be used'):
+        fetch(FILE, tmp_path / 'models', offline=True)
+    assert fetch(FILE, tmp_path / 'models').read_bytes() == CONTENT
+    assert blob.read_bytes() == CONTENT[:1000]  # theirs is left alone
 
-    monkeypatch.setattr(hub_module, 'download', no_room)
-    with pytest.raises(ModelError, match=r'the disk is full\.'):
-        fetch(HubFile('owner/name', 'model.onnx'), tmp_path)
-    assert not list(tmp_path.glob('[!.]*'))
+
+@pytest.mark.parametrize('reference', ['', '../../..', 'x' * 40, '\xff'])
+def test_a_damaged_reference_in_their_cache_is_ignored(
+    tmp_path: Path, hub_home: Path, reference: str
+) -> None:
+    cache(hub_home)
+    (hub_home / 'models--owner--name' / 'refs' / 'main').write_bytes(reference.encode('latin-1'))
+    assert not is_here(HubFile('owner/name', 'onnx/model.onnx'), tmp_path)
+
+
+def test_the_hub_having_another_file(site: Site, tmp_path: Path) -> None:
+    site.files[f'/owner/name/resolve/{COMMIT}/onnx/model.onnx'] = CONTENT[::-1]
+    with pytest.raises(ModelError, match='is not the file it should be'):
+        fetch(FILE, tmp_path / 'models')
+    assert not list((tmp_path / 'models').glob('[!.]*'))
+
+
+def test_the_hub_not_having_the_file(site: Site, tmp_path: Path) -> None:
+    file = HubFile('owner/name', 'onnx/gone.onnx', COMMIT, sha256=SHA256)
+    with pytest.raises(ModelError, match='the server says 404'):
+        fetch(file, tmp_path / 'models')
+
+
+def test_the_hub_while_offline(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('HF_HUB_OFFLINE', '1')
+    with pytest.raises(ModelError, match='the network may not be used'):
+        fetch(FILE, tmp_path / 'models')
+    assert site.seen == []

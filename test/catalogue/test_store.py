@@ -1,27 +1,25 @@
-"""From a name to a file on disk: licence, fetching, adapting, exporting."""
+"""From a name to a file on disk: licence, fetching, adapting."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 import dataclasses
 import hashlib
-import importlib.util
-import json
 from pathlib import Path
-import sys
+import socket
+import time
 
 from bad_server import serve, Site
 from dummy_networks import write_network
 import pytest
 
-from depth_node import catalogue, process
-from depth_node.catalogue import Entry, Form, store, WebFile
+from depth_node import catalogue
+from depth_node.catalogue import Entry, Form, WebFile
 from depth_node.catalogue.opening import open_model
-from depth_node.catalogue.store import export_path, export_size, Request
+from depth_node.catalogue.store import graph_size, Request
 from depth_node.errors import CancelledError, ModelError
 from depth_node.image.size import Size
 from depth_node.model import ModelSpec, OutputKind
-from depth_node.process import python
 
 FREE = ModelSpec(
     'tiny', OutputKind.RELATIVE_DEPTH, nominal_size=Size(518, 518), multiple=14,
@@ -29,7 +27,8 @@ FREE = ModelSpec(
 )
 BOUND = dataclasses.replace(FREE, licence='CC-BY-NC-4.0', commercial=False)
 WEIGHTS = Entry(
-    dataclasses.replace(FREE, name='weights'), Form.DEPTH_ANYTHING, (), sides=(252, 770)
+    dataclasses.replace(FREE, name='weights'), Form.DEPTH_ANYTHING, (), variant='v2_vits',
+    sides=(252, 770),
 )
 
 
@@ -98,6 +97,20 @@ def test_offline_without_the_file_says_so(
     assert site.seen == []
 
 
+def test_a_download_is_reported_and_can_be_cancelled(
+    register: Callable[[ModelSpec], Entry], site: Site, tmp_path: Path
+) -> None:
+    register(FREE)
+    seen: list[tuple[float, str]] = []
+    with pytest.raises(CancelledError):
+        open_model(
+            'tiny', cache_dir=tmp_path, cancelled=lambda: bool(seen),
+            on_progress=lambda share, stage: seen.append((share, stage)),
+        )
+    assert seen == [(1.0, 'fetching tiny (unknown)')]
+    assert open_model('tiny', cache_dir=tmp_path).path.exists()
+
+
 @pytest.mark.parametrize(
     ('wanted', 'frame', 'size'),
     [
@@ -109,12 +122,11 @@ def test_offline_without_the_file_says_so(
         ('518x392', Size(1280, 720), Size(518, 392)),
     ],
 )
-def test_the_size_of_an_export_is_chosen_per_camera(
+def test_the_size_of_a_graph_is_chosen_per_camera(
     wanted: str, frame: Size | None, size: Size, tmp_path: Path
 ) -> None:
     request = Request(cache_dir=tmp_path, input_size=wanted, frame=frame)
-    assert export_size(WEIGHTS, request) == size
-    assert export_path(WEIGHTS, request) == tmp_path / 'weights' / f'weights_{size}.onnx'
+    assert graph_size(WEIGHTS, request) == size
     assert size.width % 14 == 0
     assert size.height % 14 == 0
 
@@ -122,92 +134,45 @@ def test_the_size_of_an_export_is_chosen_per_camera(
 @pytest.mark.parametrize('wanted', ['140', '1400', '140x140'])
 def test_a_size_the_network_was_never_meant_for_is_refused(wanted: str) -> None:
     with pytest.raises(ModelError, match='expected 252 to 770 px'):
-        export_size(WEIGHTS, Request(input_size=wanted))
+        graph_size(WEIGHTS, Request(input_size=wanted))
 
 
 def test_a_size_that_is_no_multiple_is_refused() -> None:
-    with pytest.raises(ModelError, match='are not multiples of 14'):
-        export_size(WEIGHTS, Request(input_size='512x384'))
+    with pytest.raises(ModelError, match='not multiples of 14'):
+        graph_size(WEIGHTS, Request(input_size='512x384'))
 
 
-def test_without_torch_the_command_is_named(
+def test_a_model_that_is_not_published_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
-    monkeypatch.setattr(importlib.util, 'find_spec', lambda _name: None)
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(ModelError, match=r'not been published.* fetch weights --weights FILE'):
         open_model('weights', cache_dir=tmp_path)
-    assert 'needs torch and transformers' in str(caught.value)
-    assert "pip install 'depth_node[export]'" in str(caught.value)
-    assert 'depth-node fetch weights --input-size 602x448' in str(caught.value)
 
 
-def test_an_export_runs_in_a_process_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_without_network_one_text_says_what_to_do(
+    register: Callable[[ModelSpec], Entry], site: Site, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    called = []
-
-    def run(words: list[str], _cancelled: object) -> tuple[int, str]:
-        called.append(words)
-        size = Size(350, 266)
-        path = write_network(
-            tmp_path / 'weights' / f'weights_{size}.onnx', width=350, height=266
+    """True, complete, soon, and without advice to install anything."""
+    with socket.socket() as unused:
+        unused.bind(('127.0.0.1', 0))
+        address = f'127.0.0.1:{unused.getsockname()[1]}'
+        entry = dataclasses.replace(
+            WEIGHTS, files=(WebFile(f'http://{address}/weights.pth', size=99_200_000),)
         )
-        spec = dataclasses.replace(
-            WEIGHTS.spec, input_size=size, sha256=hashlib.sha256(path.read_bytes()).hexdigest()
-        )
-        path.with_suffix('.json').write_text(spec.to_json())
-        return 0, ''
-
-    monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
-    monkeypatch.setattr(store, '_run', run)
-    for _ in range(2):
-        model = open_model('weights', cache_dir=tmp_path, input_size='308')
-        assert model.spec.input_size == Size(350, 266)
-        assert model.spec.name == 'weights'
-    assert len(called) == 1
-    assert called[0][len(python()):][:7] == [
-        '-m', 'depth_node', 'fetch', 'weights', '--input-size', '350x266', '--cache-dir'
-    ]
-
-
-def test_a_failed_export_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # a process of its own knows nothing of this test's catalogue
-    monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
-    with pytest.raises(ModelError, match="the export failed: 'weights' is neither a model"):
-        open_model('weights', cache_dir=tmp_path)
-
-
-@pytest.mark.parametrize('version', [sys.version_info, (3, 10)])
-def test_an_export_runs_nothing_of_the_working_folder(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: tuple[int, ...]
-) -> None:
-    """`python -m` puts the working folder in front of the standard library."""
-    monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
-    monkeypatch.setattr(process.sys, 'version_info', version)
-    folder = tmp_path / 'downloads'
-    folder.mkdir()
-    for name in ('argparse', 'json', 'numpy', 'depth_node', 'sitecustomize'):
-        (folder / f'{name}.py').write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    monkeypatch.chdir(folder)
-    with pytest.raises(ModelError, match="the export failed: 'weights' is neither a model"):
-        open_model('weights', cache_dir=Path('cache'))
-    assert not (tmp_path / 'ran').exists()
-
-
-def test_an_export_can_be_cancelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
-    monkeypatch.setattr(store, '_PAUSE', 0.01)
-    with pytest.raises(CancelledError):
-        open_model('weights', cache_dir=tmp_path, cancelled=lambda: True)
-
-
-def test_a_changed_export_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(catalogue.CATALOGUE, 'weights', WEIGHTS)
-    path = export_path(WEIGHTS, Request(cache_dir=tmp_path))
-    path.parent.mkdir(parents=True)
-    write_network(path, width=602, height=448)
-    fields = json.loads(dataclasses.replace(WEIGHTS.spec, sha256='0' * 64).to_json())
-    path.with_suffix('.json').write_text(json.dumps(fields))
-    with pytest.raises(ModelError, match='expected 0000'):
-        open_model('weights', cache_dir=tmp_path)
+        monkeypatch.setitem(catalogue.CATALOGUE, 'weights', entry)
+        begun = time.monotonic()
+        with pytest.raises(ModelError) as caught:
+            open_model('weights', cache_dir=tmp_path)
+    assert time.monotonic() - begun < 3
+    text = str(caught.value)
+    assert text.startswith(
+        f'weights (99 MB) is not on this machine, and {address} cannot be reached ('
+    )
+    assert f'copy {tmp_path / "weights"} from a machine that has fetched it' in text
+    assert '`depth-node fetch weights --weights FILE`' in text
+    assert '`embedded`' in text
+    assert 'pip' not in text
+    assert 'torch' not in text
+    assert '\n' not in text

@@ -7,13 +7,17 @@ cannot run them: that is pretended in ``test_tensorrt_runtime.py``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 import platform
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from random_weights import random_weights, TINY
 
+from depth_node.catalogue.graphs.depth_anything import NETWORKS, write_depth_anything
+from depth_node.catalogue.graphs.monodepth2 import write_monodepth2
 from depth_node.engine import graph
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.tensorrt.builder import build as build_within
@@ -27,6 +31,7 @@ from depth_node.model import Aspect, Interpolation, ModelSpec, OutputKind
 from depth_node.model import network as networks
 
 SIZE = Size(32, 24)
+VIT_SIZE = Size(140, 112)
 SPEC = ModelSpec('tiny', OutputKind.RELATIVE_DEPTH)
 VIT = ModelSpec(
     'vit', OutputKind.RELATIVE_DISPARITY, multiple=14, interpolation=Interpolation.CUBIC,
@@ -68,7 +73,6 @@ def test_builds_the_real_network(library, shared_data, precision):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings('ignore')  # torch's exporter
 def test_halves_of_a_depth_anything_say_the_same(depth_anything):
     image = np.random.default_rng(0).normal(0, 1, (1, 3, 112, 140)).astype(np.float32)
     results = [
@@ -85,46 +89,39 @@ def test_halves_of_a_depth_anything_say_the_same(depth_anything):
 @pytest.fixture(scope='module')
 def depth_anything(tmp_path_factory):
     """A network of the size of Depth Anything V2 Small, its weights random."""
-    transformers = pytest.importorskip('transformers', reason='DEPTH ANYTHING IS NOT BUILT')
-    torch = pytest.importorskip('torch', reason='DEPTH ANYTHING IS NOT BUILT')
-    backbone = transformers.Dinov2Config(
-        image_size=518, patch_size=14, hidden_size=384, num_hidden_layers=12,
-        num_attention_heads=6, reshape_hidden_states=False, apply_layernorm=True,
-        out_indices=[3, 6, 9, 12],
-    )
-    config = transformers.DepthAnythingConfig(
-        backbone_config=backbone, reassemble_hidden_size=384,
-        neck_hidden_sizes=[48, 96, 192, 384], fusion_hidden_size=64, head_hidden_size=32,
-        reassemble_factors=[4, 2, 1, 0.5],
-    )
-    torch.manual_seed(0)
-    network = transformers.DepthAnythingForDepthEstimation(config).eval()
-
-    class Depth(torch.nn.Module):
-        def forward(self, image):
-            return network(image).predicted_depth
-
     path = tmp_path_factory.mktemp('vit') / 'vit.onnx'
-    torch.onnx.export(
-        Depth().eval(), (torch.zeros(1, 3, 112, 140),), path, input_names=['image'],
-        output_names=['depth'], opset_version=18, dynamo=True, external_data=False,
-        verbose=False,
-    )
+    write_depth_anything(random_weights(), NETWORKS['v2_vits'], VIT_SIZE, path)
     return path
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings('ignore')
-def test_builds_a_depth_anything(library, depth_anything):
+@pytest.mark.parametrize('precision', list(Precision))
+def test_builds_a_depth_anything(library, depth_anything, precision):
     operators = {node.op_type for node in onnx.load(depth_anything).graph.node}
     assert 'LayerNormalization' in operators  # whole, as half precision needs it
-    size = Size(140, 112)
-    sizes = {
-        precision: len(build(library, merged(depth_anything, VIT, size, precision), Settings()))
-        for precision in (Precision.FP32, Precision.FP16)
-    }
-    assert sizes[Precision.FP32] > 24_000_000 * 4
-    assert 24_000_000 * 2 < sizes[Precision.FP16] < 24_000_000 * 3
+    size = len(build(library, merged(depth_anything, VIT, VIT_SIZE, precision), Settings()))
+    if precision is Precision.FP32:
+        assert size > 24_000_000 * 4
+    else:
+        assert 24_000_000 * 2 < size < 24_000_000 * 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('precision', list(Precision))
+@pytest.mark.parametrize('name', ['metric', 'giant', 'monodepth2_18', 'monodepth2_50'])
+def test_builds_every_graph_of_the_catalogue(library, tmp_path, name, precision):
+    """Each kind of part once: the heads, the gated MLP, both residual networks."""
+    path, size, spec = tmp_path / 'graph.onnx', VIT_SIZE, VIT
+    if name.startswith('monodepth2'):
+        size, spec = Size(128, 96), SPEC
+        names = ['encoder.layer1.0.conv3.weight'] if name.endswith('50') else []
+        write_monodepth2(random_weights(*names), size, path)
+    else:
+        sizes = replace(TINY, transformer=replace(TINY.transformer, gated=name == 'giant'))
+        write_depth_anything(
+            random_weights(), sizes, size, path, max_depth=20.0 if name == 'metric' else None
+        )
+    assert build(library, merged(path, spec, size, precision), Settings())
 
 
 @pytest.mark.parametrize('interpolation', list(Interpolation))

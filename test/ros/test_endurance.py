@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 
-from processes import Process, Processes
+from processes import Process
 import pytest
 from rig import CAMERA, Rig, smooth_frame
 
@@ -156,22 +156,3 @@ def test_signals_at_any_moment_end_it_in_order(
         f'slowest {ends[-1]:.2f} s; load {load:.1f} on {cores} cores'
     )
     assert ends[-1] < (2.0 if load <= cores else 5.0)
-
-
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_export_ends_with_its_node(
-    rig: Rig, processes: Processes, number: signal.Signals
-) -> None:
-    """The one program the node starts is no orphan, not even when the node is killed."""
-    script = Path(__file__).with_name('exporting_node.py')
-    process = processes.python(
-        str(script), '--ros-args', '-p', 'model.name:=depth_anything_v2_metric_indoor_small'
-    )
-    with flowing(rig):
-        process.wait_for('fetching')
-        assert rig.spin(lambda: children(process))
-        command = Path('/proc', children(process).split()[0])
-        assert rig.spin(lambda: b'fetch.find' in (command / 'cmdline').read_bytes())
-        assert process.stop(number) == (-number if number == signal.SIGKILL else 0)
-        assert rig.spin(lambda: not command.exists(), 30.0)
-    assert 'Traceback' not in process.output

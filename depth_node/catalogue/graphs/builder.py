@@ -155,8 +155,8 @@ class Builder:
         )
         model.ir_version = IR_VERSION
         helper.set_model_props(model, dict(facts))
-        if sum(len(tensor.raw_data) for tensor in graph.initializer) > _WHOLE_FILE:
-            _move_weights(graph, path.with_suffix('.weights'))
+        if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > _WHOLE_FILE:
+            _move_weights(model.graph, path.with_suffix('.weights'))
         with replacing(path) as temporary:
             temporary.write_bytes(model.SerializeToString())
 

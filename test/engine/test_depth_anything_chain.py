@@ -15,22 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
 import pytest
-from tiny_depth_anything import lively, TINY
-import torch
 
-from depth_node.camera import Camera
-from depth_node.catalogue import find
-from depth_node.catalogue.depth_anything import IMAGENET_MEAN, IMAGENET_STD
-from depth_node.config import EngineConfig
-from depth_node.engine import open_engine
-from depth_node.engine.graph import merged
-from depth_node.engine.precision import converted, Precision
-from depth_node.image.size import Size
-from depth_node.model import Model
-from depth_node.model.network import inspect, load
-from depth_node.training.depth_anything import build, DepthAnything
-from depth_node.training.onnx_file import write_onnx
-from depth_node.world import World
+torch = pytest.importorskip('torch')
+pytest.importorskip('transformers')
+
+from reference_networks import depth_anything, TINY, use_authors_positions  # noqa: E402
+
+from depth_node.camera import Camera  # noqa: E402
+from depth_node.catalogue import find  # noqa: E402
+from depth_node.catalogue.checkpoints import StoredTensor, Weights  # noqa: E402
+from depth_node.catalogue.depth_anything import IMAGENET_MEAN, IMAGENET_STD  # noqa: E402
+from depth_node.catalogue.graphs.depth_anything import write_depth_anything  # noqa: E402
+from depth_node.config import EngineConfig  # noqa: E402
+from depth_node.engine import open_engine  # noqa: E402
+from depth_node.engine.graph import merged  # noqa: E402
+from depth_node.engine.precision import converted, Precision  # noqa: E402
+from depth_node.image.size import Size  # noqa: E402
+from depth_node.model import Model  # noqa: E402
+from depth_node.model.network import inspect, load  # noqa: E402
+from depth_node.world import World  # noqa: E402
 
 SIZE = Size(518, 392)
 FRAME = Size(640, 480)
@@ -48,14 +51,17 @@ def frame() -> NDArray[np.uint8]:
 @pytest.fixture(scope='module')
 def network() -> torch.nn.Module:
     """Build transformers' network with a metric head."""
-    return lively(build(TINY, 20.0))
+    built = depth_anything(TINY, 20.0)
+    use_authors_positions(built, SIZE.height // 14, SIZE.width // 14)
+    return built
 
 
 @pytest.fixture(scope='module')
 def model(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """Export it."""
+    """Write its graph."""
     path = tmp_path_factory.mktemp('chain') / 'tiny.onnx'
-    write_onnx(DepthAnything(network), SIZE, path)
+    state = {name: StoredTensor.of(w.numpy()) for name, w in network.state_dict().items()}
+    write_depth_anything(Weights(state, 'tiny'), TINY, SIZE, path, max_depth=20.0)
     spec = find('depth_anything_v2_metric_indoor_small').spec
     return Model(path, dataclasses.replace(spec, input_size=SIZE))
 
