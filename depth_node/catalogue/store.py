@@ -12,7 +12,7 @@ import zipfile
 
 from depth_node.catalogue.download import UnreachableError, Watch
 from depth_node.catalogue.entry import Entry, Form, megabytes
-from depth_node.catalogue.fetch import model_cache_root, fetch, is_here, known_hash, write_text
+from depth_node.catalogue.fetch import fetch, is_here, known_hash, model_cache_root, write_text
 from depth_node.errors import DataError, ModelError
 from depth_node.files import replacing
 from depth_node.image.size import Size
@@ -73,6 +73,8 @@ def obtain(entry: Entry, request: Request) -> Path:
     """
     if entry.form is Form.EMBEDDED:
         return _embedded()
+    if entry.form.is_checkpoint:
+        graph_size(entry, request)  # a size that cannot be is refused before the download
     check_licence(entry, request)
     own = own_weights(entry, request)
     if own is not None:
@@ -81,7 +83,6 @@ def obtain(entry: Entry, request: Request) -> Path:
         from depth_node.catalogue.adapt import adapted
 
         return adapted(fetch_all(entry, request)[0])
-    graph_size(entry, request)  # a size that cannot be is refused before the download
     checkpoint = fetch_all(entry, request)[0]
     return _written(
         entry, request, checkpoint, known_hash(entry.files[0], request.folder(entry))
@@ -101,7 +102,9 @@ def install(entry: Entry, request: Request, weights: Path) -> Path:
     :raises DataError: the folder cannot be written, or the disk is full.
     """
     if not entry.takes_weights:
-        raise ModelError(f'{entry.name} is not made from weights.', 'Leave out --weights.')
+        raise ModelError(
+            f'{entry.name} is published as a graph and takes no weights.', 'Leave out --weights.'
+        )
     check_licence(entry, request)
     folder = request.folder(entry)
     source = _one_file(weights) if entry.form is not Form.MONODEPTH2 else weights

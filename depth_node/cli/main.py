@@ -59,13 +59,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _ToStderr(logging.Handler):
+    """Prints what is logged on the stderr of the moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
 def _show_log() -> None:
-    """Show what is being fetched, and under which licence, on stderr."""
+    """Show what is being downloaded, and under which licence, on stderr."""
     log = logging.getLogger('depth_node.catalogue')
     if not log.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter('%(message)s'))
-        log.addHandler(handler)
+        log.addHandler(_ToStderr())
         log.setLevel(logging.INFO)
 
 

@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> None:
     for row in table:
         print('  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())  # noqa: B905
     print(
-        '\nhere: yes: ready to run; own: with weights of yours; no: downloaded on first use, or with '
-        '`depth-node fetch NAME`.'
+        '\nhere: yes: ready to run; own: with weights of yours; no: downloaded on first use, or '
+        'with `depth-node fetch NAME`.'
     )
 
 
