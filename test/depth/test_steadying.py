@@ -252,9 +252,8 @@ def test_relation_finds_gain_and_offset_among_outliers(gain, offset, wrong, seed
     assert found[1] == pytest.approx(offset if affine else 0, abs=0.1)
 
 
-def test_relation_of_unrelated_or_few_values_is_none_or_finite():
+def test_unrelated_or_few_values_have_no_relation():
     assert relation(np.ones(10), np.ones(10), affine=True) is None
     random = np.random.default_rng(5)
-    found = relation(random.normal(size=500), random.normal(size=500), affine=False)
-    assert found is None or np.isfinite(found).all()
+    assert relation(random.normal(size=500), random.normal(size=500), affine=False) is None
 
