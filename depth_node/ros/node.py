@@ -21,7 +21,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
-from depth_node.config import Config
 from depth_node.errors import DepthNodeError, DeviceLostError
 from depth_node.ros import runtime
 from depth_node.ros.calibration import Calibration
@@ -176,14 +175,10 @@ class DepthNode(LifecycleNode):
         assert self._opening is not None
         assert self._scaling is not None
         assert self._outputs is not None
-        def config() -> Config:
-            return self._settings.config
-
         def topic() -> str:
             return self._topics.image_topic if self._topics is not None else ''
 
         self._pipeline = Pipeline(
-            config,
             self._opening,
             Reader(topic, self._notices),
             self._calibration,
@@ -195,9 +190,10 @@ class DepthNode(LifecycleNode):
         self._health.clear('configure')
         self._health.restart()
         self._pipeline.start()
-        self._scaling.listen(config())
+        config = self._settings.config
+        self._scaling.listen(config)
         self._topics = CameraTopics(
-            self, config().input, self._notices, self._on_image, self._on_info
+            self, config.input, self._notices, self._on_image, self._on_info
         )
         self._calibration.topic = self._topics.info_topic
         self._calibration.image_topic = self._topics.image_topic
@@ -243,7 +239,7 @@ class DepthNode(LifecycleNode):
         self._health.received.add()
         self._health.frames_in += 1
         if self._pipeline is not None:
-            self._pipeline.offer(message)
+            self._pipeline.offer(message, self._settings.config)
 
     def _on_info(self, info: CameraInfo) -> None:
         if self._calibration is not None:

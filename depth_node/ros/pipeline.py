@@ -10,7 +10,6 @@ thread does both halves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import dataclasses
 from dataclasses import dataclass
 import os
@@ -56,10 +55,12 @@ class Job:
 
     :param message: Image or CompressedImage.
     :param arrived: time of reception (s, monotonic clock).
+    :param config: the configuration in force then; the whole frame goes by it.
     """
 
     message: Any
     arrived: float
+    config: Config
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,6 @@ class Pipeline:
     """
     Processes frames from the input message to the outputs, from activate to deactivate.
 
-    :param config: returns the current configuration.
     :param opening: opens the engine.
     :param reader: reads messages.
     :param calibration: finds the camera of a frame.
@@ -98,7 +98,6 @@ class Pipeline:
 
     def __init__(  # noqa: PLR0917
         self,
-        config: Callable[[], Config],
         opening: Opening,
         reader: Reader,
         calibration: Calibration,
@@ -106,7 +105,6 @@ class Pipeline:
         outputs: Outputs,
         notices: Notices,
     ) -> None:
-        self._config = config
         self._opening = opening
         self._reader = reader
         self._calibration = calibration
@@ -125,13 +123,14 @@ class Pipeline:
         self._back.start()
         self._front.start()
 
-    def offer(self, message: Any) -> None:
+    def offer(self, message: Any, config: Config) -> None:
         """
         Accept a message, which replaces one that is still waiting.
 
         :param message: Image or CompressedImage.
+        :param config: the configuration in force.
         """
-        if self._front.offer(Job(message, time.monotonic())):
+        if self._front.offer(Job(message, time.monotonic(), config)):
             self._health.drop('replaced by a newer frame')
         # or the executor would keep the GIL while it prepares its next wait, and the frame with it
         time.sleep(_GIVE_WAY_S)
@@ -158,7 +157,7 @@ class Pipeline:
     def _predict(self, job: Job) -> None:
         """Do the first half of a frame; never raises."""
         with _Guard(self._notices):
-            config = self._config()
+            config = job.config
             estimator = self._ready(job.message, config)
             wanted = self._outputs.wanted()
             if not wanted or estimator is None:
@@ -225,7 +224,6 @@ class Pipeline:
                 if self._opening.wants_frame:
                     self._opening.start(_size_of(message))
                 return None
-            config = self._config()
             self._estimator = DepthEstimator(
                 engine, config, self._health.stages, self._scaling.keeper(config)
             )

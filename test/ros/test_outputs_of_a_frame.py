@@ -112,9 +112,7 @@ def test_conditions_are_those_of_this_frame_also_when_it_cannot_be_sent(
     )
     opening: Any = None
     reader: Any = None
-    pipeline = Pipeline(
-        lambda: CONFIG, opening, reader, calibration, scaling, outputs, notices
-    )
+    pipeline = Pipeline(opening, reader, calibration, scaling, outputs, notices)
     predicted = Predicted(
         FRAME, result(None).prediction, estimator, CONFIG, TOPICS, 0.0
     )
