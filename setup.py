@@ -18,7 +18,14 @@ FRAMES = ['rosbags>=0.10']
 INT8 = ['openvino>=2024.4', 'nncf>=2.14']
 FETCH = ['tqdm>=4.66.3']  # a progress bar; CVE-2024-34062
 # 12.6.1 is the first with cuda.bindings, which TensorRT's stream and memory come from
-TENSORRT = ['cuda-python>=12.6.1', 'onnxruntime>=1.18']
+# JetPack 6 (the only aarch64 with Python 3.10 that has TensorRT) has a driver for CUDA 12.6, and
+# what was released since links in a newer runtime, which that driver may refuse
+_JETPACK_6 = 'platform_machine == "aarch64" and python_version == "3.10"'
+_ELSEWHERE = 'platform_machine != "aarch64" or python_version != "3.10"'
+TENSORRT = [
+    f'cuda-python==12.6.2.post1; {_JETPACK_6}', f'cuda-python>=12.6.1; {_ELSEWHERE}',
+    'onnxruntime>=1.18',
+]
 # before 2.6 a file of weights can run code, also with weights_only (CVE-2025-32434)
 TORCH = 'torch>=2.6'
 TRAINING = [TORCH, 'onnxscript>=0.3', 'tensorboard>=2.14', 'tqdm>=4.66.3']

@@ -108,7 +108,7 @@ class FakeTensorRt:
     :param spoil: changes the outputs of a graph, whenever it runs: ``spoil(model, results)``.
     :param memory_mb: builds whose workspace and tactics may take more fail, see `shape`.
     :param shape: of running out of memory: `requested`, `implementation` or `killed`.
-    :param null: what comes out as null: `runtime`, `context`.
+    :param null: what comes out as null: `runtime`, `context`, or as False: `execute`.
     :param raises: functions that raise RuntimeError, as pybind11 does: `infer_shapes` and more.
     """
 
@@ -128,7 +128,7 @@ class FakeTensorRt:
         self, cuda, version='10.3.0', spoil=None, memory_mb=1 << 20, shape='requested',
         null=(), raises=(),
     ):
-        self.__version__ = version
+        self.__version__, self.__name__ = version, 'tensorrt'
         self.cuda, self.spoil, self.memory_mb, self.shape = cuda, spoil, memory_mb, shape
         self.null, self.raises = null, raises
         self.builds, self.plugins = [], []
@@ -433,7 +433,8 @@ class IExecutionContext:
     def execute_async_v3(self, stream_handle):
         module = self.engine.runtime.module
         module.fails('execute_async_v3')
-        if self.shape is None or set(self.addresses) != {end.name for end in self.engine.ends}:
+        complete = set(self.addresses) == {end.name for end in self.engine.ends}
+        if self.shape is None or not complete or 'execute' in module.null:
             return False
         cuda, shape, addresses = module.cuda, self.shape, dict(self.addresses)
         if cuda.capturing(stream_handle):
@@ -472,7 +473,10 @@ class IExecutionContext:
         if cuda.enqueue(stream_handle, Work(work, uses, me)) != 0:
             return False
         if self.profiler is not None:
-            cuda.cudaStreamSynchronize(stream_handle)
-            for node in engine.model.graph.node:
-                self.profiler.report_layer_time(node.name, 0.01)
+            self._report(stream_handle)
         return True
+
+    def _report(self, stream_handle):
+        self.engine.runtime.module.cuda.cudaStreamSynchronize(stream_handle)
+        for node in self.engine.model.graph.node:
+            self.profiler.report_layer_time(node.name, 0.01)

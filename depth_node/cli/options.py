@@ -36,6 +36,7 @@ _ENGINE = {
     '--engine': 'engine.name',
     '--precision': 'engine.precision',
     '--threads': 'engine.threads',
+    '--device': 'engine.device',
 }
 _FILTER = {
     '--edge-threshold': 'filter.edge_threshold',

@@ -142,3 +142,10 @@ def test_layers_are_timed_and_written_beside_the_engine(machine, capsys):
 def test_only_tensorrt_is_profiled(machine, capsys):
     assert build(machine, *model_of(machine), '--engine', 'onnxruntime', '--profile') == 2
     assert 'times the layers of TensorRT' in capsys.readouterr().err
+
+
+def test_the_gpu_is_chosen(machine, capsys):
+    machine.install(FakeCuda(gpus=2))
+    assert build(machine, *model_of(machine), '--engine', 'tensorrt', '--device', 1) == 0
+    assert build(machine, *model_of(machine), '--engine', 'tensorrt', '--device', 3) == 2
+    assert 'engine.device is 3' in capsys.readouterr().err

@@ -78,13 +78,7 @@ def test_builds_reports_and_logs(graph, pretend, tmp_path, caplog):
 
 def test_the_real_builder_builds_apart(graph, pretend, tmp_path, monkeypatch):
     pytest.importorskip('tensorrt_rtx_bindings', reason="NVIDIA'S REAL BUILDER IS NOT TRIED")
-    folder = tmp_path / 'real'
-    folder.mkdir()
-    (folder / 'tensorrt.py').write_text(
-        'import sys, tensorrt_rtx_bindings as rtx\n'
-        'rtx.__version__ = "11.4.0"\nsys.modules["tensorrt"] = rtx\n'
-    )
-    monkeypatch.setattr(sys, 'path', [str(folder), *sys.path])
+    monkeypatch.setenv('DEPTH_NODE_TENSORRT', 'tensorrt_rtx_bindings')
     seen = []
     plan = build_apart(
         graph, Settings(), LIMITS, on_progress=lambda _, stage: seen.append(stage)

@@ -180,6 +180,18 @@ def test_no_context_is_no_memory_and_said_so(machine):
     assert machine.leaks() == 0
 
 
+def test_a_launch_that_is_refused_is_an_error(machine):
+    """It returns False and raises nothing; the buffers hold the answer to the last frame."""
+    engine = machine.open()
+    infer(engine, frame(120, 160))
+    machine.trt.null = ('execute',)
+    with pytest.raises(EngineError, match='could not run'):
+        infer(engine, frame(200, 300))
+    machine.trt.null = ()
+    infer(engine, frame(200, 300))
+    engine.close()
+
+
 def test_ctrl_c_in_a_capture_ends_it(machine, monkeypatch):
     """Defect 6: only an EngineError did."""
     engine = machine.open()
@@ -335,3 +347,15 @@ def test_the_camera_s_size_is_ready_before_its_first_frame(machine):
     # the camera is no part of the key, and one that is too large is refused when it comes
     machine.open(camera=Size(4000, 3000)).close()
     assert len(machine.trt.builds) == 1
+
+
+def test_the_second_gpu_is_used_and_the_first_left_alone(machine):
+    machine.install(FakeCuda(gpus=2))
+    engine = machine.open(device=1)
+    infer(engine, frame(200, 300))
+    cuda = machine.cuda
+    assert {cuda.home[address] for address in (*cuda.device, *cuda.host)} == {1}
+    assert {stream.device for stream in cuda.streams.values()} == {1}
+    engine.close()
+    with pytest.raises(EngineError, match=r'engine\.device is 2; there are 2 GPUs'):
+        machine.open(device=2)

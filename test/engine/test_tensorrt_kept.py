@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 
 import numpy as np
 from onnx import TensorProto
@@ -183,4 +184,21 @@ def test_a_tensorrt_that_hides_jetpack_s_is_named(machine):
         'TensorRT release.'
     )
     with pytest.raises(EngineError, match=r'SM 87.*pip uninstall tensorrt.*system-site'):
+        machine.open()
+
+
+def test_tensorrt_for_rtx_has_a_name_and_plans_of_its_own(machine, monkeypatch):
+    """Its versions count from 1, and are not too old for that."""
+    machine.open().close()
+    machine.install(machine.cuda, version='1.7.1.116')
+    machine.trt.__name__ = 'tensorrt_rtx_bindings'
+    monkeypatch.setitem(sys.modules, 'tensorrt_rtx_bindings', machine.trt)
+    monkeypatch.setenv('DEPTH_NODE_TENSORRT', 'tensorrt_rtx_bindings')
+    engine = machine.open()
+    assert engine.name == 'TensorRT for RTX 1.7.1.116'
+    assert len(machine.plans()) == 2
+    engine.close()
+    monkeypatch.delenv('DEPTH_NODE_TENSORRT')
+    machine.install(machine.cuda, version='1.7.1.116')
+    with pytest.raises(EngineError, match='too old'):
         machine.open()

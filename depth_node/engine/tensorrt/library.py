@@ -6,13 +6,20 @@ from collections.abc import Iterator
 import contextlib
 from dataclasses import dataclass
 import functools
+import importlib
 import logging
+import os
 import re
 import threading
 from typing import Any
 
 from depth_node.errors import EngineError
 
+VARIABLE = 'DEPTH_NODE_TENSORRT'
+"""
+Environment variable with another module to import: `tensorrt_rtx_bindings` for TensorRT for RTX,
+whose API is nearly that of TensorRT 11, and which nothing but the self-test has been tried with.
+"""
 MINIMUM = (10, 3)
 """JetPack 6.1. Before, precision was a flag and not part of the network."""
 
@@ -46,7 +53,8 @@ class Library:
     @property
     def name(self) -> str:
         """Name and version, for keys and descriptions."""
-        return f'TensorRT {self.trt.__version__}'
+        product = 'TensorRT for RTX' if _is_rtx(self.trt) else 'TensorRT'
+        return f'{product} {self.trt.__version__}'
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -105,14 +113,14 @@ def load_library() -> Library:
     :raises EngineError: not installed, or too old.
     """
     try:
-        import tensorrt as trt
+        trt = importlib.import_module(os.environ.get(VARIABLE) or 'tensorrt')
     except (ImportError, OSError) as error:
         raise EngineError(
             f'TensorRT cannot be imported ({error}).',
             "On a Jetson install JetPack's (apt install python3-libnvinfer) and make the venv "
             'with --system-site-packages; elsewhere: pip install tensorrt.',
         ) from error
-    if numbers(trt.__version__) < MINIMUM:
+    if numbers(trt.__version__) < MINIMUM and not _is_rtx(trt):
         raise EngineError(
             f'TensorRT {trt.__version__} is too old; 10.3 and later work.',
             'On a Jetson install JetPack 6.1 or later.',
@@ -210,6 +218,10 @@ def error_recorder(trt: Any) -> Any:
             return False
 
     return Recorder()
+
+
+def _is_rtx(trt: Any) -> bool:
+    return 'rtx' in trt.__name__
 
 
 def _joined(lines: list[str]) -> str:
