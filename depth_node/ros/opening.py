@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from depth_node.catalogue.opening import is_path, open_model, overrides_from
 from depth_node.config import Config
 from depth_node.engine import open_for
 from depth_node.engine.base import Engine
-from depth_node.errors import CancelledError, DepthNodeError
+from depth_node.errors import CancelledError, DataError, DepthNodeError
 from depth_node.image.size import Size
 from depth_node.model import Model, network
 
 WAITING = 'waiting for the first frame'
+AGAIN_S = 5.0
+"""How long after a failure a frame of another size is tried."""
+_LEAST_SIDE = 16
+_LARGEST_ASPECT = 8.0
 
 
 class Opening:
@@ -46,6 +51,8 @@ class Opening:
         self._progress: float | None = None
         self._refused: list[str] = []
         self.error: DepthNodeError | None = None
+        self._failed_with: Size | None = None
+        self._failed = 0.0
 
     @property
     def engine(self) -> Engine | None:
@@ -77,20 +84,35 @@ class Opening:
 
     @property
     def wants_frame(self) -> bool:
-        """Whether :meth:`start` should be called."""
-        return self._thread is None and self._engine is None and self.error is None
+        """
+        Whether :meth:`start` may do something.
+
+        After a failure that is so now and then: the frame may have been the reason.
+        """
+        if self._engine is not None or (self._thread is not None and self.error is None):
+            return False
+        return self.error is None or (
+            self._failed_with is not None and time.monotonic() - self._failed > AGAIN_S
+        )
 
     def start(self, frame: Size | None) -> None:
         """
-        Start opening, unless it is running, done or failed.
+        Begin to open, unless begun, done, or failed with frames of that size.
 
-        :param frame: size of the camera's frames; None if unknown: then a network is opened only
-            if its size does not depend on the camera.
+        :param frame: size of the camera's frames; None while unknown: then only a network whose
+            size does not depend on the camera is opened.
+        :raises DataError: a size no camera has, which would decide that of the network.
         """
         if not self.wants_frame:
             return
         if frame is None and not self._size_is_known():
             return
+        if frame is not None and not self._size_is_known():
+            check_plausible(frame)
+        if self.error is not None and frame == self._failed_with:
+            self._failed = time.monotonic()
+            return
+        self.error = None
         self._stage = 'opening'
         self._refused = []
         self._thread = threading.Thread(
@@ -169,9 +191,9 @@ class Opening:
         except CancelledError:
             self._progress, self._stage = None, 'cancelled'
         except DepthNodeError as error:
-            self._fail(error)
+            self._fail(error, frame)
         except Exception as error:  # noqa: BLE001  a library's failure must not end the node
-            self._fail(DepthNodeError(f'{type(error).__name__}: {error}'))
+            self._fail(DepthNodeError(f'{type(error).__name__}: {error}'), frame)
         else:
             if cancelled.is_set():
                 engine.close()
@@ -193,8 +215,9 @@ class Opening:
         place = entry.files[0].place if entry.files else 'the package'
         self._logger.info(f'{self._stage} from {place}')
 
-    def _fail(self, error: DepthNodeError) -> None:
+    def _fail(self, error: DepthNodeError, frame: Size | None) -> None:
         self._progress, self._stage = None, 'failed'
+        self._failed_with, self._failed = frame, time.monotonic()
         self.error = error
         self._logger.error(f'No engine: {error}')
 
@@ -204,3 +227,20 @@ class Opening:
         self._stage, self._progress = stage, fraction
         if int(fraction * 10) != before:
             self._logger.info(self.state)
+
+
+def check_plausible(frame: Size) -> None:
+    """
+    Refuse a frame whose size no camera has, before it decides the size of the network.
+
+    :param frame: width and height (pixels).
+    :raises DataError: a side of less than 16 pixels, or one more than 8 times the other.
+    """
+    short, long = sorted(frame)
+    if short < _LEAST_SIDE or long > _LARGEST_ASPECT * short:
+        raise DataError(
+            f'A frame is {frame}, expected sides of at least {_LEAST_SIDE} pixels and an aspect '
+            f'of at most {_LARGEST_ASPECT:g} to 1.',
+            "The engine is opened with the first frame of a camera's size; set "
+            'model.input_size where this is one.',
+        )

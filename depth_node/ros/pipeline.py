@@ -17,19 +17,16 @@ import time
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import CompressedImage
 
 from depth_node.camera import Camera
 from depth_node.config import Config
 from depth_node.engine.base import Engine
 from depth_node.errors import DataError, DepthNodeError, DeviceLostError, EngineError
 from depth_node.estimator import DepthEstimator, Estimate
-from depth_node.image.size import Size
 from depth_node.model.advice import idle_parameters
 from depth_node.model.prediction import Prediction
 from depth_node.ros.calibration import Calibration
 from depth_node.ros.making import Scene
-from depth_node.ros.messages import rgb_from_compressed
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.outputs import Outputs
@@ -222,7 +219,8 @@ class Pipeline:
             engine = self._opening.engine
             if engine is None:
                 if self._opening.wants_frame:
-                    self._opening.start(_size_of(message))
+                    # read as a whole: a message that contradicts itself decides nothing
+                    self._opening.start(self._reader.read(message, self._turn, config).size)
                 return None
             self._estimator = DepthEstimator(
                 engine, config, self._health.stages, self._scaling.keeper(config)
@@ -280,10 +278,3 @@ def overlaps(engine: Engine, threads: int) -> bool:
     :returns: whether the engine leaves a core free.
     """
     return not engine.on_cpu or 0 < threads < len(os.sched_getaffinity(0))
-
-
-def _size_of(message: Any) -> Size:
-    if isinstance(message, CompressedImage):
-        height, width = rgb_from_compressed(message).shape[:2]
-        return Size(width, height)
-    return Size(message.width, message.height)
