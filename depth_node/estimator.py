@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,12 +54,14 @@ class Estimate:
         metres are not known.
     :param state: what is known of the scale.
     :param note: why there are no metres and what to do; empty where there are.
+    :param limits: z-depth below which depth is -Inf, and above which it is +Inf (m).
     """
 
     prediction: Prediction
     depth: NDArray[np.float32] | None
     state: ScaleState
     note: str = ''
+    limits: tuple[float, float] = (0.0, math.inf)
 
     @property
     def scale(self) -> Scale | None:
@@ -220,9 +223,10 @@ class DepthEstimator:
             mark_sky(self._depth, prediction.sky, self._spec.sky_threshold, float(config.sky))
         self._stages.lap('metres')
         self._filters.apply(self._depth, prediction.confidence)
-        clip_range(self._depth, config.min_range, config.max_range or self._spec.reach)
+        limits = config.min_range, config.max_range or self._spec.reach
+        clip_range(self._depth, *limits)
         self._stages.lap('filters')
-        return Estimate(prediction, self._depth, state)
+        return Estimate(prediction, self._depth, state, limits=limits)
 
     def close(self) -> None:
         """Close the engine; the estimator opens another when it is used again."""

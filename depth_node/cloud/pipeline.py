@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+import math
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from depth_node.cloud.ground import fit_ground
 from depth_node.cloud.maker import CloudMaker, Color, Depth, Points, Room, sampled
 from depth_node.cloud.obstacles import GroundSplit
 from depth_node.cloud.scan import Scan, ScanMaker
+from depth_node.cloud.sight import ROWS, with_no_returns
 from depth_node.cloud.voxel import capped, VoxelGrid
 from depth_node.config import Config
 
@@ -27,7 +29,6 @@ NO_GROUND = (
 )
 NO_FRAME = 'The pose of the camera in {frame} ({setting}) is not known. Set {instead}{hint}.'
 _GROUND_POINTS = 1500
-_SCAN_ROWS = 160
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,20 @@ class PointsPipeline:
     Makes clouds and scans of one camera; make another when camera or configuration change.
 
     :param camera: of the depth images.
-    :param config: all groups; ``points``, ``ground`` and ``scan`` matter.
+    :param config: all groups; see :func:`what_matters`.
     """
 
     def __init__(self, camera: Camera, config: Config) -> None:
         self.camera = camera
         self.config = config
+        self._given_limits = config.depth.min_range, config.depth.max_range or math.inf
+        self._limits = self._given_limits
         self._rays = camera.rays()
         self._thin = np.ascontiguousarray(
             self._rays[::config.points.stride, ::config.points.stride]
         )
+        blind = np.isnan(self._thin[..., 0])
+        self._blind = blind if blind.any() else None
         given = config.points.transform
         self._given = matrix_of(given) if given else None
         self._placed: Placement | None = None
@@ -85,7 +90,7 @@ class PointsPipeline:
         self._split: GroundSplit | None = None
         self._voxels = VoxelGrid(size) if (size := config.points.voxel_size) else None
         self._scan: ScanMaker | None = None
-        self._scan_stride = -(-camera.height // _SCAN_ROWS)
+        self._scan_stride = -(-camera.height // ROWS)
         self._sample = max(1, round((camera.width * camera.height / _GROUND_POINTS) ** 0.5))
         self._looks = np.empty(0)
 
@@ -100,9 +105,7 @@ class PointsPipeline:
         if camera is not self.camera and camera != self.camera:
             return False
         mine = self.config
-        return config is mine or (config.points, config.ground, config.scan) == (
-            mine.points, mine.ground, mine.scan
-        )
+        return config is mine or what_matters(config) == what_matters(mine)
 
     def frames(self, *, points: bool, scan: bool) -> tuple[str, str, str]:
         """
@@ -131,6 +134,7 @@ class PointsPipeline:
         points: bool = True,
         scan: bool = False,
         room: Room | None = None,
+        limits: tuple[float, float] | None = None,
     ) -> Planned:
         """
         Make what is wanted of a frame.
@@ -142,6 +146,8 @@ class PointsPipeline:
         :param scan: whether the scan is wanted.
         :param room: gives the array for a cloud of this shape, such as a message's own bytes; it
             is not asked for lists, whose length is not known before.
+        :param limits: z-depth below which depth is -Inf, and above which it is +Inf (m,
+            ``Estimate.limits``); None: ``depth.min_range`` and ``depth.max_range``.
         :returns: cloud and scan; the arrays belong to the pipeline until the next frame.
         :raises DataError: depth of another size than the camera.
         """
@@ -149,6 +155,9 @@ class PointsPipeline:
         config = self.config
         if config.points.frame and config.points.transform:
             frames = dataclasses.replace(frames, points=self._given)
+        limits = limits or self._given_limits
+        if limits != self._limits:
+            self._limits, self._placed = limits, None
         notes = self._place(frames, self.frames(points=points, scan=scan))
         ground: Ground | None = None
         if self._base is not None and (scan or config.points.content != 'all'):
@@ -182,7 +191,7 @@ class PointsPipeline:
                     self._scan = ScanMaker(
                         self._rays[::self._scan_stride], self._base,
                         None if ground.camera_height > 0 else frames.scan,
-                        self.config.scan, ground,
+                        self.config.scan, ground, self._limits,
                     )
         notes, hint = [], frames.hint
         if names[0] and frames.points is None:
@@ -214,7 +223,8 @@ class PointsPipeline:
         depth = sampled(depth, config.stride)
         rgb = sampled(rgb, config.stride) if rgb is not None and config.color else None
         if config.no_return_range > 0:
-            depth = np.where(np.isposinf(depth), np.float32(config.no_return_range), depth)
+            at = min(config.no_return_range, self._limits[1])
+            depth = with_no_returns(depth, at, self._blind)
         mask, split = None, self._split
         if config.content != 'all':
             if ground is None or split is None:
@@ -232,6 +242,17 @@ class PointsPipeline:
         if config.organized:
             return self._cloud.organized(depth, rgb, room)
         return self._cloud.listed(depth, rgb)
+
+
+def what_matters(config: Config) -> tuple[object, ...]:
+    """
+    Return what clouds and scans depend on.
+
+    :param config: all groups.
+    :returns: equal for configurations that one pipeline serves alike.
+    """
+    depth = config.depth
+    return config.points, config.ground, config.scan, depth.min_range, depth.max_range
 
 
 def _same(one: Placement, other: Placement) -> bool:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from depth_node.camera.ground import Ground, NOISE, Pose
 from depth_node.cloud.maker import CloudMaker, Depth
+from depth_node.cloud.sight import BandSight, HIDDEN
 from depth_node.config import GroundConfig, ScanConfig
 from depth_node.errors import DataError
 
-_SEEN_STRIDE = 8
 _BLOCK = 8
 
 
@@ -46,8 +46,8 @@ class Scan:
     """
     One scan.
 
-    :param ranges: float32 (N,), m. +Inf: looked at, and nothing there. -Inf: something nearer
-        than `range_min`. NaN: no pixel with a depth.
+    :param ranges: float32 (N,), m. +Inf: the whole band was seen through as far as `range_max`.
+        -Inf: something nearer than `range_min`. NaN: not known.
     :param geometry: where the beams point.
     """
 
@@ -64,22 +64,27 @@ class ScanMaker:
     :param scan: float64 (4, 4), optical frame to the scan's, x forward; None: the base frame.
     :param config: the ``scan`` group.
     :param ground: the ``ground`` group.
+    :param limits: z-depth below which depth is -Inf, and above which it is +Inf (m); the scan
+        promises nothing beyond.
     :raises DataError: a camera none of whose pixels has a ray.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         rays: NDArray[np.float32],
         base: Pose,
         scan: Pose | None,
         config: ScanConfig,
         ground: GroundConfig,
+        limits: tuple[float, float] = (0.0, math.inf),
     ) -> None:
         self._maker = CloudMaker(rays, base)
         self._from_base = np.eye(4) if scan is None else scan @ np.linalg.inv(base)
         self._tolerance = ground.tolerance
         self._config = config
-        turn = (self._from_base @ base)[:3, :3].astype(np.float32)
+        pose = self._from_base @ base
+        self._start = pose[:3, 3]
+        turn = pose[:3, :3].astype(np.float32)
         looks = np.concatenate([rays, np.ones_like(rays[..., :1])], -1) @ turn.T
         if not np.isfinite(looks).any():
             raise DataError('No pixel of this camera has a ray; its calibration is wrong.')
@@ -93,12 +98,14 @@ class ScanMaker:
         self._count = math.floor((last - first) / step) + 1
         self.geometry = ScanGeometry(
             first + (last - first - (self._count - 1) * step) / 2, step,
-            config.range_min, config.range_max, config.scan_time,
+            max(config.range_min, limits[0]), self._reach(config, limits[1]), config.scan_time,
         )
-        sparse = azimuth[::_SEEN_STRIDE]
-        self._sparse = np.flatnonzero(np.isfinite(sparse))
-        beams = self._beams(sparse.ravel()[self._sparse])
-        self._sparse_beams = beams.clip(0, self._count - 1)
+        sees = np.isfinite(azimuth)
+        beams = np.full(azimuth.shape, -1, np.int32)
+        beams[sees] = self._beams(azimuth[sees]).clip(0, self._count - 1)
+        self._sight = BandSight(
+            self._maker, base, beams, self._reached(looks), config, ground.tolerance
+        )
         height, width = rays.shape[:2]
         self._band = np.empty((-(-height // _BLOCK) * _BLOCK, width), np.float32)
         self._lowest = np.empty((height, width), np.float32)
@@ -112,15 +119,45 @@ class ScanMaker:
         :param ground: where the ground is in this frame.
         :returns: the scan.
         """
-        ranges = self._free(depth)
-        x, y = self._in_band(depth, ground)
+        sight, geometry = self._sight.look(depth, ground), self.geometry
+        ranges = np.where(sight.free, np.float32(np.inf), np.float32(np.nan))
+        x, y = self._moved(self._in_band(depth, ground), self._band)
         distance = np.hypot(x, y)
         beams = self._beams(self._azimuth(x, y))
-        config = self._config
-        distance[distance < config.range_min] = -np.inf
-        inside = (distance <= config.range_max) & (beams >= 0) & (beams < self._count)
+        distance[distance < geometry.range_min] = -np.inf
+        inside = (distance <= geometry.range_max) & (beams >= 0) & (beams < self._count)
         _scatter_minimum(ranges, beams[inside], distance[inside])
-        return Scan(ranges, self.geometry)
+        if sight.ends.size:
+            self._drop_hidden(ranges, sight.ends, depth)
+        ranges[self._sight.beams.reshape(-1)[sight.nearest]] = -np.inf
+        return Scan(ranges, geometry)
+
+    def _drop_hidden(
+        self, ranges: NDArray[np.float32], ends: NDArray[np.intp], depth: Depth
+    ) -> None:
+        """Drop the range of beams where much nearer something may be hidden."""
+        ends = ends[np.isfinite(depth.reshape(-1)[ends])]
+        bounds = np.full(self._count, np.inf, np.float32)
+        x, y = self._moved(ends, depth)
+        beams = self._sight.beams.reshape(-1)[ends]
+        seen = beams >= 0
+        _scatter_minimum(bounds, beams[seen], np.hypot(x, y)[seen])
+        ranges[np.isfinite(ranges) & (bounds < HIDDEN * ranges)] = np.nan
+
+    def _reach(self, config: ScanConfig, farthest: float) -> float:
+        """Return how far the band can be seen: where depth ends, or the band in its noise (m)."""
+        band = (config.max_height - self._tolerance) / NOISE
+        return max(min(config.range_max, farthest, 0.999 * band), config.range_min)
+
+    def _reached(self, looks: NDArray[np.float32]) -> Depth:
+        """Return the z-depth at which each ray leaves the range of the scan (m)."""
+        start = self._start[:2]
+        along = looks[..., 0] * start[0] + looks[..., 1] * start[1]
+        square = np.square(looks[..., 0]) + np.square(looks[..., 1])
+        rest = self.geometry.range_max**2 - start @ start
+        with np.errstate(invalid='ignore', divide='ignore'):
+            reach = (np.sqrt(np.square(along) + square * rest) - along) / square
+        return np.minimum(reach, np.float32(1e6)).astype(np.float32)
 
     def _azimuth(
         self, x: NDArray[np.float32], y: NDArray[np.float32]
@@ -136,19 +173,9 @@ class ScanMaker:
         )
         return np.rint(position).astype(np.intp)
 
-    def _free(self, depth: Depth) -> NDArray[np.float32]:
-        """Give +Inf to beams something was seen in, -Inf where it was too near, else NaN."""
-        sparse = depth[::_SEEN_STRIDE].reshape(-1)[self._sparse]
-        ranges = np.full(self._count, np.nan, np.float32)
-        ranges[self._sparse_beams[~np.isnan(sparse)]] = np.inf
-        ranges[self._sparse_beams[np.isneginf(sparse)]] = -np.inf
-        return ranges
-
-    def _in_band(
-        self, depth: Depth, ground: Ground
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _in_band(self, depth: Depth, ground: Ground) -> NDArray[np.intp]:
         """
-        Find the nearest points in the band of heights; x and y in the scan's frame.
+        Find the pixels of the nearest points in the band of heights, and leave only the band.
 
         Of a few pixels below each other, which look the same way but for a fraction of a beam,
         only the nearest can be in the scan, and the others are not looked at further.
@@ -168,8 +195,13 @@ class ScanMaker:
         blocks = self._band.reshape(-1, _BLOCK, depth.shape[1])
         nearest = blocks.min(1)
         nearest[np.isposinf(nearest)] = np.nan  # nothing there; equal to nothing
-        indices = np.flatnonzero(blocks == nearest[:, None])
-        points = self._maker.positions(indices, self._band)
+        return np.flatnonzero(blocks == nearest[:, None])
+
+    def _moved(
+        self, indices: NDArray[np.intp], depth: Depth
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return x and y of pixels in the scan's frame (m)."""
+        points = self._maker.positions(indices, depth)
         moved = self._from_base[:2, :3].astype(np.float32) @ points
         moved += self._from_base[:2, 3:].astype(np.float32)
         return moved[0], moved[1]

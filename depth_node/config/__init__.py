@@ -57,11 +57,24 @@ _SIDE = '[1-9][0-9]{0,4}'
 """A side of an image (pixels): up to five of the ASCII digits."""
 ORDERED = (
     ('depth.min_range', 'depth.max_range'),
-    ('scan.min_height', 'scan.max_height'),
+    ('depth.min_range', 'scan.range_max'),
+    ('depth.min_range', 'points.no_return_range'),
     ('scan.range_min', 'scan.range_max'),
+    ('scan.range_min', 'depth.max_range'),
+    ('scan.min_height', 'scan.max_height'),
+    ('ground.tolerance', 'scan.max_height'),
+    ('ground.tolerance', 'ground.max_height'),
     ('output.color_min', 'output.color_max'),
 )
 """Pairs of parameters of which the first must be smaller (m)."""
+WITHIN = (('points.no_return_range', 'depth.max_range'),)
+"""Pairs of parameters of which the first must not be larger (m)."""
+UNSET = ('depth.max_range', 'points.no_return_range')
+"""Limits of which 0 is none."""
+CELLS = 32767
+"""Voxels from the camera to the farthest point that can be counted."""
+FARTHEST = 100.0
+"""Depth limit of a network without one of its own (m)."""
 
 
 @dataclass(frozen=True)
@@ -122,14 +135,21 @@ class Config:
                 )
         for name, words in (('model.input_size', ('auto',)), ('engine.max_camera_size', ())):
             _check_size(name, str(values[name]), words)
-        for low, high in ORDERED:
-            if high == 'depth.max_range' and not values[high]:
-                continue  # the range of the model
-            if values[low] >= values[high]:  # type: ignore[operator]  # both are float
-                raise ConfigError(
-                    f'{low} is {values[low]:g} m, expected less than {high}, which is '
-                    f'{values[high]:g} m.'
-                )
+        for low, high in (*ORDERED, *WITHIN):
+            first, second = float(values[low]), float(values[high])  # type: ignore[arg-type]
+            unset = (low in UNSET and not first) or (high in UNSET and not second)
+            if unset or first < second or (first == second and (low, high) in WITHIN):
+                continue
+            most = 'at most' if (low, high) in WITHIN else 'less than'
+            raise ConfigError(
+                f'{low} is {first:g} m, expected {most} {high}, which is {second:g} m.'
+            )
+        farthest = self.depth.max_range or FARTHEST
+        if 0 < self.points.voxel_size * CELLS < farthest:
+            raise ConfigError(
+                f'points.voxel_size {self.points.voxel_size:g} m is too small for a depth of '
+                f'{farthest:g} m: at least {farthest / CELLS:.2g} m, or a smaller depth.max_range.'
+            )
 
     def flat(self) -> dict[str, Value]:
         """

@@ -72,7 +72,8 @@ class PointsConfig:
     no_return_range: float = param(
         0.0,
         'Add a point at this depth for sky and for everything beyond depth.max_range, so that '
-        'costmaps can clear with it. It must lie beyond their marking range. 0: no such points.',
+        'costmaps can clear with it, in image columns without unknown parts. It must lie beyond '
+        'their marking range, and within depth.max_range. 0: no such points.',
         unit='m', low=0.0, high=10000.0,
     )
     frame: str = param(
@@ -155,7 +156,8 @@ class ScanConfig:
     )
     range_max: float = param(
         10.0,
-        'Farther points are ignored; their beam is +Inf, which means free.',
+        'Farther points are ignored. A beam is +Inf (free) if everything up to here was seen '
+        'through. The message has the limit of depth instead if that is nearer.',
         unit='m', low=0.01, high=10000.0,
     )
     scan_time: float = param(

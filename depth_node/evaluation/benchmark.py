@@ -111,7 +111,7 @@ def benchmark(
         stages.begin()
         result = estimator.estimate(rgb, camera)
         assert result.depth is not None
-        points.process(result.depth, rgb, scan=everything)
+        points.process(result.depth, rgb, scan=everything, limits=result.limits)
         stages.lap('cloud')
         if everything:
             low, high = config.output.color_min, config.output.color_max

@@ -183,7 +183,8 @@ class Maker:
         names = made.frames(points=points, scan=scan)
         frames = self._frames(names, scene.frame.frame_id, scene.stamp)
         planned = made.process(
-            scene.depth, scene.frame.rgb, frames, points=points, scan=scan, room=self._cloud.room
+            scene.depth, scene.frame.rgb, frames, points=points, scan=scan,
+            room=self._cloud.room, limits=scene.estimate.limits,
         )
         self._stages.lap('cloud')
         self._notices.set('planning', planned.note)

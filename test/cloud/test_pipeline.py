@@ -126,6 +126,59 @@ def test_no_return_can_become_points_to_clear_with(frame) -> None:
     assert np.isposinf(open_sky[:10]).all()
 
 
+def test_no_return_above_what_is_not_known_clears_nothing(frame) -> None:
+    """A costmap clears all cells below the way to a point, and a hidden box with them."""
+    rgb, depth = frame
+    depth = depth.copy()
+    depth[:10] = np.inf
+    depth[60:80, 40:60] = np.nan
+    depth[100:101, 80:90] = -np.inf
+    depth[50:51, 100:110] = np.nan  # a line of the edge filter
+    made = pipeline(points__no_return_range=30.0)
+    far = made.process(depth, rgb).points[:10, :, 2]
+    hidden = np.zeros(160, bool)
+    hidden[40:60] = hidden[80:90] = True
+    assert np.isnan(far[:, hidden]).all()
+    assert (far[:, ~hidden] == 30).all()
+
+
+def test_no_return_is_no_farther_than_what_was_seen(frame) -> None:
+    rgb, depth = frame
+    depth = depth.copy()
+    depth[:10] = np.inf
+    made = pipeline(points__no_return_range=30.0)
+    assert np.nanmax(made.process(depth, rgb, limits=(0.1, 20.0)).points[:10, :, 2]) == 20
+    assert np.nanmax(made.process(depth, rgb, limits=(0.1, 80.0)).points[:10, :, 2]) == 30
+
+
+def test_the_range_of_the_scan_is_that_of_the_depth(frame) -> None:
+    """A frame whose +Inf means 3 m is not free as far as 10 m."""
+    depth = np.where(frame[1] > 3, np.inf, frame[1]).astype(np.float32)
+    made = pipeline(ground__camera_height=0.6, ground__camera_pitch_deg=5.0, depth__max_range=3.0)
+    scan = made.process(depth, points=False, scan=True).scan
+    assert scan.geometry.range_max == 3.0
+    assert np.isposinf(scan.ranges).any()
+    # the limits of a frame go before: a network's own range
+    scan = made.process(depth, points=False, scan=True, limits=(0.3, 2.5)).scan
+    assert (scan.geometry.range_min, scan.geometry.range_max) == (0.3, 2.5)
+
+
+@pytest.mark.parametrize(('name', 'value', 'suits'), [
+    ('output.color_bar', True, True), ('output.encoding', '16UC1', True),
+    ('filter.edge_threshold', 0.3, True), ('scale.value', 2.0, True), ('depth.sky', 'nan', True),
+    ('temporal.enabled', False, True), ('points.stride', 2, False), ('scan.range_max', 4.0, False),
+    ('ground.tolerance', 0.1, False), ('depth.max_range', 30.0, False),
+    ('depth.min_range', 0.2, False),
+])
+def test_another_is_made_only_when_something_changes_that_matters(name, value, suits) -> None:
+    config = Config()
+    made = PointsPipeline(CAMERA, config)
+    assert made.suits(CAMERA, config)
+    assert made.suits(Camera.from_hfov(160, 120, 80), config)
+    assert not made.suits(Camera.from_hfov(160, 120, 81), config)
+    assert made.suits(CAMERA, config.replaced({name: value})) is suits
+
+
 def test_scan_needs_the_ground_and_its_frame(frame) -> None:
     _, depth = frame
     made = pipeline()

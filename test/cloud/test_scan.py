@@ -114,6 +114,111 @@ def test_few_columns_leave_no_gaps() -> None:
     assert np.isfinite(ranges).all()
 
 
+def room(far: float = 4.0) -> np.ndarray:
+    """Floor, a ceiling at 2.4 m and a wall, seen from 0.5 m over the floor."""
+    y = CAMERA.rays()[..., 1].astype(float)
+    with np.errstate(divide='ignore'):
+        floor, ceiling = 0.5 / y, -1.9 / y
+    depth = np.where(y > 0.5 / far, floor, far)
+    return np.where(y < -1.9 / far, ceiling, depth).astype(np.float32)
+
+
+def box(near: float, low: float, high: float, half: float = 0.4) -> np.ndarray:
+    """Return the pixels of a box in that room (m), straight ahead."""
+    rays = CAMERA.rays()
+    height = 0.5 - rays[..., 1] * near
+    return (np.abs(rays[..., 0] * near) < half) & (height > low) & (height < high)
+
+
+def ahead(depth: np.ndarray, **changes) -> float:
+    scan = maker(**changes).scan(depth, Ground())
+    return float(scan.ranges[len(scan.ranges) // 2])
+
+
+@pytest.mark.parametrize('value', [np.nan, -np.inf])
+@pytest.mark.parametrize(('low', 'high'), [(-1, 0.9), (0.12, 0.3), (0.5, 0.6), (0.6, 3)])
+def test_where_an_obstacle_is_not_known_a_beam_is_not_free(low, high, value) -> None:
+    depth = room(20.0)
+    assert ahead(depth) == np.inf
+    depth[box(1.5, low, high)] = value
+    assert ahead(depth) == -np.inf if np.isinf(value) else np.isnan(ahead(depth))
+
+
+def test_a_ceiling_or_a_floor_alone_says_nothing_of_the_band() -> None:
+    for rows in (slice(24, None), slice(0, 216), slice(60, 200)):
+        depth = room(20.0)
+        depth[rows] = np.nan
+        assert not np.isposinf(maker().scan(depth, Ground()).ranges).any()
+
+
+def test_a_wall_behind_what_is_not_known_is_no_way_to_it() -> None:
+    """To mark the wall would clear the way to it, and the box that stands there."""
+    depth = room(4.0)
+    assert ahead(depth) == pytest.approx(4.0, rel=0.01)
+    depth[box(1.5, 0, 0.4)] = np.nan
+    assert np.isnan(ahead(depth))
+
+
+def test_an_obstacle_that_is_half_known_stays() -> None:
+    depth = room(4.0)
+    depth[box(1.5, -1, 0.9)] = 1.5
+    depth[box(1.5, 0.5, 3)] = np.nan
+    assert ahead(depth) == pytest.approx(1.5, rel=0.01)
+    depth[box(1.5, -1, 3, 0.05)] = np.nan  # a line through it
+    assert np.nanmin(maker().scan(depth, Ground()).ranges) < 1.6
+
+
+def test_lines_that_the_edge_filter_leaves_hide_nothing() -> None:
+    depth = room(20.0)
+    depth[100:102] = np.nan
+    depth[140:142] = np.nan
+    assert ahead(depth) == np.inf
+
+
+@pytest.mark.parametrize('pitch', [-60, 45])
+def test_a_camera_that_does_not_see_as_far_promises_nothing(pitch) -> None:
+    """It looks at the ceiling, or at its feet: nothing in the way, and nothing known."""
+    base = camera_over_ground(0.5, pitch, 0)
+    rise = CAMERA.rays() @ base[2, :2] + base[2, 2]
+    with np.errstate(divide='ignore'):
+        depth = np.where(rise < 0, -0.5 / rise, np.where(rise > 0, 1.9 / rise, np.inf))
+    made = maker(base=base)
+    assert np.isnan(made.scan(depth.astype(np.float32), Ground()).ranges).all()
+
+
+@pytest.mark.parametrize('height', [0.05, 1.6])
+def test_from_outside_the_band_what_stands_before_it_hides_it(height) -> None:
+    """A camera above, or below, the band; a shelf, or a sill, between it and the band."""
+    base = camera_over_ground(height, 0, 0)
+    rays = CAMERA.rays()[..., 1].astype(float)
+    with np.errstate(divide='ignore'):
+        open_ = np.where(rays > 0, height / rays, np.inf).astype(np.float32)
+    made = maker(base=base, range_max=6.0)
+    assert np.isposinf(made.scan(open_, Ground()).ranges).all()
+    hidden = open_.copy()
+    at = 0.8
+    there = height - rays * at
+    stopped = (there > 1.05) & (there < 2.2) if height > 1 else (there < 0.085) & (there > -9)
+    hidden[:, 140:180][stopped[:, 140:180]] = at
+    ranges = made.scan(hidden, Ground()).ranges
+    assert np.isnan(ranges[len(ranges) // 2])
+    assert np.isposinf(ranges[:20]).all()
+
+
+def test_the_scan_promises_nothing_beyond_what_depth_can_tell() -> None:
+    """+Inf depth means farther than its own limit, whatever the range of the scan."""
+    config = Config()
+    depth = np.where(room(30.0) > 5, np.inf, room(30.0)).astype(np.float32)
+    made = ScanMaker(
+        CAMERA.rays(), camera_over_ground(0.5, 0, 0), None, config.scan, config.ground, (0.4, 5.0)
+    )
+    scan = made.scan(depth, Ground())
+    assert (scan.geometry.range_min, scan.geometry.range_max) == (0.4, 5.0)
+    assert np.isposinf(scan.ranges).all()
+    far = maker(range_max=200.0).geometry.range_max
+    assert far < 48  # where 2 % of the distance is all of the band
+
+
 @pytest.mark.parametrize('seed', [0, 3])
 def test_ranges_are_those_of_the_world(seed) -> None:
     """Cast rays through the world in every beam and at many heights: the nearest is the range."""
@@ -132,4 +237,5 @@ def test_ranges_are_those_of_the_world(seed) -> None:
     # what the camera cannot see for its field of view is not in the scan
     near_enough = np.abs(np.minimum(scan.ranges, 6.0) - np.minimum(true, 6.0)) < 0.1
     assert near_enough.mean() > 0.8
-    assert (scan.ranges > np.minimum(true, 6.0) - 0.1).mean() > 0.97
+    assert (scan.ranges < np.minimum(true, 6.0) - 0.1).mean() < 0.03
+    assert true[np.isposinf(scan.ranges)].min(initial=9) > 5.9

@@ -50,6 +50,19 @@ def test_every_cube_keeps_exactly_one_point(size) -> None:
         assert len(set(found) ^ cubes) <= 0.002 * len(cubes)
 
 
+@pytest.mark.parametrize('far', [1500.0, -9000.0])
+def test_a_map_may_be_wider_than_16_bits_of_cubes(far) -> None:
+    """Cubes of 5 cm, and a robot kilometres from the origin of the map."""
+    camera = Camera.from_hfov(120, 90, 80)
+    depth = np.random.default_rng(0).uniform(0.5, 40, (90, 120)).astype(np.float32)
+    pose = np.eye(4)
+    near = len(thinned(CloudMaker(camera.rays(), pose), depth, 0.05))
+    pose[0, 3] = far
+    assert len(thinned(CloudMaker(camera.rays(), pose), depth, 0.05)) == pytest.approx(
+        near, rel=0.01
+    )
+
+
 def test_noise_is_thinned_too() -> None:
     camera = Camera.from_hfov(120, 90, 80)
     depth = np.random.default_rng(0).uniform(0.5, 20, (90, 120)).astype(np.float32)

@@ -39,6 +39,12 @@ INF = float('inf')
     ('points.transform', [0.0, 0.0, 0.0, 1e-200, 0.0, 0.0, 0.0], 'expected x y z'),
     ('points.transform', [INF, *PLACE[1:]], 'above the most allowed'),
     ('scale.extrinsic', [1e300] * 7, 'above the most allowed'),
+    ('depth.min_range', 10.0, r'expected less than scan\.range_max, which is 10 m'),
+    ('ground.tolerance', 1.0, r'expected less than scan\.max_height'),
+    ('ground.max_height', 0.05, r'tolerance is 0\.05 m, expected less than ground\.max_height'),
+    ('output.color_max', 0.3, r'expected less than output\.color_max'),
+    ('points.no_return_range', 0.1, r'min_range is 0\.1 m, expected less than points\.no_return'),
+    ('points.voxel_size', 0.003, 'too small for a depth of 100 m'),
     ('scan.min_height', 5.0, r'scan\.min_height is 5 m, expected less than scan\.max_height'),
 ])
 def test_what_cannot_be_is_refused_by_name(name: str, value: object, words: str) -> None:
@@ -88,3 +94,23 @@ def test_anything_is_taken_or_refused(name: str, value: object) -> None:
     except ConfigError:
         found = default
     assert type(found) is type(default)
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({'points.no_return_range': 9.0, 'depth.max_range': 8.0}, 'at most depth.max_range'),
+    ({'scan.range_min': 3.0, 'depth.max_range': 2.0}, 'less than depth.max_range'),
+    ({'scan.range_min': 3.0, 'scan.range_max': 3.0}, 'less than scan.range_max'),
+])
+def test_limits_that_contradict_each_other_are_refused(changes: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Config().replaced(changes)
+
+
+def test_limits_that_agree_or_are_not_set_are_taken() -> None:
+    for changes in (
+        {'points.no_return_range': 8.0, 'depth.max_range': 8.0},
+        {'points.no_return_range': 300.0}, {'depth.max_range': 2.0},
+        {'points.voxel_size': 0.001, 'depth.max_range': 30.0},
+        {'depth.max_range': 5.0, 'scan.range_max': 10.0},
+    ):
+        Config().replaced(changes)

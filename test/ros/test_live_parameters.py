@@ -39,7 +39,7 @@ EFFECTS: dict[str, tuple[Any, dict[str, Any]]] = {
     'points.voxel_size': (0.3, {}),
     'points.max_points': (50, {}),
     'points.content': ('obstacles', {}),
-    'points.no_return_range': (9.0, {'depth.max_range': 2.0}),
+    'points.no_return_range': (2.0, {'depth.max_range': 2.0}),
     'points.frame': ('base_link', {'points.transform': PLACE}),
     'points.transform': ([0.2, *PLACE[1:]], {'points.frame': 'base', 'points.transform': PLACE}),
     'ground.camera_height': (0.9, {}),
