@@ -139,7 +139,7 @@ class ScanMaker:
         ends = ends[np.isfinite(depth.reshape(-1)[ends])]
         bounds = np.full(self._count, np.inf, np.float32)
         x, y = self._moved(ends, depth)
-        beams = self._sight.beams.reshape(-1)[ends]
+        beams = self._sight.beams.reshape(-1)[ends].astype(np.intp)
         seen = beams >= 0
         _scatter_minimum(bounds, beams[seen], np.hypot(x, y)[seen])
         ranges[np.isfinite(ranges) & (bounds < HIDDEN * ranges)] = np.nan
