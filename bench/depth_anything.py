@@ -7,7 +7,7 @@ Weights are random: they change no time. The contenders take turns, so that what
 does hits all of them; medians and CPU time are printed, and the ratio to the pipeline.
 
 Run it as ``python bench/depth_anything.py [--int8] [--json FILE]``; int8 quantizes first, which
-takes minutes. ``--network FILE.onnx`` keeps the exported network for the next run.
+takes minutes. ``--network FILE.onnx`` keeps the network for the next run.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import statistics
 import tempfile
 import time
 
+from network import depth_anything, write_graph
 import numpy as np
 
 from depth_node.camera import Camera
@@ -34,30 +35,13 @@ from depth_node.model import Model, ModelSpec
 from depth_node.world import World
 
 
-def exported(path: Path, size: Size) -> ModelSpec:
-    """Export the network unless it is there, and describe it."""
+def written(path: Path, size: Size) -> ModelSpec:
+    """Write the network unless it is there, and describe it."""
     import dataclasses
 
-    from depth_node.training.depth_anything import DepthAnything
-    from depth_node.training.onnx_file import write_onnx
-
-    if not path.exists():
-        write_onnx(DepthAnything(_network()), size, path)
+    write_graph(path, size)
     spec = find('depth_anything_v2_small').spec
     return dataclasses.replace(spec, input_size=size)
-
-
-def _network():
-    import torch
-
-    from depth_node.training.depth_anything import build, ENCODERS
-
-    torch.manual_seed(0)
-    network = build(ENCODERS['vits'])
-    with torch.no_grad():
-        # away from the last ReLU, where a relative error means nothing
-        network.head.conv3.bias.fill_(1.0)
-    return network
 
 
 def torch_contenders(rgb: np.ndarray, size: Size) -> dict[str, Callable[[], object]]:
@@ -66,7 +50,7 @@ def torch_contenders(rgb: np.ndarray, size: Size) -> dict[str, Callable[[], obje
     import torch
     from transformers import DPTImageProcessor, pipeline
 
-    network = _network()
+    network = depth_anything()
     processor = DPTImageProcessor(
         size={'height': size.height, 'width': size.width}, keep_aspect_ratio=False, resample=3,
         image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
@@ -140,7 +124,7 @@ def main() -> None:
     parser.add_argument('--size', type=Size.parse, default=Size(518, 392))
     parser.add_argument('--rounds', type=int, default=15)
     parser.add_argument('--int8', action='store_true', help='quantize and measure int8 as well')
-    parser.add_argument('--network', type=Path, help='where the exported network is kept')
+    parser.add_argument('--network', type=Path, help='where the network is kept')
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
     world = World(0)
@@ -148,7 +132,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         path = args.network or folder / 'depth_anything_v2_small_random.onnx'
-        model = Model(path, exported(path, args.size))
+        model = Model(path, written(path, args.size))
         contenders = our_contenders(model, rgb, args.size, stack, quantized=args.int8)
         contenders |= torch_contenders(rgb, args.size)
         results = measured(contenders, args.rounds)

@@ -47,11 +47,12 @@ def import_time() -> float:
 
 
 def depth_anything(folder: Path) -> dict[str, object]:
-    """Export the larger network in a process of its own; return the node's parameters for it."""
+    """Write the larger network in a process of its own; return the node's parameters for it."""
     path = folder / 'depth_anything_v2_small_random.onnx'
     code = (
-        'import sys; from pathlib import Path; from depth_anything import exported; '
-        'from depth_node.model import Size; exported(Path(sys.argv[1]), Size.parse(sys.argv[2]))'
+        'import sys; from pathlib import Path; from network import write_graph; '
+        'from depth_node.image.size import Size; '
+        'write_graph(Path(sys.argv[1]), Size.parse(sys.argv[2]))'
     )
     subprocess.run(
         [sys.executable, '-c', code, str(path), NETWORK_SIZE], check=True, capture_output=True,
