@@ -26,6 +26,7 @@ VERBS = {
     'export': 'convert trained weights to an ONNX file for the node',
     'calibrate': 'recover the scale from known distances, as a file for the node',
     'benchmark': 'measure engine and frame times on this machine',
+    'doctor': 'check this machine: engines, models, middleware, cameras, calibration files',
 }
 
 
@@ -34,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Run the command line.
 
     :param argv: arguments without the program name; None: those of the process.
-    :returns: 0 on success, 2 on wrong usage or input, 130 after Ctrl-C.
+    :returns: 0 on success, 1 if some of the input could not be used, 2 on wrong usage or
+        input, 130 after Ctrl-C.
     """
     # before OpenCV is imported: what it cannot read, we say, in one line
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # only the verb that is called is imported
     called = next((word for word in words if not word.startswith('-')), '')
     try:
-        _call(called, words)
+        return _call(called, words) or 0
     except DepthNodeError as error:
         print(f'depth-node {called}: {error}', file=sys.stderr)
         return 2
@@ -56,7 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f'depth-node {called}: interrupted', file=sys.stderr)
         return 130
-    return 0
 
 
 class _ToStderr(logging.Handler):
@@ -74,7 +75,7 @@ def _show_log() -> None:
         log.setLevel(logging.INFO)
 
 
-def _call(called: str, words: list[str]) -> None:
+def _call(called: str, words: list[str]) -> int | None:
     parser = argparse.ArgumentParser(
         prog='depth-node', description='Depth from one camera, for robots.'
     )
@@ -92,4 +93,4 @@ def _call(called: str, words: list[str]) -> None:
             module.configure(sub)
     args = parser.parse_args(words)
     assert module is not None
-    module.run(args)
+    return module.run(args)

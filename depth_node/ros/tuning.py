@@ -27,7 +27,7 @@ NEW_NAME_SINCE = 8
 # a user who sets one of these has chosen already
 _CHOICES = (*PROFILE_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
 SHARED_MEMORY = Path('/dev/shm')  # noqa: S108 - where Fast DDS has its segments, not a file of ours
-_SEGMENTS_BYTES = 3 * 2**26
+SEGMENTS_BYTES = 3 * 2**26
 """Space for the segments of a camera and of the node, and one more (bytes)."""
 _LEAST_BYTES = 2**24
 """Space that Fast DDS needs at least (bytes); without it the first write ends in SIGBUS."""
@@ -99,12 +99,12 @@ def transport(environ: Mapping[str, str] | None = None) -> Transport:
     free = shutil.disk_usage(SHARED_MEMORY).free
     room = (
         f'{SHARED_MEMORY} has {free / 2**20:.0f} MiB free, the profile needs '
-        f'{_SEGMENTS_BYTES / 2**20:.0f} (in a container: --ipc=host or --shm-size=1g)'
+        f'{SEGMENTS_BYTES / 2**20:.0f} (in a container: --ipc=host or --shm-size=1g)'
     )
     if free < _LEAST_BYTES:
         text = f'messages go over UDP, which loses large ones: {room}'
         return Transport(_set(folder, UDP_PROFILE), text, warn=True)
-    if free < _SEGMENTS_BYTES:
+    if free < SEGMENTS_BYTES:
         if any(name in environ for name in PROFILE_VARIABLES):  # ours, and no longer wanted
             return Transport(dict.fromkeys(variables(), ''), room, warn=True)
         return Transport({}, room)

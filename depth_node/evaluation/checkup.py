@@ -1,0 +1,216 @@
+"""What this machine has for `depth_node`, without ROS: Python, engines, models, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+import os
+from pathlib import Path
+import platform
+import sys
+from typing import Any
+
+from depth_node.camera.calibration_file import read_calibration
+from depth_node.catalogue import CATALOGUE, Form
+from depth_node.catalogue.opening import open_model
+from depth_node.catalogue.store import is_present, Request
+from depth_node.config import Config, EngineConfig
+from depth_node.engine.base import Request as EngineRequest
+from depth_node.engine.table import ENGINES, Row
+from depth_node.errors import ConfigError, DataError, DepthNodeError, ModelError
+from depth_node.files import read_yaml
+from depth_node.model import Model
+from depth_node.model.network import choose_size, inspect
+from depth_node.scale import keeper_for
+
+PACKAGES = (
+    'numpy', 'opencv-python-headless', 'opencv-python', 'onnx', 'openvino', 'onnxruntime',
+    'onnxruntime-gpu', 'tensorrt', 'cuda-python', 'rosbags', 'huggingface_hub', 'torch',
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """
+    One line of the page about a machine.
+
+    :param section: the part of the page.
+    :param name: what was looked at.
+    :param value: what was found.
+    :param problem: what is wrong with it; empty: nothing.
+    :param remedy: what to do about that.
+    """
+
+    section: str
+    name: str
+    value: str
+    problem: str = ''
+    remedy: str = ''
+
+    def as_json(self) -> dict[str, str]:
+        """
+        Return the finding for a file.
+
+        :returns: its fields; problem and remedy only where there are some.
+        """
+        return {key: text for key, text in vars(self).items() if text or key == 'value'}
+
+
+def problem(section: str, name: str, value: str, error: DepthNodeError) -> Finding:
+    """
+    Make a finding of an error.
+
+    :param section: the part of the page.
+    :param name: what was looked at.
+    :param value: what was found.
+    :param error: with its remedy.
+    :returns: the finding.
+    """
+    return Finding(section, name, value, error.problem, error.remedy)
+
+
+def software() -> Iterator[Finding]:
+    """
+    Look at Python, the machine and the packages that matter.
+
+    :returns: one finding each.
+    """
+    yield Finding('machine', 'python', f'{platform.python_version()} ({sys.executable})')
+    cores = len(os.sched_getaffinity(0))
+    yield Finding(
+        'machine', 'system',
+        f'{platform.system()} {platform.release()}, {platform.machine()}, {cores} cores',
+    )
+    installed = {
+        found.metadata['Name']: found.version for found in metadata.distributions()
+    }
+    for name in PACKAGES:
+        if name in installed:
+            yield Finding('packages', name, installed[name])
+
+
+def engines() -> Iterator[Finding]:
+    """
+    Open every engine of the table with the network inside the package.
+
+    An engine for a GPU would be built, which takes minutes: of that one only GPU and library are
+    looked for.
+
+    :returns: one finding for each engine, and one problem where none works.
+    """
+    model = open_model('embedded')
+    working = 0
+    for row in ENGINES:
+        try:
+            value = _opened(row, model)
+        except DepthNodeError as error:
+            yield Finding('engines', row.name, f'not available: {error}')
+            continue
+        except Exception as error:  # noqa: BLE001  a broken library: the next may work
+            yield Finding('engines', row.name, f'broken: {type(error).__name__}: {error}')
+            continue
+        working += 1
+        taken = ', taken by engine.name auto' if working == 1 else ''
+        yield Finding('engines', row.name, f'works: {value}{taken}')
+    if not working:
+        yield Finding(
+            'engines', 'any', 'none', 'No engine works on this machine.',
+            "Install one: pip install 'depth_node[cpu]', or see doc/install.md for a GPU.",
+        )
+
+
+def _opened(row: Row, model: Model) -> str:
+    runtime, gpu = row.current()
+    if runtime:
+        return f'{runtime} on {gpu}'
+    size = choose_size(model.spec, inspect(model.path), 'auto')
+    engine = row.open(EngineRequest(model, EngineConfig(), size))
+    try:
+        return engine.description
+    finally:
+        engine.close()
+
+
+def models(name: str = '') -> Iterator[Finding]:
+    """
+    Look for the models of the catalogue on this machine.
+
+    :param name: the model the node is to run; empty: the default.
+    :returns: one finding for all that are here, and one for the one in use.
+    """
+    present = [
+        entry.name for entry in CATALOGUE.values()
+        if entry.form is Form.EMBEDDED or is_present(entry, Request())
+    ]
+    yield Finding('models', 'on this machine', ', '.join(present))
+    name = name or Config().model.name
+    if name in CATALOGUE and name not in present:
+        yield Finding(
+            'models', name, 'not here',
+            f'{name} has not been fetched; its first use needs the network.',
+            f'Run `depth-node fetch {name}` while there is a network, or see doc/using_models.md.',
+        )
+    elif name not in CATALOGUE and not Path(name).expanduser().is_file():
+        yield Finding(
+            'models', name, 'not here', f'{name} is neither a file nor a model of the catalogue.',
+            'Correct model.name; `depth-node models` lists the catalogue.',
+        )
+    else:
+        yield Finding('models', name, 'here')
+
+
+def parameter_file(path: Path) -> tuple[Config, list[Finding]]:
+    """
+    Look at a parameter file of the node, and at the files that it names.
+
+    :param path: YAML, as ``params_file`` of the launch files.
+    :returns: the configuration, and the findings.
+    :raises ConfigError: it is no parameter file.
+    """
+    config = Config().replaced(_parameters(path))
+    found = [Finding('parameters', str(path), 'read')]
+    if config.input.calibration_file:
+        file = config.input.calibration_file
+        try:
+            numbers = read_calibration(file)
+            found.append(
+                Finding('calibration', file, f'{numbers.width}x{numbers.height}')
+            )
+        except DataError as error:
+            found.append(problem('calibration', file, 'cannot be used', error))
+    if config.scale.calibration_file:
+        file = config.scale.calibration_file
+        try:
+            model = open_model(config.model.name, offline=True)
+            keeper_for(config, model.spec, model.path)
+            value = f'belongs to {model.spec.name}' if Path(file).exists() else 'not written yet'
+            found.append(Finding('calibration', file, value))
+        except (ConfigError, DataError, ModelError) as error:
+            found.append(problem('calibration', file, 'stale or unusable', error))
+    return config, found
+
+
+def _parameters(path: Path) -> dict[str, object]:
+    """Read the parameters of any node name from a ROS parameter file."""
+    content = read_yaml(path, raised=ConfigError)
+    found: dict[str, object] = {}
+    for node in (content.values() if isinstance(content, dict) else ()):
+        group = node.get('ros__parameters') if isinstance(node, dict) else None
+        if isinstance(group, dict):
+            found |= _flat(group)
+    if not found:
+        raise ConfigError(
+            f'{path}: holds no ros__parameters.', 'Start from config/mono.yaml of the package.'
+        )
+    return {k: v for k, v in found.items() if not k.startswith(('qos_overrides.', 'use_sim'))}
+
+
+def _flat(group: Mapping[str, Any], prefix: str = '') -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in group.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f'{prefix}{key}.')
+        else:
+            found[f'{prefix}{key}'] = value
+    return found
