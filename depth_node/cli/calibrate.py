@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 import dataclasses
+import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from depth_node.cli.options import (
 )
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_file, write_json
+from depth_node.cli.skipped import Skipped
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator, NO_CAMERA
 from depth_node.model import OutputKind
@@ -43,14 +44,14 @@ from depth_node.scale.ground import ground_pixels, measured_on
 from depth_node.scale.measurement import MAX_SIGMA, plausible, relative_sigma
 from depth_node.scale.pixels import Pixels, pixels_at, together
 from depth_node.scale.points import MAX_POINTS, on_edge
-from depth_node.sources.datasets import kitti_object, rgbd
+from depth_node.sources.datasets import LayoutOptions, LAYOUTS
 from depth_node.sources.frame import Frame
 from depth_node.sources.frames import open_source
 
+_FRAMES = 'frames'
 _LAYOUTS = {
-    'frames': 'image, folder, video or bag, with --at or --height',
-    'rgbd': 'color, and registered depth of a reference sensor',
-    'kitti-object': 'image_2, velodyne, calib',
+    _FRAMES: 'image, folder, video or bag, with --at or --height',
+    **{name: layout.contents for name, layout in LAYOUTS.items() if layout.measured},
 }
 _REACH = 3
 """Pixels around a point of known distance that are assumed to have the same distance."""
@@ -91,18 +92,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """
     Measure the scale, print it, and write the file.
 
     :param args: the parsed options.
+    :returns: 0, or 1 if frames were left out.
     :raises DepthNodeError: the data, the model or the options cannot be used, or they do not
         determine the scale.
     """
     known = [_known(text) for text in args.at]
     if args.height < 0:
         raise ConfigError(f'--height is {args.height:g} m, expected a positive number.')
-    if (args.layout == 'frames') != bool(known or args.height > 0):
+    if (args.layout == _FRAMES) != bool(known or args.height > 0):
         raise ConfigError(
             f'The layout is {args.layout}. Use --at or --height with the layout frames, which '
             'needs one of them.'
@@ -113,7 +115,8 @@ def run(args: argparse.Namespace) -> None:
     if args.height > 0:
         pitch, roll, sigma = map(math.radians, (args.pitch, args.roll, args.tilt_sigma))
         ground = FloorPose.from_angles(args.height, pitch, roll, tilt_sigma=sigma)
-    found, kind, frames = _measured(args, known, ground)
+    skipped = Skipped('calibrate')
+    found, kind, frames = _measured(args, known, ground, skipped)
     if isinstance(found, NotObservable):
         raise DataError(f'The frames do not determine the scale: {found.reason}.')
     model = model_from(args, config_from(args))
@@ -141,6 +144,7 @@ def run(args: argparse.Namespace) -> None:
         'scale': calibration.scale, 'shift': shift, 'sigma': sigma, 'inliers': found.inliers,
         'points': found.points, 'frames': frames, 'misfit': found.misfit,
     })
+    return skipped.finish(frames)
 
 
 def _basis(frames: int) -> str:
@@ -161,14 +165,15 @@ def _known(text: str) -> tuple[float, float, float]:
 
 
 def _measured(
-    args: argparse.Namespace, known: Known, ground: FloorPose | None
+    args: argparse.Namespace, known: Known, ground: FloorPose | None, skipped: Skipped
 ) -> tuple[Measurement | NotObservable, OutputKind, int]:
     """Return the result over all frames, the kind of the network, and the number of frames."""
     parts: list[Pixels] = []
     rays: list[NDArray[np.float64]] = []
     estimator: DepthEstimator | None = None
     try:
-        for sample in _samples(args):
+        for sample in _samples(args, skipped):
+            skipped.frame()
             size = sample.size
             if estimator is None:
                 estimator = estimator_from(args, config_from(args), size)
@@ -185,6 +190,7 @@ def _measured(
         if estimator is not None:
             estimator.close()
     if estimator is None:
+        skipped.finish(0)
         raise DataError(f'{args.folder}: contains no frame.')
     kind, pixels = estimator.spec.kind, together(parts)
     found: Measurement | NotObservable | None = None
@@ -196,29 +202,24 @@ def _measured(
     return found, kind, len(parts)
 
 
-def _samples(args: argparse.Namespace) -> Iterator[Frame]:
+def _samples(args: argparse.Namespace, skipped: Skipped) -> Iterator[Frame]:
     limit = args.frames or None
-    if args.layout == 'frames':
-        source = open_source(args.folder, numbers_from(args), rectified=args.rectified)
+    if args.layout == _FRAMES:
+        source = open_source(
+            args.folder, numbers_from(args), rectified=args.rectified, on_skip=skipped
+        )
         if source.count is None and limit is None:
             raise ConfigError(
                 f'{source.name} never ends. Limit the number of frames with --frames N.',
             )
         count = source.count if limit is None else limit
-        frames = progress(source, count, 'frame')
-        for index, frame in enumerate(frames):
-            if index == limit:
-                return
-            yield frame
+        yield from progress(itertools.islice(source, limit), count, 'frame')
         return
-    if args.depth_scale <= 0:
-        raise ConfigError(f'--depth-scale is {args.depth_scale:g}, expected a positive number.')
-    folder = Path(args.folder)
-    dataset = kitti_object(folder) if args.layout == 'kitti-object' else rgbd(
-        folder, calibration_from(args), depth_scale=args.depth_scale
-    )
-    dataset = dataclasses.replace(dataset, names=dataset.names[:limit])
-    yield from progress(dataset, len(dataset), 'frame')
+    opener = LAYOUTS[args.layout].open
+    assert opener is not None
+    options = LayoutOptions(calibration_from(args), args.depth_scale)
+    dataset = opener(args.folder, options).first(args.frames)
+    yield from progress(dataset.frames(skipped), len(dataset), 'frame')
 
 
 def _seen(

@@ -24,40 +24,31 @@ from depth_node.cli.options import (
 )
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_file, output_folder, write_json
+from depth_node.cli.skipped import Skipped
 from depth_node.config import Config
 from depth_node.depth.metres import to_metres
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator
 from depth_node.evaluation.metrics import Crop, NAMES, score
 from depth_node.evaluation.report import error_picture, Result, summary, write_table
+from depth_node.files import local_path
 from depth_node.image.size import Size
 from depth_node.output.writers import write_picture
 from depth_node.scale.align import least_squares
-from depth_node.sources.datasets import (
-    Dataset,
-    kitti_object,
-    prediction_pairs,
-    rgbd,
-    synthetic,
-)
+from depth_node.sources.dataset import Dataset
+from depth_node.sources.datasets import LayoutOptions, LAYOUTS, prediction_pairs
 from depth_node.sources.depth_files import read_depth, read_plane
 from depth_node.sources.frame import Frame
+from depth_node.sources.skipping import OnSkip, refuse
 
-_LAYOUTS = {
-    'kitti-object': 'image_2, velodyne, calib',
-    'rgbd': 'color, registered depth, optionally pose.txt',
-    'predictions': 'folders predictions and truth of .npy files, in metres; no model is run',
-    'rooms': 'folders as rgbd has them, each with camera.yaml; also with median scaling, and '
-             'compared with two guesses',
-    'world': 'DIR is a seed of the synthetic world or a range like 100-119, ten views each',
-}
+_MOST_FRAMES = 10**9
 Plane = NDArray[np.float32]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
-    layouts = '; '.join(f'{name}: {what}' for name, what in _LAYOUTS.items())
-    parser.add_argument('layout', choices=_LAYOUTS, metavar='LAYOUT', help=layouts)
+    layouts = '; '.join(f'{name}: {row.contents}' for name, row in LAYOUTS.items())
+    parser.add_argument('layout', choices=LAYOUTS, metavar='LAYOUT', help=layouts)
     parser.add_argument('folder', metavar='DIR', help='the data')
     add_model_options(parser, required=False)
     add_camera_options(parser)
@@ -86,46 +77,53 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='also write images of the errors: red is too far, blue too near')
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """
     Evaluate, print a table, and write the requested files.
 
     :param args: the parsed options.
+    :returns: 0, or 1 if frames were left out.
     :raises DepthNodeError: the data, the model or the options cannot be used.
     """
-    if args.layout == 'rooms':
+    layout = LAYOUTS[args.layout]
+    if layout.sets is not None:
         if args.model is None:
-            raise ConfigError('The layout rooms needs --model.')
-        run_rooms(args, _run_model)
-        return
+            raise ConfigError(f'The layout {args.layout} needs --model.')
+        options = LayoutOptions(depth_scale=args.depth_scale)
+        run_rooms(args, layout.sets(args.folder, options), _run_model)
+        return 0
     if args.median_scaling and args.affine_alignment:
         raise ConfigError(
             '--median-scaling and --affine-alignment cannot be combined. Use one of them.',
         )
-    if args.frames < 0:
-        raise ConfigError(f'--frames is {args.frames}, expected 0 or more.')
+    if not 0 <= args.frames <= _MOST_FRAMES:
+        raise ConfigError(f'--frames is {args.frames}, expected 0 to {_MOST_FRAMES}.')
     if not 0 <= args.floor < args.cap:
         raise ConfigError(
             f'--floor is {args.floor:g} m, expected less than --cap, which is {args.cap:g} m.',
         )
     results: list[Result] = []
     pictures = output_folder(args.pictures) if args.pictures else None
-    for name, predicted, truth, result in _compared(args):
+    skipped = Skipped('evaluate')
+    for name, predicted, truth, result in _compared(args, skipped):
+        skipped.frame()
         if pictures:
             write_picture(pictures / f'{name}_error.png', error_picture(predicted, truth))
         results.append(result)
+    code = skipped.finish(len(results))
     report = summary(results)
     _print(report, args)
-    write_json(args.json, report)
+    write_json(args.json, report | ({'left_out': skipped.reasons} if code else {}))
     if args.table:
         write_table(args.table, results)
+    return code
 
 
 def _compared(
-    args: argparse.Namespace
+    args: argparse.Namespace, skipped: Skipped
 ) -> Iterator[tuple[str, Plane, Plane, Result]]:
     crop = Crop.GARG if args.garg_crop else Crop(args.crop)
-    frames, count = _predicted(args)
+    frames, count = _predicted(args, skipped)
     for name, predicted, truth, scale in progress(frames, count, 'frame'):
         found = score(
             predicted, truth, nearest=args.floor, farthest=args.cap, crop=crop,
@@ -136,46 +134,43 @@ def _compared(
 
 
 def _predicted(
-    args: argparse.Namespace
+    args: argparse.Namespace, skipped: Skipped
 ) -> tuple[Iterator[tuple[str, Plane, Plane, float]], int]:
     """Return name, prediction, truth and scale of each frame, and the number of frames."""
-    if args.layout == 'predictions':
-        pairs = prediction_pairs(Path(args.folder))
-        pairs = pairs[:args.frames or None]
-        return ((name, read_plane(one).astype(np.float32), read_depth(two), 1.0)
-                for name, one, two in pairs), len(pairs)
+    opener = LAYOUTS[args.layout].open
+    if opener is None:
+        pairs = prediction_pairs(local_path(args.folder))[:args.frames or None]
+        return _pairs(pairs, skipped), len(pairs)
     if args.model is None:
         raise ConfigError(f'The layout {args.layout} needs --model.')
-    dataset = _dataset(args)
-    dataset = dataclasses.replace(dataset, names=dataset.names[:args.frames or None])
-    return _run_model(args, dataset), len(dataset)
+    options = LayoutOptions(calibration_from(args), args.depth_scale)
+    dataset = opener(args.folder, options).first(args.frames)
+    return _run_model(args, dataset, skipped), len(dataset)
 
 
-def _dataset(args: argparse.Namespace) -> Dataset:
-    if args.layout == 'kitti-object':
-        return kitti_object(Path(args.folder))
-    if args.layout == 'world':
-        first, dash, last = args.folder.partition('-')
-        last = last if dash else first
-        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
-            raise DataError(f'{args.folder!r} is neither a seed nor a range like 100-119.')
-        return synthetic(range(int(first), int(last) + 1))
-    if args.depth_scale <= 0:
-        raise ConfigError(f'--depth-scale is {args.depth_scale:g}, expected a positive number.')
-    return rgbd(Path(args.folder), calibration_from(args), depth_scale=args.depth_scale)
+def _pairs(
+    pairs: list[tuple[str, Path, Path]], skipped: Skipped
+) -> Iterator[tuple[str, Plane, Plane, float]]:
+    for name, one, two in pairs:
+        try:
+            predicted, truth = read_plane(one).astype(np.float32), read_depth(two)
+        except DataError as error:
+            skipped(error)
+            continue
+        yield name, predicted, truth, 1.0
 
 
 def _run_model(
-    args: argparse.Namespace, dataset: Dataset
+    args: argparse.Namespace, dataset: Dataset, on_skip: OnSkip = refuse
 ) -> Iterator[tuple[str, Plane, Plane, float]]:
     # ranges are the comparison's business here; a filter would hide what the network got wrong
     config = config_from(args, {
-        'depth.min_range': 0.0, 'depth.max_range': 10000.0,
+        'depth.min_range': 0.0, 'depth.max_range': 10000.0, 'points.voxel_size': 0.0,
         'filter.edge_threshold': 0.0, 'filter.min_confidence': 0.0,
     })
     estimator: DepthEstimator | None = None
     try:
-        for sample in dataset:
+        for sample in dataset.frames(on_skip):
             size = Size(sample.rgb.shape[1], sample.rgb.shape[0])
             if estimator is None:
                 estimator = estimator_from(args, config, size)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from depth_node.evaluation.rooms import (
 )
 from depth_node.image.size import Size
 from depth_node.output.writers import write_picture
-from depth_node.sources.datasets import Dataset, room_sets
+from depth_node.sources.dataset import Dataset
 
 _WIDTH = 38  # of the column with the names
 Predictions = Callable[
@@ -33,11 +32,14 @@ Predictions = Callable[
 ]
 
 
-def run_rooms(args: argparse.Namespace, predictions: Predictions) -> None:
+def run_rooms(
+    args: argparse.Namespace, sets: Mapping[str, Dataset], predictions: Predictions
+) -> None:
     """
     Compare every set, print a table, write what was asked for.
 
     :param args: of the verb `evaluate`.
+    :param sets: to compare, by name.
     :param predictions: runs the model over a data set: name, prediction, truth and scale.
     :raises DepthNodeError: the data, the model or the options cannot be used.
     """
@@ -46,7 +48,6 @@ def run_rooms(args: argparse.Namespace, predictions: Predictions) -> None:
             'The layout rooms compares without and with median scaling by itself.',
             'Leave out --median-scaling, --affine-alignment, --garg-crop and --table.',
         )
-    sets = room_sets(Path(args.folder), depth_scale=args.depth_scale)
     pictures = output_folder(args.pictures) if args.pictures else None
     compared: list[Compared] = []
     truths: list[Truth] = []

@@ -27,6 +27,7 @@ from depth_node.cli.options import (
 )
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_folder, write_json
+from depth_node.cli.skipped import PARTIAL, Skipped
 from depth_node.cloud.maker import CloudMaker
 from depth_node.config import Config
 from depth_node.depth.metres import to_metres
@@ -37,10 +38,13 @@ from depth_node.output.writers import write_cloud, write_millimetres, write_npy,
 from depth_node.scale.align import relative_colors, to_disparity
 from depth_node.sources.depth_files import read_disparity
 from depth_node.sources.frame import Frame
-from depth_node.sources.frames import FrameSource, open_source, RATE
+from depth_node.sources.frames import FrameSource, open_source
+from depth_node.sources.video import RATE
 
 _FILES = ('npy', 'png', 'color', 'ply')
 _COLORS_TO = 20.0
+_MOST_FRAMES = 10**9
+_RATES = (1e-3, 1e4)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +75,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('alignment to a stereo disparity')
     group.add_argument(
         '--align-disparity', metavar='FILE', type=Path,
-        help='fit the scale (and shift) of every prediction to this disparity image (.npy or '
-             '.pfm in pixels, 16-bit PNG in 1/256 pixels as in KITTI; 0: unknown), or to '
-             'the file of the same name in this folder',
+        help='fit the scale (and shift) of every prediction to this disparity image (float in '
+             'pixels, 16-bit PNG in 1/256 pixels as in KITTI, int16 .npy in 1/16 pixels as from '
+             'OpenCV; 0 or less: unknown), or to the file of the same name in this folder; '
+             'frames for which the fit is bad are left out',
+    )
+    group.add_argument(
+        '--disparity-unit', type=float, default=0.0, metavar='N',
+        help='stored values per pixel of disparity; 0: by the type of the file, as above',
     )
     group.add_argument(
         '--baseline', type=float, default=0.0,
@@ -101,29 +110,29 @@ class _Run:
             self.told.add(note)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """
     Predict every frame of every input and write the files.
 
     :param args: the parsed options.
+    :returns: 0, or 1 if frames were left out or have no valid pixel.
     :raises DepthNodeError: an input, the model or an option cannot be used.
     """
     files = frozenset(filter(None, args.write.split(',')))
     if not files <= set(_FILES) or not files:
         raise ConfigError(f'--write is {args.write!r}, expected some of {", ".join(_FILES)}.')
-    for name in ('frames', 'baseline'):
-        if getattr(args, name) < 0:
-            raise ConfigError(f'--{name} is {getattr(args, name)}, expected 0 or more.')
-    if not args.rate > 0:
-        raise ConfigError(f'--rate is {args.rate:g} Hz, expected a positive number.')
-    if args.far and args.near >= args.far:
-        raise ConfigError(
-            f'--near is {args.near:g} m, expected less than --far, which is {args.far:g} m.',
-        )
-    config = config_from(args, {'depth.min_range': args.near, 'depth.max_range': args.far})
-    given = numbers_from(args)
+    _check_numbers(args)
+    # what the node publishes besides depth has limits of its own, which are not needed here
+    config = config_from(args, {
+        'depth.min_range': args.near, 'depth.max_range': args.far, 'points.voxel_size': 0.0,
+        'scan.range_max': 10000.0,
+    })
+    given, skipped = numbers_from(args), Skipped('predict')
     sources = [
-        open_source(text, given, rate=args.rate, topic=args.topic, rectified=args.rectified)
+        open_source(
+            text, given, rate=args.rate, topic=args.topic, rectified=args.rectified,
+            on_skip=skipped,
+        )
         for text in args.inputs
     ]
     for source in sources:
@@ -132,16 +141,47 @@ def run(args: argparse.Namespace) -> None:
                 f'{source.name} never ends. Limit the number of frames with --frames N.',
             )
     work = _Run(args, config, files, output_folder(args.out))
-    report = []
+    report: list[dict[str, Any]] = []
+    frames = progress(_frames(sources, args.frames), _total(sources, args.frames), 'frame')
     try:
-        for name, frame in progress(_frames(sources, args.frames), _total(sources, args.frames),
-                                    'frame'):
-            report.append(_predict(work, name, frame))
+        for name, frame in frames:
+            skipped.frame()
+            try:
+                report.append(_predict(work, name, frame))
+            except _UnusableFrameError as error:
+                skipped(error)
     finally:
         if work.estimator is not None:
             work.estimator.close()
+        # also when a full disk or Ctrl-C ends it
+        if report or skipped.reasons:
+            write_json(args.json, {'frames': report, 'left_out': skipped.reasons})
+    code = skipped.finish(len(report))
     print(f'{len(report)} frames written to {args.out}')
-    write_json(args.json, {'frames': report})
+    empty = sum(entry.get('valid') == 0 for entry in report)
+    if empty:
+        work.warn(f'{empty} of {len(report)} frames have no valid pixel.')
+    return PARTIAL if empty else code
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    """Refuse numbers outside reason."""
+    for name, most in (('frames', _MOST_FRAMES), ('baseline', 100.0), ('disparity_unit', 65536.0)):
+        if not 0 <= getattr(args, name) <= most:
+            option = name.replace('_', '-')
+            raise ConfigError(f'--{option} is {getattr(args, name)}, expected 0 to {most:g}.')
+    if not _RATES[0] <= args.rate <= _RATES[1]:
+        raise ConfigError(
+            f'--rate is {args.rate:g} Hz, expected {_RATES[0]:g} to {_RATES[1]:g} Hz.'
+        )
+    if args.far and args.near >= args.far:
+        raise ConfigError(
+            f'--near is {args.near:g} m, expected less than --far, which is {args.far:g} m.',
+        )
+
+
+class _UnusableFrameError(DataError):
+    """What is wrong with one frame, and not with the run."""
 
 
 def _frames(sources: list[FrameSource], limit: int) -> Iterator[tuple[str, Frame]]:
@@ -234,30 +274,47 @@ def _aligned(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     """Align the prediction to a stereo disparity, and write metres or disparity."""
     args, estimator, camera = work.args, work.estimator, frame.camera
     assert estimator is not None
-    path = args.align_disparity
-    if path.is_dir():
-        path = next((p for p in sorted(path.iterdir()) if p.stem == frame.name), path / name)
-    disparity = read_disparity(path)
-    if disparity.shape != frame.rgb.shape[:2]:
-        raise DataError(
-            f'{path}: the disparity is {disparity.shape[1]}x{disparity.shape[0]}, but the image '
-            f'is {frame.rgb.shape[1]}x{frame.rgb.shape[0]}.'
-        )
     if args.baseline and camera is None:
         raise ConfigError('--baseline needs the focal length. Add --camera or --hfov.')
     product = args.baseline * camera.fx if args.baseline and camera else 1.0
     spec, prediction = estimator.spec, estimator.predict(frame)
-    scale = to_disparity(prediction.values, disparity, spec, product)
-    facts = {'scale': scale.scale, 'shift': scale.shift}
+    try:
+        found = to_disparity(prediction.values, _disparity(args, name, frame), spec, product)
+    except DataError as error:
+        raise _UnusableFrameError(f'{name}: {error.problem}', error.remedy) from error
+    print(f'{name}: {found}')
+    facts = {
+        'scale': found.scale.scale, 'shift': found.scale.shift, 'agree': found.agree,
+        'compared': found.points, 'error': found.abs_rel,
+    }
     if args.baseline:
-        depth = estimator.measure(prediction, frame, scale).depth
+        depth = estimator.measure(prediction, frame, found.scale).depth
         assert depth is not None
         return _write(work, name, frame, depth) | facts
-    depth = to_metres(prediction, spec, scale, 1.0, np.empty(prediction.shape, np.float32))
+    depth = to_metres(
+        prediction, spec, found.scale, 1.0, np.empty(prediction.shape, np.float32)
+    )
     pixels = np.reciprocal(depth)  # one over the inverse of pixels
     write_npy(work.out / f'{name}_disparity.npy', pixels)
     if 'color' in work.files:
         known = pixels[np.isfinite(pixels)]
         high = float(known.max()) if known.size else 1.0
-        write_picture(work.out / f'{name}_color.png', colorize(pixels, high, 0.0))
-    return {'name': name, 'stamp': frame.stamp, **facts}
+        write_picture(work.out / f'{name}_color.png', colorize(pixels, high or 1.0, 0.0))
+    return {'name': name, **facts}
+
+
+def _disparity(args: argparse.Namespace, name: str, frame: Frame) -> NDArray[np.float32]:
+    """Read the disparity of a frame."""
+    path = args.align_disparity
+    if path.is_dir():
+        path = next(
+            (p for p in sorted(path.iterdir())
+             if p.stem == frame.name and not p.name.startswith('.')), path / name
+        )
+    disparity = read_disparity(path, args.disparity_unit)
+    if disparity.shape != frame.rgb.shape[:2]:
+        raise DataError(
+            f'{path}: the disparity is {disparity.shape[1]}x{disparity.shape[0]}, but the image '
+            f'is {frame.rgb.shape[1]}x{frame.rgb.shape[0]}.'
+        )
+    return disparity

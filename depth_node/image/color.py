@@ -37,11 +37,13 @@ def colorize(
 
     :param depth: float32 (H, W), m; -Inf and +Inf take the colors of the ends, NaN gray.
     :param nearest: depth of the brightest color (m).
-    :param farthest: depth of the darkest color (m).
+    :param farthest: depth of the darkest color (m); below `nearest` for a disparity, in which
+        what is near is large.
     :param bar: whether to add a scale bar in metres below the image.
     :param out: array to write the result to; None: a new one.
     :returns: uint8 (H, W, 3), blue, green, red; with a bar, :func:`bar_height` more rows.
     """
+    low, high = sorted((nearest, farthest))
     per_metre = _LEVELS / (farthest - nearest)
     height, width = depth.shape
     more = bar_height(height) if bar else 0
@@ -52,7 +54,7 @@ def colorize(
     for start in range(0, height, rows):
         strip = depth[start:start + rows]
         within, indices = scratch[:len(strip)], levels[:len(strip)]
-        np.clip(strip, np.float32(nearest), np.float32(farthest), out=within)
+        np.clip(strip, np.float32(low), np.float32(high), out=within)
         # 1 for the farthest to 255 for the nearest; NaN becomes 0, the color kept for it
         cv2.convertScaleAbs(within, indices, -per_metre, 1 + farthest * per_metre)
         cv2.applyColorMap(indices, _table(), dst=image[start:start + rows])

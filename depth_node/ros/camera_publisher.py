@@ -41,7 +41,9 @@ from depth_node.ros import messages, runtime
 from depth_node.ros.log import Log
 from depth_node.ros.parameters import refuse_unknown
 from depth_node.sources.frame import Frame
-from depth_node.sources.frames import FrameSource, open_source, RATE, WorldSource
+from depth_node.sources.frames import FrameSource, open_source, WorldSource
+from depth_node.sources.skipping import warn
+from depth_node.sources.video import RATE
 
 NAME = 'camera_publisher'
 WORLD_SIZE = Size(320, 240)
@@ -239,7 +241,8 @@ def open_frames(config: CameraPublisherConfig) -> FrameSource:
     :raises DepthNodeError: there is no such source, or it cannot be read.
     """
     camera = Camera.from_yaml(config.calibration_file) if config.calibration_file else None
-    source = open_source(config.source, camera, rate=config.rate or RATE, topic=config.topic)
+    source = open_source(config.source, camera, rate=config.rate or RATE, topic=config.topic,
+                         on_skip=warn)
     if not isinstance(source, WorldSource):
         return source
     size = Size(config.width, config.height) if config.width else WORLD_SIZE

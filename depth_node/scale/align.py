@@ -7,6 +7,7 @@ robot's scale is recovered over time by ``depth_node.scale``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,22 @@ from depth_node.depth.metres import Scale
 from depth_node.errors import DataError
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.fit import fit_affine, fit_scale
+from depth_node.scale.measurement import FACTOR
 from depth_node.scale.unscaled import unscaled
 
+AGREEMENT = 0.25
+"""Relative difference of two depths that count as the same."""
 _POINTS = 5000
+_LEAST_AGREEMENT = 0.5
+_BETTER = 0.15
+"""By how much the share that agrees must exceed that of shuffled pixels."""
+_FLAT = 1.5
+"""Ratio of the far to the near end of a scene without depth."""
+_MIRRORED = 0.95
+"""Of the error: a mirror image that fits better than this is the right way round."""
+_REMEDY = (
+    'Use the disparity of this image in the left camera, and check its unit (--disparity-unit).'
+)
 
 
 def least_squares(
@@ -52,40 +66,121 @@ def least_squares(
     return Scale(slope, float(y.mean() - slope * middle))
 
 
+@dataclass(frozen=True)
+class Alignment:
+    """
+    A prediction that was fitted to a disparity, and how well they agree.
+
+    :param scale: what turns the output into metres, without focal correction.
+    :param points: pixels compared.
+    :param agree: share of them whose depth is within :data:`AGREEMENT`.
+    :param abs_rel: median of the relative error of depth.
+    """
+
+    scale: Scale
+    points: int
+    agree: float
+    abs_rel: float
+
+    def __str__(self) -> str:
+        """Describe the fit in one line."""
+        shift = f', shift {self.scale.shift:.4g}' if self.scale.shift else ''
+        return (
+            f'scale {self.scale.scale:.4g}{shift}, {100 * self.agree:.0f} % of {self.points} '
+            f'pixels agree within {100 * AGREEMENT:.0f} %, median error {100 * self.abs_rel:.1f} %'
+        )
+
+
 def to_disparity(
     values: NDArray[np.float32], disparity: NDArray[np.float32], spec: ModelSpec,
     product: float = 1.0,
-) -> Scale:
+) -> Alignment:
     """
     Fit a prediction to a stereo disparity, robustly: up to 40 % of it may be wrong.
+
+    The fit has to be better than that to the same disparity with its pixels shuffled, unless the
+    scene has only one distance and the kind no shift, and as good as that to its mirror images.
 
     :param values: float32 (H, W), the network's output.
     :param disparity: float32 (H, W) (pixels), NaN where unknown.
     :param spec: the network.
     :param product: focal length times baseline (pixels m); 1: depth comes out as one over the
         disparity in pixels.
-    :returns: what turns the output into metres, without focal correction.
-    :raises DataError: disparity and prediction have nothing in common.
+    :returns: the fit and its quality.
+    :raises DataError: disparity and prediction do not agree, or not about the metres.
     """
     height, width = values.shape
     step = max(1, round((height * width / _POINTS) ** 0.5))
     grid = (slice(step // 2, None, step),) * 2
     with np.errstate(invalid='ignore', divide='ignore'):
-        z = (product / disparity[grid]).astype(np.float64).ravel()
+        z = (product / disparity[grid]).astype(np.float64)
         x = unscaled(values[grid].ravel(), spec, 1.0)
+    found = _fitted(x, z.ravel(), spec)
+    if found is None:
+        raise DataError(
+            'The prediction cannot be aligned: no rising line fits the disparity.', _REMEDY
+        )
+    if found.agree < _LEAST_AGREEMENT:
+        raise DataError(f'The prediction cannot be aligned: {found}.', _REMEDY)
+    order = np.random.default_rng(0).permutation(z.size)
+    shuffled = _fitted(x, z.ravel()[order], spec)
+    known = z[np.isfinite(z) & (z > 0)]
+    near, far = np.percentile(known, (10, 90))
+    flat = far < _FLAT * near and not spec.kind.has_shift
+    if not flat and shuffled is not None and found.agree < shuffled.agree + _BETTER:
+        raise DataError(
+            f'The prediction cannot be aligned: {found}, which is no better than chance.', _REMEDY
+        )
+    for way, other in (
+        ('mirrored', z[:, ::-1]), ('upside down', z[::-1]), ('turned by 180 deg', z[::-1, ::-1])
+    ):
+        turned = _fitted(x, other.ravel(), spec)
+        if turned is not None and turned.abs_rel < found.abs_rel * _MIRRORED:
+            raise DataError(
+                f'The prediction cannot be aligned: {found}, but the disparity fits better '
+                f'{way} ({turned}).', _REMEDY,
+            )
+    _check_metres(found, spec, product)
+    return found
+
+
+def _fitted(
+    x: NDArray[np.float64], z: NDArray[np.float64], spec: ModelSpec
+) -> Alignment | None:
+    """Fit depths (m) to the output without scale, both (N,), NaN where unknown."""
+    with np.errstate(invalid='ignore'):
         known = np.isfinite(x) & np.isfinite(z) & (z > 0)
         known &= (x > 0) | spec.kind.has_shift
     x, z = x[known], z[known]
-    y = 1 / z if spec.kind is OutputKind.RELATIVE_DISPARITY else z
-    fit = None
-    if x.size:
-        fit = fit_affine(x, y, y) if spec.kind.has_shift else fit_scale(x, y)
+    inverse = spec.kind is OutputKind.RELATIVE_DISPARITY
+    y = 1 / z if inverse else z
+    if not x.size:
+        return None
+    fit = fit_affine(x, y, y) if spec.kind.has_shift else fit_scale(x, y)
     if fit is None:
+        return None
+    line = fit.scale * x + fit.shift
+    with np.errstate(divide='ignore'):
+        depth = np.where(line > 0, 1 / line if inverse else line, np.inf)
+    error = abs(depth / z - 1)
+    return Alignment(
+        Scale(fit.scale, fit.shift), x.size, float((error < AGREEMENT).mean()),
+        float(np.median(error)),
+    )
+
+
+def _check_metres(found: Alignment, spec: ModelSpec, product: float) -> None:
+    """Refuse metres that are far from those a network brings along."""
+    own = 1.0 if spec.kind.is_metric else spec.scale
+    if own is None or product == 1.0:
+        return
+    factor = found.scale.scale / own
+    if not FACTOR[0] <= factor <= FACTOR[1]:
         raise DataError(
-            f'The prediction cannot be aligned: no rising line fits at {x.size} pixels.',
-            'Is this the disparity of this picture, seen from the same camera?',
+            f'The disparity makes distances {factor:.3g} times those of {spec.name}, expected '
+            f'{FACTOR[0]:g} to {FACTOR[1]:g} times.',
+            'Check --baseline (m), the focal length and --disparity-unit.',
         )
-    return Scale(fit.scale, fit.shift)
 
 
 def relative_colors(values: NDArray[Any], kind: OutputKind) -> tuple[float, float]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ from depth_node.camera import Camera, UncalibratedError
 from depth_node.camera.info import CameraNumbers
 from depth_node.camera.message import camera_of_message
 from depth_node.camera.rectified import choose
-from depth_node.errors import DataError, DepthNodeError
+from depth_node.errors import DataError
 from depth_node.image.compressed import decode_message
 from depth_node.image.encodings import image_view, to_rgb
 from depth_node.sources.frame import fitted, Frame, SECOND
+from depth_node.sources.rosbag import damaged, opened, raw_messages
+from depth_node.sources.skipping import OnSkip, refuse
 from depth_node.sources.topics import info_topic
+
+log = logging.getLogger(__name__)
 
 RAW = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -36,12 +40,16 @@ class Bag:
         apply as the topic's name says.
     :param topic: image topic; empty: the first with a color image.
     :param rectified: whether P of CameraInfo applies: ``auto``, ``true`` or ``false``.
+    :param on_skip: called for images that cannot be read, and where the bag ends early.
+    :param said: doubts about the calibration that were logged.
     """
 
     path: Path
     camera: Camera | CameraNumbers | None = None
     topic: str = ''
     rectified: str = 'auto'
+    on_skip: OnSkip = refuse
+    said: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -52,33 +60,72 @@ class Bag:
     def count(self) -> int:
         """Number of images."""
         with opened(self.path) as reader:
-            return int(self._connection(reader).msgcount)
+            return sum(int(connection.msgcount) for connection in self._connections(reader))
 
     def __iter__(self) -> Iterator[Frame]:
         """Iterate over the images in the order of the bag."""
         with opened(self.path) as reader:
-            image = self._connection(reader)
-            topic = info_topic(image.topic)
+            images = self._connections(reader)
+            name = images[0].topic
+            topic = info_topic(name)
             infos = [
                 c for c in reader.connections if c.topic == topic and c.msgtype == INFO
             ]
-            given = self._given(image.topic)
-            camera = given or self._first(reader, infos, image.topic)
+            given = self._given(name)
+            # before the first: drivers may send it after the image
+            camera = given or (self._first(reader, infos, name) if infos else None)
             number = 0
-            for connection, _, raw in reader.messages([image, *infos]):
-                message = reader.deserialize(raw, connection.msgtype)
-                if connection.msgtype == INFO:
-                    camera = given or self._calibrated(message, image.topic)
+            for message, kind in self._messages(reader, [*images, *infos]):
+                if kind == INFO:
+                    camera = given or self._calibrated(message, name)
                     continue
                 try:
-                    rgb = rgb_of(message, connection.msgtype)
+                    frame = self._frame(message, kind, camera, number)
                 except DataError as error:
-                    where = f'{self.path}, image {number} of {image.topic}'
-                    raise DataError(f'{where}: {error}') from error
-                stamp = message.header.stamp
-                when = int(stamp.sec) * SECOND + int(stamp.nanosec)
-                yield Frame(rgb, when, fitted(camera, rgb), f'{number:06d}')
+                    where = f'{self.path}, image {number} of {name}'
+                    self.on_skip(DataError(f'{where}: {error}'))
+                else:
+                    yield frame
                 number += 1
+            if reader.truncated:
+                self.on_skip(DataError(
+                    f'{self.path}: has no end, as if its recorder was killed; {number} images '
+                    'were read.', 'Try `mcap recover FILE`.',
+                ))
+
+    def _frame(
+        self, message: Any, kind: str, camera: Camera | DataError | None, number: int
+    ) -> Frame:
+        if isinstance(message, DataError):
+            raise message
+        rgb = rgb_of(message, kind)
+        if isinstance(camera, DataError):
+            raise camera
+        stamp = message.header.stamp
+        when = int(stamp.sec) * SECOND + int(stamp.nanosec)
+        return Frame(
+            rgb, when, fitted(camera, rgb), f'{number:06d}',
+            frame_id=str(message.header.frame_id),
+        )
+
+    def _messages(self, reader: Any, connections: list[Any]) -> Iterator[tuple[Any, str]]:
+        """Iterate over messages and their types; damage ends it."""
+        count = 0
+        try:
+            for connection, raw in raw_messages(reader, connections):
+                kind = connection.msgtype
+                try:
+                    message = reader.deserialize(raw, kind)
+                except Exception as error:  # noqa: BLE001 - of any parser of rosbags
+                    message = DataError(f'is not a {kind} ({type(error).__name__}: {error}).')
+                yield message, kind
+                count += 1
+        except DataError:
+            raise
+        except Exception as error:
+            if not count:
+                raise
+            self.on_skip(damaged(self.path, error))
 
     def _given(self, topic: str) -> Camera | None:
         """Return the camera that replaces the bag's."""
@@ -87,21 +134,30 @@ class Bag:
         choice = choose(self.camera, topic, self.rectified)
         return Camera.from_numbers(self.camera, rectified=choice.rectified)
 
-    def _first(self, reader: Any, infos: list[Any], topic: str) -> Camera | None:
-        """Return the camera of the first CameraInfo: drivers may send it after the image."""
-        for connection, _, raw in reader.messages(infos) if infos else ():
-            return self._calibrated(reader.deserialize(raw, connection.msgtype), topic)
+    def _first(self, reader: Any, infos: list[Any], topic: str) -> Camera | DataError | None:
+        """Return the camera of the first CameraInfo."""
+        for message, _ in self._messages(reader, infos):
+            return self._calibrated(message, topic)
         return None
 
-    def _calibrated(self, info: Any, topic: str) -> Camera | None:
-        """Return the camera of a CameraInfo, or None when it is not calibrated."""
+    def _calibrated(self, info: Any, topic: str) -> Camera | DataError | None:
+        """Return the camera of a CameraInfo, why it is none, or None if it is not calibrated."""
+        if isinstance(info, DataError):
+            return info
         try:
-            return camera_of_message(info, topic, self.rectified)[0]
+            camera, choice = camera_of_message(info, topic, self.rectified)
         except UncalibratedError:
             return None
+        except DataError as error:
+            return error
+        if choice.doubt and choice.doubt not in self.said:
+            self.said.add(choice.doubt)
+            log.warning('%s: %s', self.path, choice.doubt)
+        return camera
 
-    def _connection(self, reader: Any) -> Any:
-        images = [c for c in reader.connections if c.msgtype in (RAW, COMPRESSED)]
+    def _connections(self, reader: Any) -> list[Any]:
+        """Return the connections of the image topic; a bag of several files has several."""
+        images = [c for c in reader.connections if c.msgtype in {RAW, COMPRESSED}]
         names = ', '.join(sorted({c.topic for c in images})) or 'none'
         if self.topic:
             images = [c for c in images if c.topic == self.topic]
@@ -113,7 +169,8 @@ class Bag:
         colored = [c for c in images if 'depth' not in c.topic] or images
         if not colored:
             raise DataError(f'{self.path}: contains no Image or CompressedImage messages.')
-        return min(colored, key=lambda c: (c.msgtype != RAW, c.topic))
+        first = min(colored, key=lambda c: (c.msgtype != RAW, c.topic))
+        return [c for c in colored if (c.topic, c.msgtype) == (first.topic, first.msgtype)]
 
 
 def rgb_of(message: Any, kind: str) -> NDArray[np.uint8]:
@@ -132,34 +189,3 @@ def rgb_of(message: Any, kind: str) -> NDArray[np.uint8]:
         bool(message.is_bigendian), message.data,
     )
     return to_rgb(view, message.encoding)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """
-    Open a bag for as long as the context lasts.
-
-    :param path: a folder with metadata.yaml, or an .mcap, .db3 or .bag file.
-    :returns: the AnyReader of rosbags.
-    :raises DataError: rosbags is missing, or this is not a bag.
-    """
-    try:
-        from rosbags.highlevel import AnyReader
-        from rosbags.typesys import get_typestore, Stores
-    except ImportError as error:
-        raise DataError(
-            f'{path}: reading a rosbag requires the package rosbags.',
-            "Install it: pip install 'depth_node[frames]'.",
-        ) from error
-    folder = path if path.is_dir() or path.suffix in ('.bag', '.mcap') else path.parent
-    try:
-        with AnyReader(
-            [folder], default_typestore=get_typestore(Stores.ROS2_HUMBLE)
-        ) as reader:
-            yield reader
-    except DepthNodeError:
-        raise
-    except Exception as error:
-        # a damaged bag makes rosbags raise whatever its parsers run into, MemoryError included
-        what = f'{type(error).__name__}: {error}' if str(error) else type(error).__name__
-        raise DataError(f'{path}: is not a readable rosbag ({what}).') from error

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.camera.turning import turned_camera
+from depth_node.errors import DataError
+from depth_node.image.orientation import Turn, UPRIGHT
 from depth_node.image.size import Size
 
 SECOND = 1_000_000_000
@@ -65,15 +68,27 @@ def nanoseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * SECOND)
 
 
-def fitted(camera: Camera | None, rgb: NDArray[np.uint8]) -> Camera | None:
+def fitted(
+    camera: Camera | None, rgb: NDArray[np.uint8], turn: Turn = UPRIGHT
+) -> Camera | None:
     """
     Return a calibration at the size of an image.
 
+    An image that was turned may have been calibrated upright or as it is stored: the calibration
+    is that of the image whose aspect ratio it has, the upright one if it is square.
+
     :param camera: for this size, or for another size of the same aspect ratio; or None.
-    :param rgb: (H, W, 3).
+    :param rgb: (H, W, 3), upright.
+    :param turn: how it was turned.
     :returns: the camera of this image, or None.
     :raises DataError: the aspect ratios differ.
     """
     if camera is None:
         return None
-    return camera.for_image(Size(rgb.shape[1], rgb.shape[0]), resized=True)
+    size = Size(rgb.shape[1], rgb.shape[0])
+    try:
+        return camera.for_image(size, resized=True)
+    except DataError:
+        if turn.quarters % 2 == 0:
+            raise
+    return turned_camera(camera, turn).for_image(size, resized=True)

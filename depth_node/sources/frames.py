@@ -8,15 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-import math
 from pathlib import Path
-import re
-import time
 from typing import Protocol
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.camera.info import CameraNumbers
@@ -24,12 +17,13 @@ from depth_node.camera.rectified import choose
 from depth_node.errors import DataError
 from depth_node.files import local_path, reason
 from depth_node.sources.frame import fitted, Frame, SECOND
+from depth_node.sources.pictures import images_in, is_picture, read_picture
+from depth_node.sources.skipping import OnSkip, refuse
+from depth_node.sources.video import Device, RATE, Video
 from depth_node.world import World
 
-IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.pgm', '.ppm')
+_SEED_DIGITS = 18
 BAGS = ('.mcap', '.db3', '.bag')
-RATE = 30.0
-"""Frames per second if the source does not define it."""
 
 
 class FrameSource(Protocol):
@@ -51,7 +45,7 @@ class FrameSource(Protocol):
 
 def open_source(
     text: str | Path, camera: Camera | CameraNumbers | None = None, *, rate: float = RATE,
-    topic: str = '', rectified: str = 'auto',
+    topic: str = '', rectified: str = 'auto', on_skip: OnSkip = refuse,
 ) -> FrameSource:
     """
     Open the source of frames that a text names.
@@ -63,32 +57,45 @@ def open_source(
     :param rate: frames per second of folders and of the world (Hz).
     :param topic: image topic of a bag; empty: its first.
     :param rectified: whether the images of a bag are: ``auto``, ``true`` or ``false``.
+    :param on_skip: called with the reason for every frame that cannot be read, and the next one
+        follows; by default it is raised.
     :returns: the source.
     :raises DataError: there is no such source, or it cannot be read.
     """
     text = str(text)
     path = local_path(text)
-    if path.suffix.lower() in BAGS or (path / 'metadata.yaml').is_file():
-        from depth_node.sources.bag import Bag
-
-        _check_exists(path, text)
-        return Bag(path, camera, topic, rectified)
-    if isinstance(camera, CameraNumbers):
-        choice = choose(camera, rectified=rectified)
-        camera = Camera.from_numbers(camera, rectified=choice.rectified)
+    made = camera
+    if isinstance(made, CameraNumbers):
+        made = Camera.from_numbers(made, rectified=choose(made, rectified=rectified).rectified)
     if text == 'world' or text.startswith('world:'):
         seed = text.partition(':')[2] or '0'
-        if not seed.isdecimal():
-            raise DataError(f'{text}: the seed is {seed!r}, expected an integer.')
-        return WorldSource(World(int(seed)), camera or Camera.from_hfov(320, 240, 75), rate)
-    if text.isdecimal() or text.startswith('/dev/video'):
-        return Device(int(text.removeprefix('/dev/video') or 0), camera)
+        if not (seed.isascii() and seed.isdecimal()) or len(seed) > _SEED_DIGITS:
+            raise DataError(
+                f'{text:.40}: the seed is {seed[:40]!r}, expected a whole number of at most '
+                f'{_SEED_DIGITS} digits.'
+            )
+        return WorldSource(World(int(seed)), made or Camera.from_hfov(320, 240, 75), rate)
+    if (text.isascii() and text.isdecimal()) or text.startswith('/dev/'):
+        return Device(text, made)
     _check_exists(path, text)
+    if _is_bag(path):
+        from depth_node.sources.bag import Bag
+
+        return Bag(path, camera, topic, rectified, on_skip)
     if path.is_dir():
-        return ImageFolder(images_in(path), str(path), camera, rate)
-    if path.suffix.lower() in IMAGES:
-        return ImageFolder([path], path.name, camera, rate)
-    return Video(path, camera)
+        return ImageFolder(images_in(path), str(path), made, rate, on_skip)
+    if is_picture(path):
+        return ImageFolder([path], path.name, made, rate, on_skip)
+    return Video(path, made)
+
+
+def _is_bag(path: Path) -> bool:
+    """Return whether a file or a folder is a rosbag; a killed recorder leaves no metadata."""
+    if path.suffix.lower() in BAGS or (path / 'metadata.yaml').is_file():
+        return True
+    return path.is_dir() and not any(map(is_picture, path.iterdir())) and any(
+        file.suffix in BAGS for file in path.iterdir()
+    )
 
 
 def _check_exists(path: Path, text: str) -> None:
@@ -100,30 +107,6 @@ def _check_exists(path: Path, text: str) -> None:
         raise DataError(f'{text}: no such file or folder.')
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """
-    Read an image without applying its EXIF orientation (the calibration is the sensor's).
-
-    :param path: any format that OpenCV reads; 16-bit and gray images become 8-bit rgb.
-    :returns: uint8 (H, W, 3).
-    :raises DataError: it cannot be read.
-    """
-    try:
-        raw = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise DataError(f'{path}: cannot be read ({error.strerror}).') from error
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        bgr = cv2.imdecode(raw, flags) if raw.size else None
-    except cv2.error as error:
-        raise DataError(f'{path}: cannot be decoded ({error.err}).') from error
-    if bgr is None:
-        raise DataError(f'{path}: is not a decodable image.')
-    if bgr.size == 3:
-        raise DataError(f'{path}: is a single pixel, expected at least two.')
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
-
-
 @dataclass(frozen=True)
 class ImageFolder:
     """
@@ -133,12 +116,14 @@ class ImageFolder:
     :param name: for people.
     :param camera: that took them all, or None.
     :param rate: frames per second (Hz).
+    :param on_skip: called for files that cannot be read.
     """
 
     paths: list[Path]
     name: str
     camera: Camera | None = None
     rate: float = RATE
+    on_skip: OnSkip = refuse
 
     @property
     def count(self) -> int:
@@ -148,97 +133,13 @@ class ImageFolder:
     def __iter__(self) -> Iterator[Frame]:
         """Iterate over the images, reading one at a time."""
         for index, path in enumerate(self.paths):
-            rgb = read_rgb(path)
-            stamp = int(index * SECOND / self.rate)
-            yield Frame(rgb, stamp, fitted(self.camera, rgb), path.stem)
-
-
-@dataclass(frozen=True)
-class Video:
-    """
-    A video file, or anything else that OpenCV can open.
-
-    :param path: the file.
-    :param camera: that took it, or None.
-    """
-
-    path: Path
-    camera: Camera | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the file."""
-        return self.path.name
-
-    @property
-    def count(self) -> int | None:
-        """Number of frames declared by the container."""
-        frames = int(self._open().get(cv2.CAP_PROP_FRAME_COUNT))
-        return frames if frames > 0 else None
-
-    def _open(self) -> cv2.VideoCapture:
-        capture = cv2.VideoCapture(str(self.path))
-        if not capture.isOpened():
-            raise DataError(f'{self.path}: is neither an image, a rosbag nor a readable video.')
-        return capture
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Iterate over the frames, decoding one at a time."""
-        capture = self._open()
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        if not (math.isfinite(rate) and rate > 0):
-            rate = RATE
-        try:
-            index = 0
-            while True:
-                good, bgr = capture.read()
-                if not good:
-                    break
-                rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-                camera = fitted(self.camera, rgb)
-                yield Frame(rgb, int(index * SECOND / rate), camera, f'{index:06d}')
-                index += 1
-        finally:
-            capture.release()
-        if not index:
-            raise DataError(f'{self.path}: contains no decodable frame.')
-
-
-@dataclass(frozen=True)
-class Device:
-    """
-    A camera of this machine, which never ends.
-
-    :param index: the number of the device.
-    :param camera: its calibration, or None.
-    """
-
-    index: int
-    camera: Camera | None = None
-    count: None = None
-
-    @property
-    def name(self) -> str:
-        """Path of the device."""
-        return f'/dev/video{self.index}'
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Iterate over frames until the camera fails."""
-        capture = cv2.VideoCapture(self.index)
-        if not capture.isOpened():
-            raise DataError(f'{self.name}: cannot be opened.', 'Connect the camera.')
-        number = 0
-        try:
-            while True:
-                good, bgr = capture.read()
-                if not good:
-                    raise DataError(f'{self.name}: the camera has stopped delivering frames.')
-                rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-                camera = fitted(self.camera, rgb)
-                yield Frame(rgb, time.time_ns(), camera, f'{number:06d}')
-                number += 1
-        finally:
-            capture.release()
+            try:
+                rgb, turn = read_picture(path)
+                camera = fitted(self.camera, rgb, turn)
+            except DataError as error:
+                self.on_skip(error)
+                continue
+            yield Frame(rgb, int(index * SECOND / self.rate), camera, path.stem)
 
 
 @dataclass(frozen=True)
@@ -274,23 +175,3 @@ class WorldSource:
             )
             yield Frame(rgb, int(now * SECOND), self.camera, f'{number:06d}', depth)
             number += 1
-
-
-def images_in(folder: Path) -> list[Path]:
-    """
-    List the images of a folder (not of its subfolders), ordered by the numbers in their names.
-
-    :param folder: that holds them.
-    :returns: the files.
-    :raises DataError: there is none.
-    """
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGES]
-    if not paths:
-        raise DataError(f'{folder}: contains no image ({", ".join(IMAGES)}).')
-    return sorted(paths, key=_natural)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Return a key that orders 2 before 10."""
-    parts = re.split(r'(\d+)', path.name)
-    return [(int(part), '') if part.isdecimal() else (-1, part) for part in parts]

@@ -12,7 +12,7 @@ from depth_node.cli.main import main
 from depth_node.config import Config
 from depth_node.estimator import DepthEstimator
 from depth_node.evaluation.metrics import Crop, crop_window
-from depth_node.sources.datasets import kitti_object
+from depth_node.sources.kitti import kitti_object
 
 NETWORK = ['--kind', 'sigmoid_disparity', '--mean', '0,0,0', '--std', '1,1,1']
 ENGINES = ['openvino', 'onnxruntime']

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+import shutil
 import subprocess
 import sys
 
@@ -210,3 +211,98 @@ def test_rectified_pictures_take_p(tmp_path, picture, network):
         vertices = read_ply(out / 'photo.ply')
         spans.append(float(np.ptp(vertices['x'] / vertices['z'])))
     assert spans == pytest.approx([63 / 60, 63 / 60, 63 / 30], rel=1e-3)
+
+
+def run_predict(tmp_path, *words):
+    """Run the verb; return its exit code."""
+    return main(['predict', *map(str, words), '--out', str(tmp_path / 'out')])
+
+
+def test_one_bad_picture_among_good_ones(network, tmp_path, picture, capsys):
+    """The others are predicted, their report is written, and the exit code is 1."""
+    folder = tmp_path / 'in'
+    folder.mkdir()
+    for name in 'abcd':
+        shutil.copy(picture[0], folder / f'{name}.png')
+    (folder / 'b.png').write_bytes(picture[0].read_bytes()[:100])
+    report = tmp_path / 'r.json'
+    words = [folder, '--model', network(), *NETWORK, '--write', 'npy', '--json', report]
+    assert run_predict(tmp_path, *words) == 1
+    assert {p.name for p in (tmp_path / 'out').iterdir()} == {f'{n}_depth.npy' for n in 'acd'}
+    content = json.loads(report.read_text())
+    assert [frame['name'] for frame in content['frames']] == list('acd')
+    assert len(content['left_out']) == 1
+    said = capsys.readouterr().err
+    assert said.count('b.png') == 1
+    assert '1 of 4 frames were left out' in said
+
+
+def test_only_bad_pictures(network, tmp_path, capsys):
+    """One is one line; several are refused at the end."""
+    for count in (1, 3):
+        folder = tmp_path / f'in{count}'
+        folder.mkdir()
+        for number in range(count):
+            (folder / f'{number}.jpg').write_bytes(b'\xff\xd8broken')
+        assert run_predict(tmp_path, folder, '--model', network(), *NETWORK) == 2
+        said = capsys.readouterr().err
+        assert said.count('depth-node predict') == (1 if count == 1 else 4)
+
+
+def test_no_valid_pixel_is_no_success(network, tmp_path, picture, capsys):
+    """Everything beyond --far: the files are written, and this is said."""
+    words = [picture[0], '--model', network(), *NETWORK, '--near', '90', '--far', '91']
+    assert run_predict(tmp_path, *words, '--write', 'npy') == 1
+    assert 'no valid pixel' in capsys.readouterr().err
+    assert not np.isfinite(np.load(tmp_path / 'out' / 'photo_depth.npy')).any()
+
+
+@pytest.mark.parametrize('kind', ['relative_disparity', 'sigmoid_disparity', 'relative_depth'])
+def test_colors_without_a_scale_show_the_picture(network, tmp_path, picture, kind):
+    """Near is bright, far is dark; for disparities it was one single black."""
+    model = network(kind)
+    words = ['--model', model, *NETWORK[2:], '--kind', kind, '--write', 'color,npy']
+    out = predict(tmp_path, picture[0], *words)
+    colors = cv2.imread(str(out / 'photo_color.png'))
+    values = np.load(out / 'photo_relative.npy')
+    light = cv2.cvtColor(colors, cv2.COLOR_BGR2GRAY)[:values.shape[0]]
+    assert len(np.unique(colors.reshape(-1, 3), axis=0)) > 50
+    large, small = values > np.percentile(values, 90), values < np.percentile(values, 10)
+    near, far = (small, large) if kind == 'relative_depth' else (large, small)
+    assert light[near].min() > light[far].max() + 50
+
+
+def test_a_disparity_that_does_not_fit_is_left_out(network, tmp_path, picture, capsys):
+    """The quality of a fit is printed; a shuffled disparity is not used, and the code is 1."""
+    folder, disparities = tmp_path / 'in', tmp_path / 'disparity'
+    folder.mkdir()
+    disparities.mkdir()
+    for name in ('good', 'bad'):
+        shutil.copy(picture[0], folder / f'{name}.png')
+    model = network()
+    out = predict(tmp_path, picture[0], '--model', model, *NETWORK, '--write', 'npy')
+    disparity = 6.0 / np.load(out / 'photo_depth.npy')
+    np.save(disparities / 'good.npy', disparity)
+    shuffled = np.random.default_rng(0).permutation(disparity.ravel()).reshape(disparity.shape)
+    np.save(disparities / 'bad.npy', shuffled)
+    report = tmp_path / 'r.json'
+    words = [folder, '--model', model, *NETWORK, '--align-disparity', disparities, '--baseline',
+             '0.1', '--hfov', '56', '--write', 'npy', '--json', report]
+    assert run_predict(tmp_path, *words) == 1
+    said = capsys.readouterr()
+    assert 'good: scale' in said.out
+    assert 'agree within 25 %' in said.out
+    assert 'bad: The prediction cannot be aligned' in said.err
+    [frame] = json.loads(report.read_text())['frames']
+    assert frame['agree'] > 0.95
+    assert not (out / 'bad_depth.npy').exists()
+
+
+@pytest.mark.parametrize('words', [
+    ['--rate', '1e300'], ['--rate', 'nan'], ['--rate', '1e-9'], ['--frames', '9' * 30],
+    ['--baseline', 'nan'], ['--baseline', '1e9'], ['--disparity-unit', '-1'],
+])
+def test_numbers_outside_reason(tmp_path, picture, words, capsys):
+    """Refused before a model is opened."""
+    assert run_predict(tmp_path, picture[0], '--model', 'none.onnx', *words) == 2
+    assert words[0] in capsys.readouterr().err

@@ -89,3 +89,12 @@ def test_a_mark_stands_below_its_color() -> None:
 @pytest.mark.parametrize('width', [1, 8, 64, 320, 1920])
 def test_the_scale_is_drawn_at_any_width(width: int) -> None:
     assert scale_bar(width, 20, 0.3, 10.0).shape == (20, width, 3)
+
+
+def test_a_disparity_is_brightest_where_it_is_largest():
+    """The nearest value may be the larger one; it was one single color."""
+    ramp = np.linspace(0, 5, 50, dtype=np.float32)[None]
+    light = luminance(colorize(ramp, 5.0, 0.0))[0]
+    assert (np.diff(light) >= 0).all()
+    assert light[-1] > light[0] + 100
+    np.testing.assert_array_equal(colorize(ramp, 5.0, 0.0)[:, ::-1], colorize(ramp, 0.0, 5.0))

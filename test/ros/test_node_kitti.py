@@ -12,7 +12,7 @@ from rig import Rig
 from depth_node.camera import Camera
 from depth_node.evaluation.metrics import Crop, score
 from depth_node.ros import messages
-from depth_node.sources.datasets import kitti_object
+from depth_node.sources.kitti import kitti_object
 
 WEIGHTS = 'weights/rtmonodepth_s_ms_640_192.onnx'
 EXACT = {

@@ -2,6 +2,8 @@
 
 from bags import COMPRESSED, IMAGE, image, INFO, info, RGB, write
 import cv2
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
@@ -130,3 +132,88 @@ def test_the_same_rule_as_the_node_for_rectified_images(tmp_path, name, rectifie
     )
     [frame] = open_source(path, numbers, rectified=rectified)
     assert frame.camera.fx == focal
+
+
+def drive(count=6):
+    """Return topics of a short drive."""
+    seconds = 1_000_000_000
+    return {
+        '/cam/image_raw': (IMAGE, [(n * seconds, image(RGB)) for n in range(count)]),
+        '/cam/camera_info': (INFO, [(n * seconds, info()) for n in range(count)]),
+    }
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+def test_a_folder_whose_recorder_was_killed(tmp_path, storage):
+    """It has no metadata.yaml; the files are opened themselves."""
+    write(tmp_path / 'bag', drive(), storage)
+    (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    source = open_source(tmp_path / 'bag')
+    assert source.count == 6
+    assert [frame.camera.fx for frame in source] == [10] * 6
+
+
+@pytest.mark.parametrize('share', [0.9, 0.6])
+def test_an_mcap_without_an_end_is_read_as_far_as_it_goes(tmp_path, share):
+    """And this is said; every whole message comes."""
+    write(tmp_path / 'bag', drive(), 'mcap')
+    [path] = (tmp_path / 'bag').glob('*.mcap')
+    data = path.read_bytes()
+    body = data.rindex(RGB.tobytes()) + RGB.nbytes  # behind it, there are only indexes
+    cut = tmp_path / 'cut.mcap'
+    cut.write_bytes(data[:int(body * share)])
+    reasons = []
+    found = list(open_source(cut, on_skip=reasons.append))
+    assert 2 <= len(found) < 6
+    np.testing.assert_array_equal(found[-1].rgb, RGB)
+    assert found[-1].camera.fx == 10
+    assert 'has no end' in str(reasons[0])
+    assert 'mcap recover' in str(reasons[0])
+
+
+def test_one_bad_image_does_not_end_a_bag(tmp_path):
+    """It is told by number and topic, and keeps its number."""
+    topics = drive(4)
+    broken = image(RGB)
+    broken['data'] = broken['data'][:50]
+    topics['/cam/image_raw'][1][1] = (10**9, broken)
+    write(tmp_path / 'bag', topics)
+    reasons = []
+    found = list(open_source(tmp_path / 'bag', on_skip=reasons.append))
+    assert [frame.name for frame in found] == ['000000', '000002', '000003']
+    assert len(reasons) == 1
+    assert 'image 1 of /cam/image_raw' in str(reasons[0])
+
+
+def test_an_impossible_camera_info_is_no_camera(tmp_path):
+    """Its images are left out, as they would get the rays of another camera."""
+    topics = drive(3)
+    topics['/cam/camera_info'][1][1] = (10**9, info((1e9, 0, 3.5, 0, -1, 2.5, 0, 0, 1)))
+    write(tmp_path / 'bag', topics)
+    reasons = []
+    found = list(open_source(tmp_path / 'bag', on_skip=reasons.append))
+    assert [frame.camera.fx for frame in found] == [10] * len(found)
+    assert len(found) + len(reasons) == 3
+    assert reasons
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.01, 0.999), st.integers(0, 255), st.sampled_from(['mcap', 'sqlite3']))
+def test_damaged_and_truncated_bags_give_frames_or_an_error(
+    tmp_path_factory, share, value, storage
+):
+    """Whatever is left of them."""
+    folder = tmp_path_factory.mktemp('bag')
+    write(folder / 'bag', drive(3), storage)
+    [path] = [p for p in (folder / 'bag').iterdir() if p.suffix in {'.mcap', '.db3'}]
+    data = bytearray(path.read_bytes())
+    at = int(len(data) * share)
+    for name, content in (('cut', data[:at]), ('bad', data[:at] + bytes([value]) + data[at + 1:])):
+        other = folder / f'{name}{path.suffix}'
+        other.write_bytes(content)
+        reasons = []
+        try:
+            frames = list(open_source(other, on_skip=reasons.append))
+        except DataError:
+            continue
+        assert len(frames) <= 3

@@ -11,15 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from depth_node.camera import Camera
 from depth_node.errors import DataError
-from depth_node.sources.datasets import (
-    kitti_object,
-    kitti_sequence,
-    prediction_pairs,
-    read_kitti_calibration,
-    rgbd,
-    splat,
-)
-from depth_node.sources.depth_files import read_depth, read_plane
+from depth_node.sources.datasets import LayoutOptions, LAYOUTS, prediction_pairs
+from depth_node.sources.depth_files import read_depth, read_disparity, read_plane
+from depth_node.sources.kitti import kitti_object, read_kitti_calibration, splat
+from depth_node.sources.rgbd import rgbd
 
 KINECT = Camera(640, 480, 518.0, 519.0, 325.5, 253.5)
 
@@ -44,17 +39,6 @@ def test_kitti_object(shared_data):
     down = sample.camera.rays()[..., 1] * sample.depth
     columns = slice(sample.depth.shape[1] // 3, sample.depth.shape[1] * 2 // 3)
     assert np.nanmedian(down[-60:, columns]) == pytest.approx(1.6, abs=0.2)
-
-
-def test_kitti_sequence(shared_data):
-    """The car drives forwards, about a metre a frame."""
-    dataset = kitti_sequence(shared_data / 'kitti' / 'sequence')
-    assert len(dataset) == 51
-    first, last = dataset[0], dataset[50]
-    assert first.camera.fx == pytest.approx(707.09, abs=0.01)
-    moved = np.linalg.inv(first.pose) @ last.pose
-    assert moved[2, 3] > 20
-    assert abs(moved[1, 3]) < 5
 
 
 def test_real_rgbd_frames_agree_across_poses(shared_data):
@@ -178,3 +162,140 @@ def test_prediction_pairs(tmp_path):
     np.save(tmp_path / 'truth' / 'a.npy', np.ones((2, 2)))
     [(name, predicted, truth)] = prediction_pairs(tmp_path)
     assert (name, predicted.name, truth.name) == ('a', 'a_depth.npy', 'a.npy')
+
+
+def made(layout, folder):
+    """Write a data set of one frame in a layout, and return what opens it."""
+    rgb = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
+    match layout:
+        case 'rgbd':
+            for name in ('color', 'depth'):
+                (folder / name).mkdir()
+            cv2.imwrite(str(folder / 'color' / '7.png'), rgb)
+            cv2.imwrite(str(folder / 'depth' / '7.png'), np.full((6, 8), 1500, np.uint16))
+        case 'kitti-object':
+            for name in ('image_2', 'calib', 'velodyne'):
+                (folder / name).mkdir()
+            cv2.imwrite(str(folder / 'image_2' / '7.png'), rgb)
+            rows = 'P2: 10 0 4 0 0 10 3 0 0 0 1 0', 'R0_rect: 1 0 0 0 1 0 0 0 1', \
+                'Tr_velo_to_cam: 1 0 0 0 0 1 0 0 0 0 1 0'
+            (folder / 'calib' / '7.txt').write_text('\n'.join(rows))
+            scan = np.array([[0, 0, 1.5, 0]], np.float32)
+            (folder / 'velodyne' / '7.bin').write_bytes(scan.tobytes())
+        case 'predictions':
+            for name in ('predictions', 'truth'):
+                (folder / name).mkdir()
+                np.save(folder / name / '7.npy', np.ones((6, 8), np.float32))
+        case 'rooms':
+            (folder / 'one').mkdir()
+            made('rgbd', folder / 'one')
+            Camera.from_hfov(8, 6, 60).to_yaml(folder / 'one' / 'camera.yaml')
+        case 'world':
+            return '7'
+    return str(folder)
+
+
+@pytest.mark.parametrize('name', LAYOUTS)
+def test_every_layout_of_the_table_opens(tmp_path, name):
+    """Frames with depth, of which the first may be asked for; contents are described."""
+    row, where = LAYOUTS[name], made(name, tmp_path)
+    assert row.contents
+    if row.sets is not None:
+        [dataset] = row.sets(where, LayoutOptions()).values()
+        assert next(iter(dataset)).camera == Camera.from_hfov(8, 6, 60)
+        return
+    if row.open is None:
+        assert [pair[0] for pair in prediction_pairs(tmp_path)] == ['7']
+        return
+    dataset = row.open(where, LayoutOptions(Camera.from_hfov(8, 6, 60)))
+    frame = next(iter(dataset))
+    assert np.isfinite(frame.depth).any()
+    assert frame.camera is not None
+    assert frame.rgb.shape[:2] == frame.depth.shape
+    assert len(dataset.first(1)) == 1
+    assert len(dataset.first(0)) == len(dataset)
+    with pytest.raises(DataError):
+        row.open(str(tmp_path / 'gone') if row.measured else '5-3', LayoutOptions())
+
+
+@pytest.mark.parametrize('scale', [0.0, -1.0, float('nan'), float('inf')])
+def test_depth_scales_that_are_none(scale):
+    """Refused when they are given, not when a frame is read."""
+    with pytest.raises(DataError, match='depth scale'):
+        LayoutOptions(depth_scale=scale)
+
+
+def test_a_frame_that_cannot_be_read_is_told_and_left_out(tmp_path):
+    """The others are wanted."""
+    made('rgbd', tmp_path)
+    for name in ('8', '9'):
+        (tmp_path / 'color' / f'{name}.png').write_bytes(b'broken')
+        (tmp_path / 'depth' / f'{name}.png').write_bytes(b'broken')
+    (tmp_path / 'color' / '._7.png').write_bytes(b'left by macOS')
+    reasons = []
+    dataset = rgbd(tmp_path)
+    assert [frame.name for frame in dataset.frames(reasons.append)] == ['7']
+    assert len(reasons) == 2
+    with pytest.raises(DataError, match=r'8\.png'):
+        list(dataset)
+
+
+def test_depth_with_a_last_axis_of_one(tmp_path):
+    """DIODE stores (H, W, 1)."""
+    np.save(tmp_path / 'a.npy', np.full((6, 8, 1), 9.0, np.float32))
+    assert read_depth(tmp_path / 'a.npy').shape == (6, 8)
+    np.save(tmp_path / 'b.npy', np.full((6, 8, 2), 9.0, np.float32))
+    with pytest.raises(DataError, match='one channel'):
+        read_depth(tmp_path / 'b.npy')
+
+
+PIXELS = np.linspace(5, 100, 30 * 300).reshape(30, 300)
+
+
+@pytest.mark.parametrize(('name', 'stored', 'unit'), [
+    ('pixels.npy', PIXELS.astype(np.float32), 0),
+    ('kitti.png', (PIXELS * 256).astype(np.uint16), 0),
+    ('opencv.npy', (PIXELS * 16).astype(np.int16), 0),
+    ('opencv.png', (PIXELS * 16).astype(np.uint16), 16),
+    ('bytes.png', PIXELS.astype(np.uint8), 1),
+])
+def test_units_of_disparity(tmp_path, name, stored, unit):
+    """By type where it is clear, else as the user says; the unknown is NaN."""
+    stored = stored.copy()
+    stored[0, 0] = 0
+    path = tmp_path / name
+    if path.suffix == '.npy':
+        np.save(path, stored)
+    else:
+        cv2.imwrite(str(path), stored)
+    found = read_disparity(path, unit)
+    assert np.isnan(found[0, 0])
+    np.testing.assert_allclose(found[1:], PIXELS[1:], atol=1)
+
+
+def test_unknown_of_opencv_as_unsigned_numbers(tmp_path):
+    """-16 has become 65520, which is 4095 pixels."""
+    stored = (PIXELS * 16).astype(np.int16)
+    stored[:, :40] = -16
+    cv2.imwrite(str(tmp_path / 'a.png'), stored.astype(np.uint16))
+    found = read_disparity(tmp_path / 'a.png')
+    assert np.isnan(found[:, :40]).all()
+    np.testing.assert_allclose(found[:, 40:], PIXELS[:, 40:], atol=0.1)
+
+
+@pytest.mark.parametrize(('name', 'stored', 'text'), [
+    ('bytes.png', PIXELS.astype(np.uint8), 'holds uint8'),
+    ('either.png', (PIXELS * 16).astype(np.uint16), 'in that of OpenCV'),
+    ('sixteenths.npy', (PIXELS * 16).astype(np.float32), 'no stereo camera'),
+    ('shares.npy', (PIXELS / 300).astype(np.float32), 'no stereo camera'),
+    ('whole.npy', PIXELS.astype(np.int32), 'holds int32'),
+])
+def test_units_that_are_not_clear_are_refused(tmp_path, name, stored, text):
+    """16 times too far is not a small mistake."""
+    path = tmp_path / name
+    if path.suffix == '.npy':
+        np.save(path, stored)
+    else:
+        cv2.imwrite(str(path), stored)
+    with pytest.raises(DataError, match=text):
+        read_disparity(path)

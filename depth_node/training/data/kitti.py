@@ -19,7 +19,7 @@ from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.sources.depth_files import read_depth
 from depth_node.sources.frame import Frame
-from depth_node.sources.frames import images_in, read_rgb
+from depth_node.sources.pictures import images_in, read_rgb
 from depth_node.training.data.poses import read_poses
 
 _LEFT_RIGHT = (

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.image.size import Size
-from depth_node.sources.datasets import rgbd
 from depth_node.sources.frame import Frame
 from depth_node.sources.frames import open_source
+from depth_node.sources.rgbd import rgbd
+from depth_node.sources.skipping import refuse, warn
 from depth_node.training.data.kitti import kitti_frames
 from depth_node.training.data.plain import with_cameras, with_rows, with_track
 from depth_node.training.data.poses import bag_odometry, read_poses
@@ -130,7 +131,11 @@ class Source:
     def _frames(self, path: Path) -> Iterator[Frame]:
         """Read a folder, a video or a bag."""
         options = self.options
-        source = open_source(path, topic=options.get('topic', ''))
+        # a pose belongs to every file: with one left out, the others would get the wrong ones
+        source = open_source(
+            path, topic=options.get('topic', ''),
+            on_skip=refuse if 'poses' in options else warn,
+        )
         frames = with_cameras(source, self._lens, self._number('every', int, 1))
         if 'poses' in options:
             table = Path(options['poses'])
