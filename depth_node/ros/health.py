@@ -122,7 +122,7 @@ class Health:
         """
         return time.monotonic() - self._started
 
-    def set(self, key: str, text: str, *, fatal: bool = False) -> bool:
+    def report(self, key: str, text: str, *, fatal: bool = False) -> bool:
         """
         Set a condition.
 

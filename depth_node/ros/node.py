@@ -154,7 +154,7 @@ class DepthNode(LifecycleNode):
             f'VALUE`), then run `ros2 lifecycle set {name} {steps}`; or restart the node.'
         )
         self._health.error(text)
-        self._health.set('configure', text, fatal=True)
+        self._health.report('configure', text, fatal=True)
         self._log.error(text)
         return TransitionCallbackReturn.FAILURE
 

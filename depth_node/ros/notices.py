@@ -34,7 +34,7 @@ class Notices:
         :param text: the problem and its remedy.
         :param fatal: whether it prevents publishing.
         """
-        if self.health.set(key, text, fatal=fatal):
+        if self.health.report(key, text, fatal=fatal):
             self._log.warning(text, key)
 
     def info(self, key: str, text: str) -> None:
@@ -68,7 +68,7 @@ class Notices:
         :param error: the error, with its remedy.
         """
         self.health.drop('error')
-        if self.health.set(key, str(error), fatal=True):
+        if self.health.report(key, str(error), fatal=True):
             self.health.error(str(error))
             self._log.error(str(error), key)
 
@@ -80,7 +80,7 @@ class Notices:
         """
         self._caught = time.monotonic()
         self.health.error(text)
-        self.health.set('callback', text)
+        self.health.report('callback', text)
         self._log.error(text, 'callback')
 
     def expire(self) -> None:

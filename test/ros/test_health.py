@@ -13,13 +13,13 @@ from depth_node.ros.health import Health, Meter
 def test_a_condition_is_news_once() -> None:
     """The same text again is no news; another text is, and so is the same after it ended."""
     health = Health()
-    assert health.set('scale', 'unknown')
-    assert not health.set('scale', 'unknown')
-    assert health.set('scale', 'lost')
+    assert health.report('scale', 'unknown')
+    assert not health.report('scale', 'unknown')
+    assert health.report('scale', 'lost')
     assert health.problems()['scale'].text == 'lost'
     health.clear('scale', 'never set')
     assert health.problems() == {}
-    assert health.set('scale', 'lost', fatal=True)
+    assert health.report('scale', 'lost', fatal=True)
     assert health.problems()['scale'].fatal
 
 
