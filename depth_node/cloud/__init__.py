@@ -1,1 +1,1 @@
-"""What planners eat: point clouds, voxels, ground, obstacles, laser scans."""
+"""Outputs for planners: point clouds, voxels, ground, obstacles, laser scans."""

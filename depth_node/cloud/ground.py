@@ -1,5 +1,5 @@
 """
-Fit the ground plane to the points of a frame.
+Fitting of the ground plane to the points of a frame.
 
 Base frame: z = 0 is the ground under the robot, x forward, y left, z up (REP-103).
 """
@@ -24,17 +24,17 @@ _ABOVE = 2.0
 
 def fit_ground(points: Values, config: GroundConfig, camera_height: float) -> Ground:
     """
-    Fit the ground's plane, robustly.
+    Fit the ground plane robustly.
 
     Iteratively reweighted least squares with Tukey's biweight (Holland and Welsch, 1977),
-    starting from the flat ground with a wide band that narrows. The plane found has to be one
-    that ground can be: not steeper than `max_slope_deg`, and under the robot not off by more
-    than a quarter of the camera's height, which is what a wrong metric scale would do.
+    starting from flat ground with a wide band that narrows. The plane must be plausible: not
+    steeper than `max_slope_deg`, and under the robot at most a quarter of the camera's height too
+    high or low, which is the effect of a wrong metric scale.
 
     :param points: float (N, 3), a few thousand of the frame's points (m, base frame).
     :param config: the ``ground`` group.
-    :param camera_height: of the camera in the base frame (m).
-    :returns: the plane, or the flat ground where there is too little of one.
+    :param camera_height: height of the camera in the base frame (m).
+    :returns: the plane, or flat ground if there are too few points of a plane.
     """
     flat = Ground()
     steepest = math.tan(math.radians(config.max_slope_deg))
@@ -77,7 +77,7 @@ def fit_ground(points: Values, config: GroundConfig, camera_height: float) -> Gr
 
 
 def _median(values: NDArray[np.float64]) -> float:
-    """Do what np.median does, whose checks cost several times as much."""
+    """Return the median; the checks of np.median take several times as long."""
     low, high = (len(values) - 1) // 2, len(values) // 2
     parted = np.partition(values, (low, high))
     return float(parted[low] + parted[high]) / 2

@@ -1,11 +1,11 @@
 """
 Point clouds from depth and precomputed rays.
 
-Where a pixel looks does not change from frame to frame, so rays and the transform into the
-output frame are multiplied once, and a point is its depth times its direction plus an offset.
-The work goes strip by strip, so that the planes of a strip stay in the processor's cache until
-they are interleaved: measured on one core, 0.75 ms for 640x480 with color, against 1.4 ms for
-writing into every fourth float and 4 ms for broadcasting.
+The rays do not change from frame to frame, so they are multiplied once with the transform to the
+output frame, and a point is its depth times its direction plus an offset. The image is processed
+in strips, so that the planes of a strip stay in the CPU cache until they are interleaved: 0.75 ms
+on one core for 640x480 with color, compared with 1.4 ms for writing into every fourth float and 4
+ms for broadcasting.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _STRIP = 40000
 
 class CloudMaker:
     """
-    Makes clouds of one camera, into buffers of its own that the next frame overwrites.
+    Makes the clouds of one camera, in buffers that are overwritten by the next frame.
 
-    :param rays: float32 (H, W, 2), X/Z and Y/Z of every pixel, NaN where none
+    :param rays: float32 (H, W, 2), X/Z and Y/Z of every pixel, NaN where there is none
         (``Camera.rays``), taken at the stride of the cloud.
     :param transform: float64 (4, 4), from the optical frame to the frame of the points; None:
-        points stay in the optical frame.
+        points are in the optical frame.
     """
 
     def __init__(self, rays: NDArray[np.float32], transform: NDArray[Any] | None = None) -> None:
@@ -67,14 +67,14 @@ class CloudMaker:
         self, depth: Depth, rgb: Color | None = None, room: Room | None = None
     ) -> Points:
         """
-        Make a cloud that keeps the image's grid.
+        Return a cloud with the grid of the image.
 
         :param depth: float32 (H, W), z-depth (m).
         :param rgb: uint8 (H, W, 3), or None for a cloud without color.
-        :param room: gives the array to write to for its shape; None: a buffer of this object.
+        :param room: returns the array to write to, for its shape; None: a buffer of this object.
         :returns: float32 (H, W, 3) x, y, z (m), or (H, W, 4) with the color packed as
-            0x00RRGGBB in a float's bits; x, y and z are NaN where depth is not finite.
-        :raises DataError: sizes that do not belong together.
+            0x00RRGGBB in the bits of a float; x, y and z are NaN where depth is not finite.
+        :raises DataError: the sizes differ.
         """
         shape = (*self.shape, 3 if rgb is None else 4)
         out = self._buffers.get(shape[-1]) if room is None else room(shape)
@@ -87,12 +87,12 @@ class CloudMaker:
 
     def listed(self, depth: Depth, rgb: Color | None = None) -> Points:
         """
-        Make a cloud of nothing but valid points.
+        Return a cloud of the valid points.
 
         :param depth: float32 (H, W), z-depth (m).
         :param rgb: uint8 (H, W, 3), or None.
         :returns: float32 (N, 3) or (N, 4); see :meth:`organized`.
-        :raises DataError: sizes that do not belong together.
+        :raises DataError: the sizes differ.
         """
         points = self.organized(depth, rgb)
         rows = points.reshape(-1, points.shape[-1])
@@ -103,12 +103,12 @@ class CloudMaker:
 
     def there(self, depth: Depth, mask: Mask | None = None) -> Mask:
         """
-        Tell which pixels have a point.
+        Return which pixels have a point.
 
         :param depth: float32 (H, W), z-depth (m).
-        :param mask: bool (H, W), the only ones to look at; None: all.
+        :param mask: bool (H, W), the pixels to consider; None: all.
         :returns: bool (H, W), overwritten by the next call.
-        :raises DataError: depth of another size than the rays.
+        :raises DataError: the size of depth differs from that of the rays.
         """
         self._check(depth)
         there = np.isfinite(depth, out=self._there)
@@ -119,7 +119,7 @@ class CloudMaker:
 
     def positions(self, where: Indices | slice, depth: Depth) -> Points:
         """
-        Place some pixels in space.
+        Return the positions of some pixels.
 
         :param where: N flat pixel indices.
         :param depth: float32 (H, W), z-depth (m), contiguous.
@@ -140,9 +140,9 @@ class CloudMaker:
 
     def picked(self, indices: Indices, depth: Depth, rgb: Color | None = None) -> Points:
         """
-        Make a cloud of some pixels.
+        Return a cloud of some pixels.
 
-        :param indices: (N,) flat pixel indices of pixels with finite depth and a ray.
+        :param indices: (N,) flat indices of pixels with finite depth and a ray.
         :param depth: float32 (H, W), z-depth (m), contiguous.
         :param rgb: uint8 (H, W, 3), contiguous, or None.
         :returns: float32 (N, 3) or (N, 4); see :meth:`organized`.
@@ -162,12 +162,12 @@ class CloudMaker:
 
     def planes(self, depth: Depth) -> Iterator[Planes]:
         """
-        Walk over the points strip by strip.
+        Iterate over the points strip by strip.
 
         :param depth: float32 (H, W), z-depth (m).
         :returns: the rows of a strip, and x, y, z of its points (m), float32 (rows, W) each, in
             buffers that the next strip overwrites.
-        :raises DataError: depth of another size than the rays.
+        :raises DataError: the size of depth differs from that of the rays.
         """
         for rows, far in self._strips(depth):
             x, y, z = self._planes[:3, :len(far)]
@@ -185,14 +185,14 @@ class CloudMaker:
         self, depth: Depth, slopes: tuple[float, float], offset: float
     ) -> Iterator[tuple[slice, Depth]]:
         """
-        Measure z - slopes x - offset of every point, which is quicker than its x, y and z.
+        Compute z - slopes x - offset of every point, which is faster than x, y and z.
 
         :param depth: float32 (H, W), z-depth (m).
         :param slopes: rise of a plane z = slopes[0] x + slopes[1] y + offset.
-        :param offset: of that plane (m).
-        :returns: the rows of a strip and the height of its points over the plane (m, along z),
+        :param offset: offset of that plane (m).
+        :returns: the rows of a strip and the height of its points above the plane (m, along z),
             float32 (rows, W), not finite where there is no point, overwritten by the next strip.
-        :raises DataError: depth of another size than the rays.
+        :raises DataError: the size of depth differs from that of the rays.
         """
         self._check(depth)
         along_x, along_y = (np.float32(-slope) for slope in slopes)
@@ -210,7 +210,7 @@ class CloudMaker:
             yield rows, height
 
     def _strips(self, depth: Depth) -> Iterator[tuple[slice, Depth]]:
-        """Walk over the rows of a strip and its depth, NaN unless finite and with a ray."""
+        """Iterate over the rows of strips and their depth, NaN unless finite and with a ray."""
         self._check(depth)
         for rows in self._pieces():
             far = self._planes[3, :rows.stop - rows.start]
@@ -221,12 +221,12 @@ class CloudMaker:
             yield rows, np.add(far, depth[rows], out=far)
 
     def _pieces(self) -> Iterator[slice]:
-        """Walk over the rows of the strips."""
+        """Iterate over the rows of the strips."""
         for start in range(0, self.shape[0], self._rows):
             yield slice(start, min(start + self._rows, self.shape[0]))
 
     def _make_room(self, count: int) -> None:
-        """Make the buffers of lists large enough, with some to spare for the next frame."""
+        """Enlarge the buffers of lists, with a reserve for the next frame."""
         if count <= self._room:
             return
         self._room = count + count // 4
@@ -237,11 +237,11 @@ class CloudMaker:
 
     def _check(self, depth: Depth) -> None:
         if depth.shape != self.shape:
-            raise DataError(f'The depth image is {depth.shape}, its rays are {self.shape}.')
+            raise DataError(f'The depth image is {depth.shape}, but its rays are {self.shape}.')
 
 
 def _packed(rgb: Color, color: Color) -> Depth:
-    """Pack colors as PCL does, 0x00RRGGBB, into a buffer of as many rows or more."""
+    """Pack colors as in PCL, 0x00RRGGBB, into a buffer of at least as many rows."""
     color = color[:len(rgb)]
     cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA, dst=color)
     packed = color.view(np.uint32)[..., 0]
@@ -250,7 +250,7 @@ def _packed(rgb: Color, color: Color) -> Depth:
 
 
 def _gather(plane: Depth, where: Indices | slice, out: Depth) -> None:
-    """Take some pixels of a plane; one piece is copied ten times as fast as single pixels."""
+    """Copy some pixels of a plane; a contiguous piece is ten times as fast as single pixels."""
     flat = plane.reshape(-1)
     if isinstance(where, slice):
         np.copyto(out, flat[where])
@@ -261,7 +261,7 @@ def _gather(plane: Depth, where: Indices | slice, out: Depth) -> None:
 
 def sampled(image: NDArray[Any], stride: int) -> NDArray[Any]:
     """
-    Take every n-th row and column.
+    Return every n-th row and column.
 
     :param image: (H, W) or (H, W, C).
     :param stride: n.

@@ -1,4 +1,4 @@
-"""The ground and what stands on it, told apart pixel by pixel."""
+"""Segmentation of ground and obstacles, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from depth_node.config import GroundConfig
 
 class GroundSplit:
     """
-    Finds the pixels of the ground, or those of obstacles, in buffers of its own.
+    Finds the pixels of the ground or of obstacles.
 
-    :param rays: float32 (H, W, 2), of every pixel that is looked at (``Camera.rays``).
+    :param rays: float32 (H, W, 2), rays of every pixel (``Camera.rays``).
     :param base: float64 (4, 4), optical frame to base frame.
-    :param content: ``ground`` or ``obstacles``, as ``points.content`` has it.
-    :param limits: what belongs to the ground, and how high an obstacle can be.
+    :param content: ``ground`` or ``obstacles``, as in ``points.content``.
+    :param limits: limits of the ground and of obstacles.
     """
 
     def __init__(
@@ -34,13 +34,13 @@ class GroundSplit:
 
     def mask(self, depth: Depth, ground: Ground) -> Mask:
         """
-        Find what is wanted.
+        Return the pixels of the content.
 
         :param depth: float32 (H, W), z-depth (m).
         :param ground: the ground of this frame.
-        :returns: bool (H, W), overwritten by the next call. It may hold where depth is infinite,
-            which is no point.
-        :raises DataError: depth of another size than the rays.
+        :returns: bool (H, W), overwritten by the next call. It may be True where depth is
+            infinite and there is no point.
+        :raises DataError: the size of depth differs from that of the rays.
         """
         slopes = (ground.slope_x, ground.slope_y)
         for rows, height in self._maker.over(depth, slopes, ground.offset):
@@ -59,11 +59,11 @@ class GroundSplit:
 
     def only(self, depth: Depth, mask: Mask) -> Depth:
         """
-        Keep the depth of some pixels.
+        Return the depth of some pixels.
 
         :param depth: float32 (H, W), z-depth (m).
-        :param mask: bool (H, W), which ones.
-        :returns: float32 (H, W), NaN for the rest, overwritten by the next call.
+        :param mask: bool (H, W), the pixels.
+        :returns: float32 (H, W), NaN for other pixels, overwritten by the next call.
         """
         self._kept.fill(np.nan)
         np.copyto(self._kept, depth, where=mask)

@@ -1,7 +1,7 @@
 """
-From the metres of a frame to what a planner eats: cloud and scan.
+Cloud and scan from the metric depth of a frame.
 
-One object per camera does it all, with its rays, directions and buffers made once.
+One object per camera, with its rays, directions and buffers computed once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _GROUND_POINTS = 1500
 @dataclass(frozen=True)
 class Placement:
     """
-    Where the camera is, as TF knows it; None where it is not asked or not known.
+    The pose of the camera from TF; None if not needed or not known.
 
     :param points: float64 (4, 4), optical frame to points.frame.
     :param base: float64 (4, 4), optical frame to ground.base_frame.
@@ -51,11 +51,11 @@ class Placement:
 @dataclass(frozen=True)
 class Planned:
     """
-    What a frame gives a planner.
+    The outputs of a frame for planners.
 
-    :param points: float32 (H, W, C) or (N, C), x y z (m) and color; None: not asked, not known.
+    :param points: float32 (H, W, C) or (N, C), x y z (m) and color; None: not wanted or unknown.
     :param scan: the scan, or None.
-    :param note: why something asked for is not there, and what to do; mostly empty.
+    :param note: why a wanted output is missing, and what to do; usually empty.
     """
 
     points: Points | None = None
@@ -65,9 +65,9 @@ class Planned:
 
 class PointsPipeline:
     """
-    Makes clouds and scans of one camera; make another when camera or configuration change.
+    Makes clouds and scans of one camera with one configuration.
 
-    :param camera: of the depth images.
+    :param camera: camera of the depth images.
     :param config: all groups; see :func:`what_matters`.
     """
 
@@ -96,11 +96,11 @@ class PointsPipeline:
 
     def suits(self, camera: Camera, config: Config) -> bool:
         """
-        Tell whether this object does for the next frame.
+        Return whether this pipeline can be reused for the next frame.
 
-        :param camera: of the frame.
-        :param config: in force.
-        :returns: False when another has to be made.
+        :param camera: camera of the frame.
+        :param config: configuration of the frame.
+        :returns: False if another pipeline is needed.
         """
         if camera is not self.camera and camera != self.camera:
             return False
@@ -109,11 +109,11 @@ class PointsPipeline:
 
     def frames(self, *, points: bool, scan: bool) -> tuple[str, str, str]:
         """
-        Tell which transforms are needed, so that nobody looks up others.
+        Return which transforms are needed.
 
         :param points: whether the cloud is wanted.
         :param scan: whether the scan is wanted.
-        :returns: the frames for :class:`Placement`, points, base, scan; empty where not needed.
+        :returns: the frames for :class:`Placement`: points, base, scan; empty if not needed.
         """
         config = self.config
         measured = config.ground.camera_height > 0
@@ -137,19 +137,19 @@ class PointsPipeline:
         limits: tuple[float, float] | None = None,
     ) -> Planned:
         """
-        Make what is wanted of a frame.
+        Return the wanted outputs of a frame.
 
         :param depth: float32 (H, W), z-depth (m), REP-117.
         :param rgb: uint8 (H, W, 3), for a cloud with color.
-        :param frames: the transforms :meth:`frames` asks for.
+        :param frames: the transforms for :meth:`frames`.
         :param points: whether the cloud is wanted.
         :param scan: whether the scan is wanted.
-        :param room: gives the array for a cloud of this shape, such as a message's own bytes; it
-            is not asked for lists, whose length is not known before.
+        :param room: returns the array for an organized cloud of a shape, such as the bytes of a
+            message; not used for lists, whose length is not known before.
         :param limits: z-depth below which depth is -Inf, and above which it is +Inf (m,
             ``Estimate.limits``); None: ``depth.min_range`` and ``depth.max_range``.
-        :returns: cloud and scan; the arrays belong to the pipeline until the next frame.
-        :raises DataError: depth of another size than the camera.
+        :returns: cloud and scan; the arrays are overwritten by the next frame.
+        :raises DataError: the size of depth differs from that of the camera.
         """
         frames = frames or Placement()
         config = self.config
@@ -171,7 +171,7 @@ class PointsPipeline:
         return Planned(cloud, made, notes)
 
     def _place(self, frames: Placement, names: tuple[str, str, str]) -> str:
-        """Take over the camera's place where it has changed; say what is missing."""
+        """Update the pose of the camera if it has changed; return what is missing."""
         if self._placed is None or not _same(self._placed, frames):
             self._placed = frames
             ground = self.config.ground

@@ -1,8 +1,8 @@
 """
-A laser scan from depth: for every beam the nearest obstacle in a band of heights.
+A laser scan from depth: for every beam the nearest obstacle within a range of heights.
 
-What depthimage_to_laserscan takes from a few image rows is here a band in metres over the
-ground, so the floor is never an obstacle and the camera may be tilted.
+depthimage_to_laserscan uses a few image rows; here the band is in metres above the ground, so the
+floor is never an obstacle and the camera may be tilted.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _BLOCK = 8
 @dataclass(frozen=True)
 class ScanGeometry:
     """
-    What a LaserScan says besides its ranges.
+    The fields of a LaserScan other than its ranges.
 
-    :param angle_min: of the first beam, about z, counter-clockwise from x forward (rad).
-    :param angle_increment: from beam to beam (rad).
-    :param range_min: nearest range that counts (m).
-    :param range_max: farthest range that counts (m).
-    :param scan_time: from scan to scan (s).
+    :param angle_min: angle of the first beam about z, counter-clockwise from x (rad).
+    :param angle_increment: angle between beams (rad).
+    :param range_min: minimum range (m).
+    :param range_max: maximum range (m).
+    :param scan_time: time between scans (s).
     """
 
     angle_min: float
@@ -48,7 +48,7 @@ class Scan:
 
     :param ranges: float32 (N,), m. +Inf: the whole band was seen through as far as `range_max`.
         -Inf: something nearer than `range_min`. NaN: not known.
-    :param geometry: where the beams point.
+    :param geometry: directions of the beams.
     """
 
     ranges: NDArray[np.float32]
@@ -57,16 +57,16 @@ class Scan:
 
 class ScanMaker:
     """
-    Makes scans of one camera in one place.
+    Makes scans of one camera at one pose.
 
-    :param rays: float32 (H, W, 2), of every pixel that is looked at (``Camera.rays``).
+    :param rays: float32 (H, W, 2), rays of the pixels to use (``Camera.rays``).
     :param base: float64 (4, 4), optical frame to base frame.
-    :param scan: float64 (4, 4), optical frame to the scan's, x forward; None: the base frame.
+    :param scan: float64 (4, 4), optical frame to scan frame, x forward; None: the base frame.
     :param config: the ``scan`` group.
     :param ground: the ``ground`` group.
     :param limits: z-depth below which depth is -Inf, and above which it is +Inf (m); the scan
         promises nothing beyond.
-    :raises DataError: a camera none of whose pixels has a ray.
+    :raises DataError: no pixel of the camera has a ray.
     """
 
     def __init__(  # noqa: PLR0917
@@ -87,7 +87,7 @@ class ScanMaker:
         turn = pose[:3, :3].astype(np.float32)
         looks = np.concatenate([rays, np.ones_like(rays[..., :1])], -1) @ turn.T
         if not np.isfinite(looks).any():
-            raise DataError('No pixel of this camera has a ray; its calibration is wrong.')
+            raise DataError('No pixel of this camera has a ray. Correct its calibration.')
         middle = np.nanmean(looks.reshape(-1, 3), 0)
         self._middle = math.atan2(middle[1], middle[0])
         azimuth = self._azimuth(looks[..., 0], looks[..., 1])
@@ -113,10 +113,10 @@ class ScanMaker:
 
     def scan(self, depth: Depth, ground: Ground) -> Scan:
         """
-        Make the scan of a frame.
+        Return the scan of a frame.
 
         :param depth: float32 (H, W), z-depth (m), REP-117.
-        :param ground: where the ground is in this frame.
+        :param ground: the ground of this frame.
         :returns: the scan.
         """
         sight, geometry = self._sight.look(depth, ground), self.geometry
@@ -162,7 +162,7 @@ class ScanMaker:
     def _azimuth(
         self, x: NDArray[np.float32], y: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Measure angles about z without a jump in the view, also of a camera looking back."""
+        """Return angles about z without a jump in the view, even if the camera faces backwards."""
         c, s = np.float32(math.cos(self._middle)), np.float32(math.sin(self._middle))
         return np.asarray(np.arctan2(c * y - s * x, c * x + s * y) + np.float32(self._middle))
 
@@ -177,8 +177,8 @@ class ScanMaker:
         """
         Find the pixels of the nearest points in the band of heights, and leave only the band.
 
-        Of a few pixels below each other, which look the same way but for a fraction of a beam,
-        only the nearest can be in the scan, and the others are not looked at further.
+        Of a few pixels above each other, whose directions differ by a fraction of a beam, only
+        the nearest can be in the scan, so the others are skipped.
         """
         config = self._config
         self._band.fill(np.inf)
@@ -211,10 +211,10 @@ def _scatter_minimum(
     ranges: NDArray[np.float32], beams: NDArray[np.intp], distance: NDArray[np.float32]
 ) -> None:
     """
-    Set each beam with an obstacle to its nearest point.
+    Set each beam with an obstacle to the range of its nearest point.
 
-    Of many writers one wins, and who is still nearer writes again: as quick as minimum.at is
-    since NumPy 1.25, and ten times as quick as it was before.
+    Of several writes to a beam one remains, and nearer ones are written again. This is as fast as
+    minimum.at since NumPy 1.25, and ten times as fast as it was before.
     """
     while beams.size:
         ranges[beams] = distance

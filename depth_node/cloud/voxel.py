@@ -1,7 +1,7 @@
 """
-Thinning a cloud: one point per voxel, and a cap on their number.
+Thinning of clouds: one point per voxel, and a maximum number of points.
 
-A point that is kept is a point that was measured, not an average of several.
+Points that are kept are measured points, not averages.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _STRIP = 40000
 
 class VoxelGrid:
     """
-    Cubes of space, of which each keeps one point; with buffers that all frames share.
+    A voxel grid that keeps one point per voxel, with buffers shared by all frames.
 
-    :param size: edge of the cubes (m); 32767 of them reach as far as points may be.
+    :param size: edge of the voxels (m); points may be up to 32767 voxels away.
     """
 
     def __init__(self, size: float) -> None:
@@ -32,13 +32,13 @@ class VoxelGrid:
 
     def thinned(self, maker: CloudMaker, there: Mask, depth: Depth) -> Indices:
         """
-        Choose one pixel for every cube that has any.
+        Return one pixel for every voxel that has any.
 
-        Pixels that share their cube with the one before, or above, go first, which leaves the
-        exact second step a fraction of them. It goes strip by strip, to stay in the cache; of a
-        strip with few points these are gathered first.
+        Pixels in the same voxel as their left or upper neighbour are removed first, which leaves
+        a fraction of them for the exact second step. The image is processed in strips, to stay
+        in the cache; strips with few points are compacted first.
 
-        :param maker: of the frame whose axes the cubes have.
+        :param maker: computes the points, in the frame whose axes the voxels have.
         :param there: bool (H, W), the pixels that have a point.
         :param depth: float32 (H, W), z-depth (m), contiguous.
         :returns: (N,) flat indices of pixels, ascending, for ``CloudMaker.picked``.
@@ -74,7 +74,7 @@ class VoxelGrid:
         return chosen.take(one_of_each(keys, self._table))
 
     def _room_for(self, more: int, count: int) -> Indices:
-        """Return the place for so many pixels and keys after those that there are."""
+        """Return the buffer for more pixels and keys after the existing ones."""
         if self._kept.shape[1] < count + more:
             larger = np.empty((2, 2 * (count + more)), np.int64)
             larger[:, :count] = self._kept[:, :count]
@@ -92,7 +92,7 @@ class VoxelGrid:
     def _corners(
         self, planes: tuple[NDArray[Any], ...], mask: Mask | bool, backs: tuple[int, ...]
     ) -> Mask:
-        """Tell which pixels differ in some plane from all those so far back."""
+        """Return which pixels differ in some plane from those at given distances before them."""
         corners, differs, other = self._masks[:, :len(planes[0])]
         np.copyto(corners, mask)
         for back in backs:
@@ -109,16 +109,16 @@ def one_of_each(
     keys: NDArray[np.int64], table: NDArray[np.int32] | None = None
 ) -> NDArray[np.int64]:
     """
-    Find one place of every value, without sorting.
+    Return one position of every value, without sorting.
 
-    All write their place into a hash table, and who finds himself there is kept. Who finds
-    another with the same key is a duplicate; who was pushed out by a stranger tries again with
-    another hash.
+    All write their position to a hash table, and those that remain in it are kept. An element
+    that finds the same key in its slot is a duplicate; one that finds another key tries again
+    with another hash.
 
     :param keys: (N,) any integers.
-    :param table: to work in, of two to the power of anything, larger than `keys`; None: one of
-        its own.
-    :returns: (M,) places in `keys`, ascending, one for each of its M different values.
+    :param table: work buffer, whose size is a power of two larger than that of `keys`; None: a
+        new one.
+    :returns: (M,) positions in `keys`, ascending, one for each of its M different values.
     """
     bits = _bits(keys.size)
     if table is None:
@@ -148,10 +148,10 @@ def _bits(count: int) -> int:
 
 def capped(indices: NDArray[Any], count: int) -> NDArray[Any]:
     """
-    Keep at most so many, evenly spread over the image.
+    Return at most some pixels, evenly distributed over the image.
 
     :param indices: (N,) flat pixel indices.
-    :param count: how many at most; 0: all.
+    :param count: maximum number; 0: all.
     :returns: (N,) or (count,) of them.
     """
     if count == 0 or len(indices) <= count:

@@ -1,1 +1,1 @@
-"""From a prediction to metres: units, limits, filters, steadying."""
+"""From a prediction to metres: units, limits, filters, stabilization."""

@@ -1,7 +1,7 @@
 """
-Filters that take wrong depth out of an image, in place: what they doubt becomes NaN.
+Filters that remove unreliable depth from an image, in place.
 
-None of them invents a value; a pixel keeps its depth or loses it.
+A pixel keeps its depth or becomes NaN; no filter changes a value otherwise.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COLUMNS = 320
 
 class Filters:
     """
-    All filters a configuration asks for, with what they remember from frame to frame.
+    The filters of a configuration, with their state from frame to frame.
 
     :param config: the ``filter`` group.
     """
@@ -34,11 +34,11 @@ class Filters:
 
     def apply(self, depth: Depth, confidence: Depth | None = None) -> Depth:
         """
-        Take out what is doubtful.
+        Apply the filters to a frame.
 
         :param depth: float32 (H, W), z-depth (m), changed in place; before range clipping, which
-            makes edges of its own.
-        :param confidence: float32 (H, W), larger is surer, or None.
+            creates edges.
+        :param confidence: float32 (H, W), larger is more confident, or None.
         :returns: `depth`.
         """
         config = self.config
@@ -58,15 +58,15 @@ class Filters:
 
 def drop_edges(depth: Depth, threshold: float) -> Depth:
     """
-    Take out flying pixels: those a network, or a resize, puts between two surfaces.
+    Remove flying pixels, which a network or a resize places between two surfaces.
 
-    In inverse depth a plane is a linear function of the pixel, however obliquely it is seen. So
-    the step over 3x3 pixels is compared not with zero but with the smallest such step nearby:
-    a floor running away keeps its points, a smeared edge between two surfaces does not. It is
-    done on an image of about 320 columns, the scale at which networks smear.
+    In inverse depth a plane is a linear function of the pixel, at any angle. Therefore the step
+    over 3x3 pixels is compared with the smallest such step nearby instead of zero: a receding
+    floor keeps its points, a blurred edge between two surfaces does not. This is done on an image
+    of about 320 columns, the scale at which networks blur.
 
     :param depth: float32 (H, W), z-depth (m), changed in place.
-    :param threshold: step of inverse depth, beyond that of the surface around, relative to the
+    :param threshold: step of inverse depth in excess of the surrounding surface, relative to the
         inverse depth.
     :returns: `depth`, NaN at edges.
     """
@@ -86,13 +86,13 @@ def drop_edges(depth: Depth, threshold: float) -> Depth:
 
 def drop_unsure(depth: Depth, confidence: Depth, share: float) -> Depth:
     """
-    Take out what the network itself does not trust.
+    Remove pixels of low confidence.
 
-    Networks give confidence in units of their own, so the bar is relative to the frame.
+    The unit of confidence depends on the network, so the threshold is relative to the frame.
 
     :param depth: float32 (H, W), m, changed in place.
-    :param confidence: float32 (H, W), larger is surer.
-    :param share: of the frame's median confidence, below which a pixel is dropped.
+    :param confidence: float32 (H, W), larger is more confident.
+    :param share: threshold relative to the median confidence of the frame.
     :returns: `depth`.
     """
     sample = confidence[::_MEDIAN_STRIDE, ::_MEDIAN_STRIDE]
@@ -104,14 +104,15 @@ def drop_unsure(depth: Depth, confidence: Depth, share: float) -> Depth:
 
 def drop_unsteady(depth: Depth, previous: Depth, threshold: float) -> Depth:
     """
-    Take out what the frame before does not agree with.
+    Remove pixels that differ from the previous frame.
 
-    A depth agrees when it lies among those the frame before had near by (some 1 % of the
-    width), so that a camera may move; what really has moved loses its points for one frame.
+    A depth is kept if it lies within the range of nearby depths in the previous frame (about 1 %
+    of the width), which allows the camera to move. Objects that move lose their points for one
+    frame.
 
     :param depth: float32 (H, W), m, changed in place.
     :param previous: float32 (H, W), m.
-    :param threshold: relative difference allowed beyond that.
+    :param threshold: additional relative difference that is allowed.
     :returns: `depth`.
     """
     known = np.fmax(_small(previous), np.float32(0))
@@ -125,7 +126,7 @@ def drop_unsteady(depth: Depth, previous: Depth, threshold: float) -> Depth:
 
 
 def _small(depth: Depth) -> Depth:
-    """Sample the image at about 320 columns; a copy."""
+    """Return a copy of the image sampled at about 320 columns."""
     step = max(1, round(depth.shape[1] / _COLUMNS))
     if step == 1:
         return depth.copy()
@@ -135,7 +136,7 @@ def _small(depth: Depth) -> Depth:
 
 
 def _without(depth: Depth, doubtful: NDArray[np.bool_]) -> Depth:
-    """Take out of the image what is doubtful in its sample."""
+    """Remove the pixels of the image that are doubtful in its sample."""
     rows, columns = depth.shape
     mask = cv2.resize(
         doubtful.view(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT

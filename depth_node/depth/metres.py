@@ -1,9 +1,9 @@
 """
-From what a network says to metres along the optical axis.
+Conversion of the output of a network to metres along the optical axis.
 
-Invalid depth follows REP-117: NaN is an error, +Inf farther than can be told, -Inf nearer;
-never 0. All functions work in place on the caller's buffers, strip by strip: a strip stays in
-the processor's cache, which makes eight passes cost about as much as two over the whole image.
+Invalid depth follows REP-117: NaN is an error, +Inf too far, -Inf too near; never 0. All functions
+work in place on the caller's buffers, in strips that stay in the CPU cache, so that eight passes
+take about as long as two over the whole image.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from depth_node.model.prediction import Prediction
 Depth = NDArray[np.float32]
 
 CANONICAL_FOCAL = 300.0
-"""Focal length (pixels at network size) of canonical depth, as Depth Anything 3 defines it."""
+"""Focal length of canonical depth (pixels at network size), as in Depth Anything 3."""
 TRUSTED_CORRECTION = (0.7, 1.4)
 _STRIP = 65536
 
@@ -33,7 +33,7 @@ _STRIP = 65536
 @dataclass(frozen=True)
 class Scale:
     """
-    What turns a prediction into metres; see the table of output kinds in :func:`to_metres`.
+    Scale and shift from a prediction to metres; see the table in :func:`to_metres`.
 
     :param scale: the factor.
     :param shift: the offset, used only by the kinds that have one.
@@ -45,13 +45,13 @@ class Scale:
 
 def scale_of(spec: ModelSpec) -> Scale | None:
     """
-    Give the scale a model brings along.
+    Return the scale of a model.
 
-    This is the safety rule: a kind that is not metric has none, and without a scale nothing can
-    call :func:`to_metres`.
+    This is the safety rule: a kind that is not metric has no scale, and :func:`to_metres` cannot
+    be called without one.
 
     :param spec: the model.
-    :returns: 1 for metric kinds, the weights' own scale where they have one, else None.
+    :returns: 1 for metric kinds, the scale of the weights if they have one, otherwise None.
     """
     if spec.scale is not None and not spec.kind.has_shift:
         return Scale(spec.scale)
@@ -60,13 +60,13 @@ def scale_of(spec: ModelSpec) -> Scale | None:
 
 def network_focal(camera: Camera, aspect: Aspect, network: Size) -> float:
     """
-    Find the vertical focal length as the network sees it.
+    Return the vertical focal length at network size.
 
     :param camera: the camera of the frame.
-    :param aspect: how the frame is brought to the network's size.
+    :param aspect: how the frame is fitted to the network size.
     :param network: the network's size (pixels).
-    :returns: fy (pixels at network size). Vertical, because cropping the sides of an image
-        hardly changes what a network answers.
+    :returns: fy (pixels at network size). It is vertical, because cropping the sides of an image
+        hardly changes the prediction.
     """
     horizontal, vertical = network.width / camera.width, network.height / camera.height
     factor = vertical if aspect is Aspect.SQUASH else max(horizontal, vertical)
@@ -77,16 +77,16 @@ def focal_correction(
     spec: ModelSpec, focal: float, enabled: bool = True
 ) -> tuple[float, str | None]:
     """
-    Find the factor by which this camera's focal length changes the metres.
+    Return the factor by which the focal length of the camera changes the metres.
 
-    A network learns its metres at one focal length; through a longer lens everything looks, and
-    is predicted, nearer. Canonical depth is defined at a focal length, so there the factor is
-    part of the definition and cannot be switched off.
+    A network learns metres for one focal length; with a longer lens everything looks, and is
+    predicted, nearer. Canonical depth is defined for a focal length, so the factor is part of the
+    definition and cannot be disabled.
 
     :param spec: the model.
     :param focal: vertical focal length at network size (pixels); see :func:`network_focal`.
     :param enabled: `depth.focal_correction`.
-    :returns: the factor, and what to warn the user of, if anything.
+    :returns: the factor, and a warning, which may be empty.
     """
     if spec.kind is OutputKind.CANONICAL_DEPTH:
         return focal / CANONICAL_FOCAL, None
@@ -94,7 +94,7 @@ def focal_correction(
         return 1.0, None
     if spec.train_focal is None:
         return 1.0, (
-            f'{spec.name} does not say at which focal length it was trained: its metres may be '
+            f'{spec.name} does not specify the focal length of its training: its metres may be '
             'wrong by a constant factor with this camera. Calibrate the scale.'
         )
     factor = focal / spec.train_focal
@@ -104,7 +104,7 @@ def focal_correction(
     return factor, (
         f'The focal length at network size is {focal:.0f} px, but {spec.name} was trained at '
         f'{spec.train_focal:.0f} px: depth is multiplied by {factor:.2f}, which is outside '
-        f'{low:g} to {high:g} and not to be trusted. Calibrate the scale.'
+        f'{low:g} to {high:g} and not reliable. Calibrate the scale.'
     )
 
 
@@ -112,7 +112,7 @@ def to_metres(
     prediction: Prediction, spec: ModelSpec, scale: Scale, focal: float, out: Depth
 ) -> Depth:
     """
-    Turn a prediction into metres.
+    Convert a prediction to metres.
 
     ==================  =======================================================
     METRIC_DEPTH        scale v focal
@@ -128,11 +128,11 @@ def to_metres(
 
     :param prediction: v, float32 (H, W).
     :param spec: the model that made it.
-    :param scale: see :func:`scale_of`; the caller has one, or does not call.
+    :param scale: see :func:`scale_of`.
     :param focal: the factor of :func:`focal_correction`.
     :param out: float32 (H, W), C-contiguous, overwritten; may be ``prediction.values`` itself.
-    :returns: `out`: z-depth (m). NaN where the network's value is not finite, the depth not
-        positive or beyond float32, +Inf where a disparity of zero says infinitely far.
+    :returns: `out`: z-depth (m). NaN where the value is not finite, or the depth not positive or
+        beyond float32; +Inf where a disparity of zero means infinity.
     """
     with np.errstate(all='ignore'):
         for values, depth, scratch in _strips(prediction.values, out):
@@ -150,12 +150,12 @@ def to_metres(
 
 def clip_range(depth: Depth, nearest: float, farthest: float) -> Depth:
     """
-    Mark what lies outside a range, as REP-117 says.
+    Mark depth outside a range, as in REP-117.
 
     :param depth: float32 (H, W), m, C-contiguous, changed in place.
-    :param nearest: anything nearer becomes -Inf (m).
-    :param farthest: anything farther becomes +Inf (m).
-    :returns: `depth`; NaN stays NaN.
+    :param nearest: smaller depth becomes -Inf (m).
+    :param farthest: larger depth becomes +Inf (m).
+    :returns: `depth`; NaN is unchanged.
     """
     below = np.nextafter(np.float32(nearest), np.float32(-np.inf))
     with np.errstate(all='ignore'):
@@ -172,11 +172,11 @@ def clip_range(depth: Depth, nearest: float, farthest: float) -> Depth:
 
 def mark_sky(depth: Depth, sky: Depth, threshold: float, value: float) -> Depth:
     """
-    Give the sky a value of its own.
+    Set the depth of sky pixels.
 
     :param depth: float32 (H, W), m, changed in place.
-    :param sky: float32 (H, W), 0 to 1, the network's share of sky.
-    :param threshold: from this share on a pixel is sky (0 to 1).
+    :param sky: float32 (H, W), 0 to 1, probability of sky.
+    :param threshold: probability from which a pixel is sky (0 to 1).
     :param value: +Inf (no return: a costmap may clear along the ray) or NaN (unknown).
     :returns: `depth`.
     """
@@ -208,11 +208,11 @@ def _formula(values: Depth, spec: ModelSpec, scale: Scale, focal: float, out: De
 
 
 def _strips(source: Depth, target: Depth) -> Iterator[tuple[Depth, Depth, Depth]]:
-    """Walk over two images together in flat pieces, with a scratch piece of float32."""
+    """Iterate over two images in flat pieces, with a scratch piece of float32."""
     if source.shape != target.shape or not target.flags.c_contiguous:
         raise DataError(
-            f'Buffers of shape {source.shape} and {target.shape} do not belong together, or '
-            'are not contiguous.'
+            f'Buffers of shape {source.shape} and {target.shape} do not match, or are not '
+            'contiguous.'
         )
     flat, into = source.reshape(-1), target.reshape(-1)
     scratch = np.empty(min(_STRIP, flat.size), np.float32)

@@ -1,23 +1,21 @@
 """
-Steadying: networks change their mind about scale and shift from frame to frame.
+Temporal stabilization: predictions vary in scale and shift from frame to frame.
 
-A correction that makes a surface stay away while it comes nearer steers a robot into it. So
-steadying works only where jitter and motion cannot be mistaken for each other, by three things
-that have to hold together:
+A correction that keeps a surface away while it comes nearer would steer a robot into it. Therefore
+stabilization is active only where jitter cannot be confused with motion, under three conditions:
 
-* The pictures prove that camera and scene stand still (see ``stillness``): whatever moves, it is
+* The images prove that camera and scene stand still (see ``stillness``). If anything moves, it is
   off. A plain wall proves nothing.
 * All parts of the frame change together. A part that comes nearer than the others has moved.
 * The change goes both ways. Motion is one-sided: it has no reversals, and a correction is never
-  larger than a few times the reversals seen; a drift that stays on one side ends the pause (a
+  larger than a few times the observed reversals. A drift that stays on one side ends the pause (a
   cumulative sum test, Page, Continuous inspection schemes, 1954).
 
-Within a pause, every prediction is mapped onto the mean of those before, by a robust fit of gain
-(and offset, for kinds that have one) to a few thousand pixels. The mean forgets within
-`time_constant`, so that what lasts comes through.
+Within a pause, every prediction is mapped to the mean of the previous ones by a robust fit of gain
+(and offset, for kinds that have one) to a few thousand pixels. The mean decays within
+`time_constant`, so that lasting changes come through.
 
-The unit of all corrections is the kind's own linear space: disparity or depth, as the network
-gives it.
+Corrections are made in the linear space of the kind: disparity or depth, as predicted.
 """
 
 from __future__ import annotations
@@ -36,36 +34,36 @@ Plane = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 SAMPLES = 2500
-"""Pixels compared, on a grid."""
+"""Number of pixels compared, on a grid."""
 PART = 7
-"""Side of the parts of that grid that have to change together."""
+"""Side of the parts of that grid that must change together."""
 NEARER = 0.02
-"""A part nearer than all the others say by this share, and by its own jitter, has moved."""
+"""A part that is nearer than the others by more than this share and its jitter has moved."""
 MEMORY = 8
-"""Frames over which jitter is measured."""
+"""Number of frames over which jitter is measured."""
 REVERSALS = 1 / 0.564
-"""Standard deviation of white jitter over the mean of what goes up, or down, in a step."""
+"""Standard deviation of white jitter over the mean upward (or downward) step."""
 LARGEST = 3.0
-"""A correction is at most so many standard deviations of the jitter."""
+"""Maximum correction, in standard deviations of the jitter."""
 SLACK, ALARM = 0.5, 8.0
-"""Of the cumulative sum test, in standard deviations: a false alarm in some 10,000 frames."""
+"""Cumulative sum test (standard deviations): one false alarm in about 10,000 frames."""
 UNSURE = 1.5
-"""Standard deviations by which the mean of the frames before may be off by itself."""
+"""Allowed error of the mean of the previous frames itself (standard deviations)."""
 CALM = 0.002
-"""Changes of this size, relative, are no motion; a fit to noisy values is off by as much."""
+"""Relative changes up to this are not motion, but the error of a fit to noisy values."""
 REST = 10.0
-"""After a motion that the pictures did not show they are not believed for so long (s)."""
+"""How long images are not trusted after a motion that they did not show (s)."""
 QUANTILES = (0.05, 0.5, 0.95)
-"""Where in the range of values corrections are measured."""
+"""Quantiles of the values at which corrections are measured."""
 STRIP = 65536
-"""Pixels smoothed at a time."""
+"""Number of pixels smoothed at a time."""
 ROUNDS = 3
-"""Rounds of reweighting; the fit starts close."""
+"""Rounds of reweighting; the initial value is close."""
 
 
 class Steadier:
     """
-    Steadies the predictions of one network on one camera, in place and without delay.
+    Stabilizes the predictions of one network on one camera, in place and without delay.
 
     :param config: the `temporal` parameters.
     :param spec: the network.
@@ -94,7 +92,7 @@ class Steadier:
         self._config = config
 
     def reset(self) -> None:
-        """Forget the past."""
+        """Discard all previous frames."""
         self._stamp = -math.inf
         self._stillness.reset()
         self._rest = -math.inf
@@ -105,13 +103,13 @@ class Steadier:
         self, values: Plane, image: NDArray[np.uint8], stamp: float, *, moving: bool = False
     ) -> None:
         """
-        Steady one prediction, if it is certain that nothing moves.
+        Stabilize one prediction, if it is certain that nothing moves.
 
-        :param values: float32 (H, W), the network's own numbers; changed.
+        :param values: float32 (H, W), output of the network, changed in place.
         :param image: uint8 (H, W, 3) or (H, W), the frame.
         :param stamp: time of the frame (s).
-        :param moving: whether odometry says that the camera moves; it may, where there is one,
-            but that it does not is taken from the pictures alone.
+        :param moving: whether odometry reports motion. That the camera stands still is decided
+            from the images alone.
         """
         if not self._config.enabled:
             return
@@ -132,7 +130,7 @@ class Steadier:
             self._rest = stamp + REST
 
     def _correct(self, pause: _Pause, values: Plane, sampled: Floats, elapsed: float) -> bool:
-        """Apply the correction, or return False where something moved that no picture showed."""
+        """Apply the correction, or return False if something moved unseen by the images."""
         usable = np.isfinite(sampled) & np.isfinite(pause.mean)
         now, then = sampled[usable], pause.mean[usable]
         fitted = relation(now, then, affine=self._affine)
@@ -186,7 +184,7 @@ class Steadier:
         return moved
 
     def _smooth(self, pause: _Pause, values: Plane, spread: float) -> None:
-        """Blend each pixel with its past where it does not lie on an edge."""
+        """Blend each pixel with its past, except on edges."""
         before = pause.before
         if before is None or before.shape != values.shape or not spread > 0:
             pause.before = values.copy()
@@ -209,10 +207,10 @@ class Steadier:
 
 class _Jitter:
     """
-    How far values go to and fro: by the smaller of what goes up and what goes down.
+    The size of fluctuations: the smaller one of upward and downward changes.
 
     :param first: float64 (N,), the first values.
-    :param memory: over how many frames (at least).
+    :param memory: minimum number of frames.
     """
 
     def __init__(self, first: Floats, memory: int) -> None:
@@ -221,7 +219,7 @@ class _Jitter:
 
     def add(self, values: Floats) -> None:
         """
-        Take the next values.
+        Add the next values.
 
         :param values: float64 (N,).
         """
@@ -232,20 +230,20 @@ class _Jitter:
 
     @property
     def deviation(self) -> Floats:
-        """The standard deviation that this would be of white jitter, 0 for what is one-sided."""
+        """The equivalent standard deviation of white jitter; 0 for one-sided changes."""
         return np.asarray(REVERSALS * self._ways.min(0))
 
     @property
     def size(self) -> Floats:
-        """The standard deviation if all that has changed were jitter."""
+        """The standard deviation if all changes were jitter."""
         return np.asarray(REVERSALS * self._ways.mean(0))
 
 
 class _Pause:
     """
-    What is known since nothing moves.
+    The state since nothing moves.
 
-    :param sampled: float64 (h, w), the first prediction of it, on the grid.
+    :param sampled: float64 (h, w), its first prediction, on the grid.
     """
 
     def __init__(self, sampled: Floats) -> None:
@@ -257,11 +255,11 @@ class _Pause:
 
     def takes(self, off: Floats, weight: float) -> bool:
         """
-        Take how far off the next frame is.
+        Add the deviation of the next frame.
 
         :param off: float64 (3,), relative, farther is positive.
-        :param weight: of a frame in the mean, whose own error is no drift.
-        :returns: False when it has been off to one side for too long.
+        :param weight: weight of a frame in the mean, whose own error is not drift.
+        :returns: False if it has deviated to one side for too long.
         """
         self.jitter.add(off)
         unit = np.maximum(self.jitter.size, CALM)
@@ -271,10 +269,10 @@ class _Pause:
 
     def add(self, sampled: Floats, weight: float) -> None:
         """
-        Let the mean take a prediction.
+        Add a prediction to the mean.
 
         :param sampled: float64 (h, w).
-        :param weight: of it, 0 to 1.
+        :param weight: its weight, 0 to 1.
         """
         with np.errstate(invalid='ignore'):
             self.mean = self.mean + weight * (sampled - self.mean)
@@ -285,16 +283,16 @@ class _Pause:
 
 def relation(now: Floats, then: Floats, *, affine: bool) -> tuple[float, float, float] | None:
     """
-    Fit then = gain now + offset to pixels that saw the same, most of them.
+    Fit then = gain now + offset to pixels, most of which show the same.
 
     Starts from medians and ends with a few rounds of Cauchy weights (Holland and Welsch 1977);
-    a full search would cost more than the millisecond there is.
+    a full search would take more than the available millisecond.
 
     :param now: float64 (N,).
     :param then: float64 (N,).
-    :param affine: whether there is an offset.
-    :returns: gain, offset and robust standard deviation of what is left, or None where no
-        sensible relation is found.
+    :param affine: whether to fit an offset.
+    :returns: gain, offset and robust standard deviation of the residuals, or None if there is no
+        plausible relation.
     """
     if now.size < 50:
         return None
@@ -332,6 +330,6 @@ def relation(now: Floats, then: Floats, *, affine: bool) -> tuple[float, float, 
 
 
 def _median(values: Floats) -> float:
-    """Return the upper median; np.median's checks cost as much as the median."""
+    """Return the upper median; the checks of np.median take as long as the median."""
     middle = values.size // 2
     return float(np.partition(values, middle)[middle])

@@ -1,14 +1,14 @@
 """
-Whether camera and scene stand still, proven by pictures.
+Detection of standing cameras and scenes from images.
 
-What has no contrast proves nothing: a plain wall looks the same from a metre and from three. So
-"still" needs evidence: enough parts of the picture with contrast, in all directions of which
-nothing moved, and no part that did. Every frame is compared with the first one of the pause, not
-with the one before, so that a slow motion adds up until it is seen.
+An image without contrast proves nothing: a plain wall looks the same from one and from three
+metres. Therefore "still" needs evidence: enough parts of the image with contrast in all directions
+that did not move, and no part that did. Every frame is compared with the first one of the pause,
+not with the previous one, so that a slow motion accumulates until it is detected.
 
 The motion of a part is the least-squares solution of the brightness constancy equation (Lucas
 and Kanade, An iterative image registration technique with an application to stereo vision, 1981,
-one step), and so is the growth of the whole picture, which is what driving ahead looks like.
+one step), and so is the growth of the whole image, which is the effect of driving ahead.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ Plane = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 COLUMNS = 160
-"""Width at which pictures are compared (pixels): half of it at least, for small ones."""
+"""Width at which images are compared (pixels); at least half of it for small ones."""
 TILE = 16
 """Side of the parts (pixels at that width)."""
 MOVED = 0.05
-"""Motion of a part that counts (pixels at that width)."""
+"""Minimum motion of a part (pixels at that width)."""
 GROWN = 1e-3
-"""Growth of the picture that counts: an approach by this share of the distance."""
+"""Minimum growth of the image: an approach by this share of the distance."""
 SURE = 6.0
-"""How many standard deviations a motion has to be to be one."""
+"""Minimum significance of a motion (standard deviations)."""
 PROOF = 0.02
-"""Standard deviation below which a part's motion is known (pixels at that width)."""
+"""Standard deviation below which the motion of a part is known (pixels at that width)."""
 COVERED = 0.3
-"""Share of the parts that have to prove that they stand still."""
+"""Minimum share of parts that prove that they stand still."""
 CHANGED = 2.0
-"""Steps of 8-bit brightness, above the noise, that a part may differ by."""
+"""Allowed difference of a part beyond noise (8-bit steps)."""
 QUIETEST = 0.25
-"""Least noise taken for granted (8-bit steps): that of rounding."""
+"""Minimum noise (8-bit steps): that of rounding."""
 
 
 class _Key:
     """
-    A picture that others are compared with, and what the comparison needs of it.
+    The reference image, with data for comparisons.
 
-    :param picture: float32 (h, w), of :func:`small`.
+    :param picture: float32 (h, w), from :func:`small`.
     """
 
     def __init__(self, picture: Plane) -> None:
@@ -56,7 +56,7 @@ class _Key:
 
     @cached_property
     def gradient(self) -> tuple[Plane, Plane, Plane]:
-        """Its slope to the right, down, and along the way from the middle times that way."""
+        """Its gradient to the right, down, and radially times the radius."""
         height, width = self.picture.shape
         across = cv2.Sobel(self.picture, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
         down = cv2.Sobel(self.picture, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
@@ -78,7 +78,7 @@ class _Key:
 
 
 class Stillness:
-    """Watches the pictures of one camera."""
+    """Detects whether one camera and its scene stand still."""
 
     def __init__(self) -> None:
         self._key: _Key | None = None
@@ -89,11 +89,11 @@ class Stillness:
 
     def look(self, image: NDArray[np.uint8]) -> bool:
         """
-        Compare a picture with the first one of the pause.
+        Compare an image with the first one of the pause.
 
         :param image: uint8 (H, W, 3) or (H, W).
-        :returns: whether it is proven that nothing moved since then. If it is not, the pause
-            begins with this picture.
+        :returns: whether it is proven that nothing has moved since then. If not, the pause
+            starts again with this image.
         """
         picture = small(image)
         key = self._key
@@ -106,10 +106,10 @@ class Stillness:
 
 def small(image: NDArray[np.uint8]) -> Plane:
     """
-    Shrink a picture to about 160 columns of brightness.
+    Return the brightness of an image at about 160 columns.
 
-    :param image: uint8 (H, W, 3), of which green is taken, or (H, W).
-    :returns: float32 (h, w), whole tiles of it.
+    :param image: uint8 (H, W, 3), of which green is used, or (H, W).
+    :returns: float32 (h, w), in whole tiles.
     """
     green = image if image.ndim == 2 else image[..., 1]
     step = max(1, green.shape[1] // (2 * COLUMNS))
@@ -125,7 +125,7 @@ def small(image: NDArray[np.uint8]) -> Plane:
 
 
 def _same(key: _Key, picture: Plane) -> bool:
-    """Return whether a picture shows what the key does, from the same place."""
+    """Return whether an image shows the same as the reference, from the same pose."""
     mean, deviation = cv2.meanStdDev(picture)
     if key.contrast <= QUIETEST:
         return False
@@ -165,7 +165,7 @@ def _same(key: _Key, picture: Plane) -> bool:
 
 
 def _tiles(plane: Plane) -> Floats:
-    """Sum over the parts of a picture."""
+    """Return the sums over the parts of an image."""
     rows, columns = plane.shape[0] // TILE, plane.shape[1] // TILE
     whole = plane[:rows * TILE, :columns * TILE].reshape(rows, TILE, columns, TILE)
     return whole.sum((1, 3), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Recovering and keeping the metric scale of a network."""
+"""Recovery and tracking of the metric scale of a network."""
 
 from depth_node.scale.calibration import read_scale, ScaleCalibration, write_scale
 from depth_node.scale.ground import FloorPose, Region

@@ -1,8 +1,8 @@
 """
-Scale and shift of one frame from something known about that frame.
+Alignment of a single frame with ground truth or a stereo disparity.
 
-For evaluation, where the habit allows it, and for single pictures with a stereo disparity; a
-robot's scale is recovered over time by ``depth_node.scale``.
+For evaluation, if the protocol allows it, and for single images with a stereo disparity. On a
+robot the scale is recovered over time by the keeper.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ def least_squares(
     values: NDArray[np.float32], truth: NDArray[np.float32], kind: OutputKind
 ) -> Scale:
     """
-    Fit scale and shift by least squares in the network's own space.
+    Fit scale and shift by least squares in the space of the network.
 
     As in Ranftl et al., Towards robust monocular depth estimation (2020), section 5: inverse
     depth for relative disparity, depth for relative depth.
 
     :param values: float32 (H, W), the network's output.
     :param truth: float32 (H, W), z-depth (m), NaN where unknown.
-    :param kind: one that has a shift.
-    :returns: what turns the output into metres.
-    :raises DataError: the kind has no shift, or fewer than two different values are known.
+    :param kind: a kind with a shift.
+    :returns: scale and shift to metres.
+    :raises DataError: the kind has no shift, or there are fewer than two different values.
     """
     if not kind.has_shift:
         raise DataError(
-            f'{kind.value} has no shift to be fitted.', 'Use --median-scaling for it.'
+            f'{kind.value} has no shift to fit.', 'Use --median-scaling for it.'
         )
     with np.errstate(invalid='ignore'):
         known = np.isfinite(values) & np.isfinite(truth) & (truth > 0)
@@ -60,7 +60,7 @@ def least_squares(
     if kind.is_disparity:
         y = 1 / y
     if x.size < 2 or np.ptp(x) == 0:
-        raise DataError('Too little is known of this frame to fit scale and shift.')
+        raise DataError('The frame has too few known pixels to fit scale and shift.')
     middle = x.mean()
     slope = float(np.mean((x - middle) * y) / np.mean((x - middle) ** 2))
     return Scale(slope, float(y.mean() - slope * middle))
@@ -96,7 +96,7 @@ def to_disparity(
     product: float = 1.0,
 ) -> Alignment:
     """
-    Fit a prediction to a stereo disparity, robustly: up to 40 % of it may be wrong.
+    Fit a prediction to a stereo disparity robustly, with up to 40 % outliers.
 
     The fit has to be better than that to the same disparity with its pixels shuffled, unless the
     scene has only one distance and the kind no shift, and as good as that to its mirror images.
@@ -104,8 +104,8 @@ def to_disparity(
     :param values: float32 (H, W), the network's output.
     :param disparity: float32 (H, W) (pixels), NaN where unknown.
     :param spec: the network.
-    :param product: focal length times baseline (pixels m); 1: depth comes out as one over the
-        disparity in pixels.
+    :param product: focal length times baseline (pixels m); 1: depth is one over the disparity
+        in pixels.
     :returns: the fit and its quality.
     :raises DataError: disparity and prediction do not agree, or not about the metres.
     """
@@ -185,10 +185,10 @@ def _check_metres(found: Alignment, spec: ModelSpec, product: float) -> None:
 
 def relative_colors(values: NDArray[Any], kind: OutputKind) -> tuple[float, float]:
     """
-    Find which values to color as nearest and farthest where there are no metres.
+    Return the values to color as nearest and farthest if there are no metres.
 
-    :param values: the network's output.
-    :param kind: what it means.
+    :param values: output of the network.
+    :param kind: meaning of the output.
     :returns: the values of the nearest and of the farthest 2 %.
     """
     finite = values[np.isfinite(values)]

@@ -1,4 +1,4 @@
-"""A scale that was found, on disk: small, readable, and tied to the model it belongs to."""
+"""Files with a recovered scale, which are bound to their model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from depth_node.scale.fit import Floats
 from depth_node.scale.measurement import relative_sigma
 
 FORMAT = 1
-"""Version of the file; another one is refused."""
+"""Version of the file format; others are refused."""
 UNITS = {
     OutputKind.METRIC_DEPTH: 'z [m] = scale * output [m]',
     OutputKind.CANONICAL_DEPTH: 'z [m] = scale * focal / 300 * output',
@@ -31,17 +31,17 @@ UNITS = {
 @dataclass(frozen=True)
 class ScaleCalibration:
     """
-    A known scale.
+    A recovered scale.
 
     :param model: name of the model.
-    :param sha256: of its ONNX file.
-    :param kind: what its output means.
+    :param sha256: hash of its ONNX file.
+    :param kind: meaning of its output.
     :param scale: see `UNITS`.
     :param shift: see `UNITS`; 0 for kinds without one.
     :param covariance: rows of the covariance of (log scale, shift); 1x1 for kinds without one.
-    :param typical: the network's number at which `sigma` is told.
-    :param source: what found it.
-    :param date: when, ISO 8601 in UTC.
+    :param typical: output of the network for which `sigma` holds.
+    :param source: source of the scale.
+    :param date: date, ISO 8601 in UTC.
     """
 
     model: str
@@ -67,28 +67,29 @@ class ScaleCalibration:
 
     def check(self, spec: ModelSpec, sha256: str, where: str) -> None:
         """
-        Refuse a calibration of another model.
+        Check that the calibration belongs to a model.
 
         :param spec: the model in use.
-        :param sha256: of its ONNX file.
-        :param where: the file, for the error.
-        :raises ConfigError: it was made for another one.
+        :param sha256: hash of its ONNX file.
+        :param where: the file, for error messages.
+        :raises ConfigError: it belongs to another model.
         """
         if self.sha256 != sha256 or self.kind is not spec.kind:
             raise ConfigError(
-                f'{where}: made for {self.model} ({self.kind.value}, sha256 '
+                f'{where}: was made for {self.model} ({self.kind.value}, sha256 '
                 f'{self.sha256[:12]}...), but the model in use is {spec.name} '
                 f'({spec.kind.value}, sha256 {sha256[:12]}...).',
-                'Calibrate again with this model (doc/scale.md), or use the one it was made for.',
+                'Calibrate again with this model (doc/scale.md), or use the model it was made '
+                'for.',
             )
 
 
 def write_scale(path: Path, calibration: ScaleCalibration) -> None:
     """
-    Write a calibration, whole or not at all.
+    Write a calibration atomically.
 
-    :param path: the YAML file; its folder is made when missing.
-    :param calibration: what to write; an empty date becomes now.
+    :param path: the YAML file; its folder is created if missing.
+    :param calibration: the calibration; an empty date becomes the current one.
     :raises DataError: the file cannot be written.
     """
     now = datetime.now(timezone.utc).isoformat(timespec='seconds')
@@ -121,15 +122,15 @@ def read_scale(path: Path) -> ScaleCalibration:
     Read a calibration.
 
     :param path: the YAML file.
-    :returns: what is in it; whether it belongs to the model is for :meth:`ScaleCalibration.check`.
-    :raises ConfigError: unreadable, of another format, or holding something impossible.
+    :returns: the calibration; :meth:`ScaleCalibration.check` checks whether it fits the model.
+    :raises ConfigError: not readable, of another format, or with impossible values.
     """
     fields = read_yaml(path, raised=ConfigError)
     if not isinstance(fields, dict):
-        raise ConfigError(f'{path}: expected a scale calibration, found no mapping.')
+        raise ConfigError(f'{path}: is not a scale calibration.')
     if fields.get('format') != FORMAT:
         raise ConfigError(
-            f'{path}: has format {fields.get("format")!r:.40}; this version reads {FORMAT}.',
+            f'{path}: has format {fields.get("format")!r:.40}, but this version reads {FORMAT}.',
             'Calibrate again, or update depth_node.',
         )
     try:
@@ -137,7 +138,7 @@ def read_scale(path: Path) -> ScaleCalibration:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = f'{error.args[0]} is missing' if isinstance(error, KeyError) else str(error)
         raise ConfigError(
-            f'{path}: not a scale calibration ({what}).', 'Calibrate again.'
+            f'{path}: is not a scale calibration ({what}).', 'Calibrate again.'
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""How each source measures the scale on a frame, with what is known besides the frame."""
+"""Estimators of the sources: measurement of the scale on a frame."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from depth_node.scale.readings import PointsReading, PoseReading, RangeReading, 
 from depth_node.scale.sync import blend_poses, StampedBuffer
 
 POSE_GAP = 0.5
-"""Longest time between two poses that is bridged (s)."""
+"""Maximum time between two poses for interpolation (s)."""
 
 STANDS = 0.2
-"""A camera stands if it has not moved for so long (s)."""
+"""Time without motion after which a camera stands still (s)."""
 MOVED_BY = 0.005
-"""A longer way in that time is a motion (m): 25 mm/s."""
+"""A longer distance in that time is motion (m): 25 mm/s."""
 TURNED_BY = math.radians(0.3)
-"""A larger turn in that time is a motion (rad)."""
+"""A larger rotation in that time is motion (rad)."""
 
 
 @dataclass(frozen=True)
 class Known:
     """
-    What is known besides a frame.
+    The data available in addition to a frame.
 
     :param config: the parameters of the scale.
-    :param readings: of the source's sensor.
-    :param floor: where the floor is, or None.
-    :param floor_note: why that is not known and what to do.
+    :param readings: readings of the source's sensor.
+    :param floor: pose of the floor, or None.
+    :param floor_note: why it is not known, and what to do.
     """
 
     config: ScaleConfig
@@ -49,7 +49,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Early(NotObservable):
-    """What belongs to the frame may still arrive: ask again with the next frame."""
+    """The reading of the frame may still arrive: try again with the next frame."""
 
 
 class Estimator(Protocol):
@@ -63,15 +63,15 @@ class Estimator(Protocol):
 
     def measure(self, frame: ScaleFrame, known: Known) -> Outcome | None:
         """
-        Measure on a frame; frames come in the order of time.
+        Measure on a frame; the frames are in order of time.
 
         :param frame: the frame.
-        :param known: what is known besides it.
-        :returns: the measurement, why there is none, or None where there is nothing new.
+        :param known: additional data.
+        :returns: the measurement, the reason why there is none, or None if there is nothing new.
         """
 
     def reset(self) -> None:
-        """Forget earlier frames."""
+        """Discard earlier frames."""
 
 
 class FloorEstimator:
@@ -88,7 +88,7 @@ class FloorEstimator:
         return from_ground(frame, known.floor, region, estimate_tilt=config.estimate_tilt)
 
     def reset(self) -> None:
-        """Forget earlier frames: nothing is kept."""
+        """Do nothing, because there is no state."""
 
 
 class MatchedEstimator:
@@ -115,7 +115,7 @@ class MatchedEstimator:
         raise NotImplementedError
 
     def reset(self) -> None:
-        """Forget which reading was used."""
+        """Discard which reading was used."""
         self._used = -math.inf
 
 
@@ -161,7 +161,7 @@ class OdometryEstimator:
         return self._source.update(frame, cast('PoseReading', pose).world_from_optical)
 
     def reset(self) -> None:
-        """Forget the key frame."""
+        """Discard the key frame."""
         self._source.reset()
 
 
@@ -170,8 +170,8 @@ def moved(readings: StampedBuffer[Reading], stamp: float) -> bool:
     Return whether poses show a motion.
 
     :param readings: the poses of the camera.
-    :param stamp: when (s).
-    :returns: whether it moved just before; False where there are no poses of that time.
+    :param stamp: the time (s).
+    :returns: whether it moved just before; False if there are no poses of that time.
     """
     now, before = (
         readings.between(time, _blended, POSE_GAP, beyond=STANDS)
@@ -192,17 +192,17 @@ def _blended(first: Reading, second: Reading, share: float) -> Reading:
 
 
 def _unmatched(stamp: float, known: Known) -> NotObservable:
-    """Say which message is missing, and whether it may still arrive."""
+    """Return which message is missing, and whether it may still arrive."""
     source, tolerance = known.config.source, known.config.time_tolerance
     newest = known.readings.newest()
     if newest is None:
-        return NotObservable(f'no {source} message has been received; is it published?')
+        return NotObservable(f'no {source} message has been received; publish it')
     nearest = known.readings.nearest(stamp, math.inf)
     assert nearest is not None
     off = nearest[0] - stamp
     text = (
         f'no {source} message within {tolerance:g} s of the frame: the nearest is '
-        f'{abs(off):.3g} s {"later" if off > 0 else "earlier"}; do both use the same clock? '
-        '(scale.time_tolerance)'
+        f'{abs(off):.3g} s {"later" if off > 0 else "earlier"}; check that both use the same '
+        'clock, or increase scale.time_tolerance'
     )
     return Early(text) if newest <= stamp + tolerance else NotObservable(text)

@@ -1,12 +1,11 @@
 """
-Robust fits of metres to a network's numbers: y = scale x, or y = scale x + shift.
+Robust fits of metres to the output of a network: y = scale x, or y = scale x + shift.
 
-Both start from a high-breakdown estimate (half of the data may be anything, also all on one
-side, as occlusion edges are) and end with Tukey's biweight, whose standard errors are those of
-an M-estimator (Huber, Robust Statistics, 1981, section 6.6). Errors of a network are alike in
-neighboring pixels and in neighboring frames; what the spread between patches of the image
-shows beyond independent noise is therefore kept apart as `bias`, which no amount of frames
-averages away.
+Both start from a high-breakdown estimate (half of the data may be outliers, even all on one side,
+like occlusion edges) and end with Tukey's biweight, whose standard errors are those of an
+M-estimator (Huber, Robust Statistics, 1981, section 6.6). The errors of a network are correlated
+between neighboring pixels and frames. Therefore the spread between patches of the image in excess
+of independent noise is reported separately as `bias`, which does not average out over frames.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ Floats = NDArray[np.float64]
 TUKEY = 4.685
 """Tuning constant of the biweight: 95 % efficiency for Gaussian noise (Huber 1981, 7.8)."""
 PAIRS = 300
-"""Pairs tried for a line: with 40 % outliers all of 300 are spoilt once in 10^58."""
+"""Pairs tried for a line: with 40 % outliers all of 300 are bad once in 10^58."""
 SEARCH = 600
-"""Points on which a pair is judged; more only costs time."""
+"""Points on which a pair is evaluated."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,13 @@ class Fit:
     """
     A robust fit with its uncertainty.
 
-    :param scale: the factor, above zero.
-    :param shift: the offset, in the unit of y; 0 where only a scale was fitted.
-    :param covariance: float64 (k, k) of (log scale, shift), k = 1 without a shift; what
-        averages away over frames.
-    :param bias: float64 (k, k), what does not.
+    :param scale: the factor, positive.
+    :param shift: the offset, in the unit of y; 0 if only a scale was fitted.
+    :param covariance: float64 (k, k) of (log scale, shift), k = 1 without a shift; the part that
+        averages out over frames.
+    :param bias: float64 (k, k), the part that does not.
     :param weights: float64 (N,), 0 for outliers to 1.
-    :param inliers: how many points have a weight.
+    :param inliers: number of points with a weight above 0.
     """
 
     scale: float
@@ -50,16 +49,16 @@ class Fit:
 
 def fit_scale(x: Floats, y: Floats, groups: NDArray[np.int64] | None = None) -> Fit | None:
     """
-    Fit y = scale x with relative errors and half of the points wrong.
+    Fit y = scale x with relative errors and up to half outliers.
 
-    More may be wrong where they do not agree with each other. The location of log y - log x:
+    More outliers are possible if they do not agree with each other. The location of log y - log x:
     the shortest interval that holds a third of the points (as the shorth with its half,
     Rousseeuw and Leroy 1987, section 4.3), then the biweight.
 
     :param x: float64 (N,), above zero.
     :param y: float64 (N,), above zero.
     :param groups: int (N,), the patch of the image a point lies in, or None: independent.
-    :returns: the fit, or None with fewer than two points.
+    :returns: the fit, or None for fewer than two points.
     """
     ratio = np.log(y) - np.log(x)
     count = ratio.size
@@ -84,12 +83,12 @@ def fit_factor(
     x: Floats, z: Floats, sigma: Floats, start: Fit, groups: NDArray[np.int64] | None = None
 ) -> Fit:
     """
-    Fit 1/z = (1/scale) 1/x where the errors are those of 1/z, as triangulation has them.
+    Fit 1/z = (1/scale) 1/x with errors of 1/z, as in triangulation.
 
     :param x: float64 (N,), above zero.
     :param z: float64 (N,), above zero.
-    :param sigma: float64 (N,), sizes of the errors of 1/z.
-    :param start: a fit of z = scale x that ignored their sizes.
+    :param sigma: float64 (N,), standard deviations of 1/z.
+    :param start: a fit of z = scale x without them.
     :param groups: int (N,), the patch of the image a point lies in, or None: independent.
     :returns: the fit.
     """
@@ -111,17 +110,17 @@ def fit_affine(
     x: Floats, y: Floats, noise: Floats, groups: NDArray[np.int64] | None = None
 ) -> Fit | None:
     """
-    Fit y = scale x + shift with up to 40 % of the points wrong.
+    Fit y = scale x + shift with up to 40 % outliers.
 
-    Random pairs, judged by truncated squares at the scale of the least median (Rousseeuw 1984;
-    Torr and Zisserman 2000), then the biweight. The pairs
-    are the same for the same number of points, so that a frame always gives the same answer.
+    Random pairs, evaluated by truncated squares at the scale of the least median (Rousseeuw 1984;
+    Torr and Zisserman 2000), then the biweight. The pairs depend on the number of points only, so
+    that the result for a frame is always the same.
 
     :param x: float64 (N,).
     :param y: float64 (N,).
-    :param noise: float64 (N,), relative sizes of the errors of y; their unit does not matter.
+    :param noise: float64 (N,), relative sizes of the errors of y, in any unit.
     :param groups: int (N,), the patch of the image a point lies in, or None: independent.
-    :returns: the fit, or None with fewer than three points or where no rising line fits.
+    :returns: the fit, or None for fewer than three points or if no increasing line fits.
     """
     count = x.size
     if count < 3:
@@ -158,7 +157,7 @@ def fit_plane(
     :param rows: float64 (N, 3), the points.
     :param groups: int (N,), the patch of the image a point lies in.
     :returns: m (3,), its covariance and bias (3, 3) as in :class:`Fit`, and the number of
-        inliers; or None when fewer than half of the points lie on a plane.
+        inliers; or None if fewer than half of the points lie on a plane.
     """
     count = len(rows)
     if count < 6:
@@ -185,13 +184,13 @@ def fit_plane(
 
 def refit(fit: Fit, x: Floats, y: Floats, noise: Floats) -> Floats:
     """
-    Fit again with the weights kept, to see what a change of y does.
+    Fit again with the same weights, to compute the effect of a change of y.
 
-    :param fit: the fit whose weights are used.
+    :param fit: the fit with the weights.
     :param x: float64 (N,), as given to the fit.
     :param y: float64 (N,), changed.
     :param noise: float64 (N,), as given to the fit (ignored without a shift).
-    :returns: float64 (k,): log scale, and shift where the fit has one.
+    :returns: float64 (k,): log scale, and shift if the fit has one.
     """
     w = fit.weights
     if fit.covariance.shape[0] == 1:
@@ -231,7 +230,7 @@ def _best_line(
 
 def _core(count: int) -> tuple[float, float]:
     """
-    Return the share of points that has to agree at first, and how many sigma hold it.
+    Return the share of points that must agree initially, and its width in sigma.
 
     Of few points a third agree by chance.
     """
@@ -279,10 +278,10 @@ def _covariances(
     rows: Floats, psi: Floats, slope: Floats, groups: NDArray[np.int64] | None
 ) -> tuple[Floats, Floats]:
     """
-    Return the covariance for independent errors, and what patches show beyond it.
+    Return the covariance for independent errors, and the excess between patches.
 
-    The second is the cluster-robust covariance (Liang and Zeger 1986), taken only where it is
-    more than twice the first: with a few dozen patches it scatters by a fifth itself.
+    The second is the cluster-robust covariance (Liang and Zeger 1986), used only if it is more
+    than twice the first, because with a few dozen patches it varies by a fifth itself.
     """
     size = rows.shape[1]
     count = rows.shape[0]

@@ -1,11 +1,10 @@
 """
-The factor common to a frame, from several frames.
+The scale error that all pixels of a frame share, estimated from several frames.
 
-A network is off by a factor in every frame, another one in every scene. A scale that is used on
-other frames than those it was found on has this factor in its uncertainty, however well the
-pixels of a frame agree with each other. Several frames show how much it varies (a random effect;
-DerSimonian and Laird, Controlled Clinical Trials 7, 1986); of one frame nothing can be learned
-about that, and a prior stands in.
+A network has another scale error in every frame and scene. If a scale is used on other frames than
+those it was measured on, this error is part of its uncertainty, however well the pixels of a frame
+agree with each other. Several frames show how much it varies (a random effect; DerSimonian and
+Laird, Controlled Clinical Trials 7, 1986); for a single frame a prior is used.
 """
 
 from __future__ import annotations
@@ -21,22 +20,22 @@ from depth_node.scale.measurement import measure, Measurement, NotObservable
 from depth_node.scale.pixels import Pixels, together
 
 FRAME_PRIOR = 0.1
-"""Standard deviation of the factor where frames do not show it, relative."""
+"""Prior of the relative standard deviation of the factor."""
 ENOUGH = 4.0
-"""Differences between frames from which they speak for themselves."""
+"""Number of differences between frames from which the prior is not used."""
 STUDENT = 1.3
 """Taken from their number: so few may be alike by chance, and two sigma shall hold nine in ten."""
 FEWEST = 10
-"""Pixels of a frame that have to agree for its factor to be known."""
+"""Minimum number of agreeing pixels for the factor of a frame."""
 
 
 def scaled_alike(kind: OutputKind, value: Floats, factor: float) -> Floats:
     """
     Return the change of log scale and shift that multiplies all metres by a factor.
 
-    :param kind: of the network.
+    :param kind: kind of the network.
     :param value: float64 (k,), log scale, and shift where k is 2.
-    :param factor: logarithm of the factor; small.
+    :param factor: logarithm of the factor, which is small.
     :returns: float64 (k,).
     """
     towards = -factor if kind is OutputKind.RELATIVE_DISPARITY else factor
@@ -47,12 +46,12 @@ def measure_together(
     kind: OutputKind, parts: Sequence[Pixels], found: Measurement | NotObservable | None = None
 ) -> Measurement | NotObservable:
     """
-    Measure on several frames, for use on other frames.
+    Return the measurement of several frames, for use on other frames.
 
-    :param kind: of the network.
+    :param kind: kind of the network.
     :param parts: the pixels of each frame.
-    :param found: what was measured on all of them together, where that is more than a fit.
-    :returns: the measurement, with the factor common to a frame in its bias; or why there is none.
+    :param found: the measurement on all of them, if it is more than a fit.
+    :returns: the measurement, with the factor of a frame in its bias; or why there is none.
     """
     if found is None:
         outcome = measure(kind, together(parts))
@@ -62,7 +61,7 @@ def measure_together(
     each = [_factor(kind, found, part) for part in parts]
     factors = np.array([factor for factor in each if factor is not None])
     if factors.size == 0:
-        return NotObservable('in no frame do enough pixels agree')
+        return NotObservable('no frame has enough agreeing pixels')
     prior = max(ENOUGH - (factors.size - 1), 0.0)
     squares = float(np.sum((factors - factors.mean()) ** 2))
     freedom = prior + factors.size - 1

@@ -1,12 +1,12 @@
 """
-The scale from a camera at a known height over flat ground.
+The scale from a camera at a known height above flat ground.
 
-A pixel that looks down at the ground knows its distance: with the unit vector `down` in the
-optical frame, a point at z (rx, ry, 1) lies `height` below the camera when
-z (rx, ry, 1) . down = height. So the ground is a depth sensor, and its inverse depth is affine
-in the image, which is why affine inverse depth can be scaled by it too.
+The distance of a pixel on the ground is known: with the unit vector `down` in the optical frame, a
+point at z (rx, ry, 1) lies `height` below the camera if z (rx, ry, 1) . down = height. Thus the
+ground is a depth sensor. Its inverse depth is affine in the image, so affine inverse depth can be
+scaled by it, too.
 
-What is not flat ground is an outlier. For kinds with one unknown the tilt may be estimated: a
+Everything else is an outlier. For kinds with one unknown the tilt may be estimated: a
 plane in unscaled space is linear in inverse depth, 1/u = m . (rx, ry, 1) with
 m = down * scale / height.
 """
@@ -34,20 +34,20 @@ from depth_node.scale.pixels import Pixels, pixels_at, ScaleFrame
 from depth_node.scale.shape import patches_of
 
 MAX_TILT_CHANGE = math.radians(10)
-"""An estimated plane farther than this from the given tilt is a wall, a ramp or a mistake."""
+"""Maximum difference of an estimated plane from the given tilt (rad)."""
 SAMPLES = 4000
-"""Pixels looked at."""
+"""Number of pixels used."""
 SEEN = 200
-"""Pixels of a floor from which its height is measured."""
+"""Minimum number of floor pixels for measuring its height."""
 
 
 @dataclass(frozen=True)
 class FloorPose:
     """
-    Where the ground is, seen from the camera.
+    The pose of the ground relative to the camera.
 
     :param down: float64 (3,), unit vector to the ground in the optical frame.
-    :param height: of the camera above the ground (m).
+    :param height: height of the camera above the ground (m).
     :param tilt_sigma: standard deviation of the direction, about each axis (rad).
     :param height_sigma: standard deviation of the height, relative.
     """
@@ -62,13 +62,13 @@ class FloorPose:
         cls, height: float, pitch: float, roll: float = 0.0, *, tilt_sigma: float = 0.0
     ) -> FloorPose:
         """
-        Describe a camera by its mounting.
+        Return the pose for a mounting.
 
-        :param height: above the ground (m).
-        :param pitch: down is positive (rad).
-        :param roll: right side down is positive (rad).
+        :param height: height above the ground (m).
+        :param pitch: pitch, positive if the camera looks down (rad).
+        :param roll: roll, positive if the right side is down (rad).
         :param tilt_sigma: see the class (rad).
-        :returns: the ground.
+        :returns: the pose of the ground.
         """
         down = np.array([
             math.sin(roll) * math.cos(pitch), math.cos(roll) * math.cos(pitch), math.sin(pitch),
@@ -78,17 +78,17 @@ class FloorPose:
     @classmethod
     def from_transform(cls, base_from_optical: Floats, *, tilt_sigma: float = 0.0) -> FloorPose:
         """
-        Describe a camera by its place in the robot's base frame (z up, on the ground at z = 0).
+        Return the pose for a camera in the base frame (z up, ground at z = 0).
 
         :param base_from_optical: float64 (4, 4).
         :param tilt_sigma: see the class (rad).
-        :returns: the ground.
+        :returns: the pose of the ground.
         :raises DataError: the camera is not above the ground.
         """
         height = float(base_from_optical[2, 3])
         if height <= 0:
             raise DataError(
-                f'The camera is at z = {height:.2f} m of the base frame, expected above the '
+                f'The camera is at z = {height:.2f} m in the base frame, expected above the '
                 'ground, which is z = 0 there.',
                 'Set ground.base_frame to a frame on the ground (base_footprint).',
             )
@@ -96,11 +96,11 @@ class FloorPose:
 
     def tilted(self, axis: int, angle: float) -> FloorPose:
         """
-        Turn the ground a little.
+        Return the pose after a small rotation.
 
         :param axis: 0 pitches, 2 rolls (axes of the optical frame).
-        :param angle: (rad), small.
-        :returns: the ground as the camera would see it then.
+        :param angle: the angle (rad), small.
+        :returns: the rotated pose.
         """
         turn = np.zeros(3)
         turn[axis] = angle
@@ -111,10 +111,10 @@ class FloorPose:
 
     def depth(self, rays: Floats) -> Floats:
         """
-        Find how far the ground is.
+        Return the depth of the ground.
 
         :param rays: float64 (..., 2).
-        :returns: float64 (...), z-depth (m); not above zero where a ray does not meet it.
+        :returns: float64 (...), z-depth (m); not positive where a ray does not meet it.
         """
         slope = rays[..., 0] * self.down[0] + rays[..., 1] * self.down[1] + self.down[2]
         with np.errstate(divide='ignore'):
@@ -124,11 +124,11 @@ class FloorPose:
 @dataclass(frozen=True)
 class Region:
     """
-    Which part of the ground is looked at.
+    The part of the ground to use.
 
-    :param near: least z-depth (camera heights).
-    :param far: greatest z-depth (camera heights): far away a small tilt is a large error.
-    :param side: greatest distance to the side (camera heights).
+    :param near: minimum z-depth (camera heights).
+    :param far: maximum z-depth (camera heights); far away a small tilt is a large error.
+    :param side: maximum distance to the side (camera heights).
     """
 
     near: float = 0.0
@@ -137,7 +137,7 @@ class Region:
 
 
 REGION = Region(far=8.0)
-"""Where the floor is looked at to find the height of the camera."""
+"""The region for measuring the height of the camera."""
 
 
 def from_ground(
@@ -148,11 +148,11 @@ def from_ground(
 
     :param frame: the frame.
     :param ground: height and tilt.
-    :param region: the part looked at.
-    :param estimate_tilt: take the tilt from the frame, for kinds with one unknown; the given
-        one only says where to look.
-    :returns: the measurement with the errors of height and tilt in its bias, or why there is
-        none.
+    :param region: the part of the ground to use.
+    :param estimate_tilt: whether to estimate the tilt from the frame, for kinds with one unknown;
+        the given tilt is then the initial guess.
+    :returns: the measurement with the errors of height and tilt in its bias, or the reason why
+        there is none.
     """
     looked = ground_pixels(frame, ground, region)
     if isinstance(looked, NotObservable):
@@ -167,13 +167,13 @@ def ground_pixels(
     frame: ScaleFrame, ground: FloorPose, region: Region
 ) -> tuple[Pixels, Floats] | NotObservable:
     """
-    Pick the pixels that should see the ground.
+    Return the pixels that should show the ground.
 
     :param frame: the frame.
     :param ground: height and tilt.
-    :param region: the part looked at.
-    :returns: the pixels with the ground's distances and their rays float64 (N, 2), or why there
-        are none.
+    :param region: the part of the ground to use.
+    :returns: the pixels with the distances of the ground, and their rays float64 (N, 2), or the
+        reason why there are none.
     """
     height, width = frame.values.shape
     step = max(1, math.isqrt(height * width // (4 * SAMPLES)))
@@ -197,12 +197,12 @@ def seen_height(
     depth: NDArray[np.float32], rays: NDArray[np.float32], floor: FloorPose
 ) -> float | None:
     """
-    Measure the height of the camera over the floor that is seen.
+    Return the height of the camera above the visible floor.
 
-    :param depth: float32 (H, W), z-depth (m); what is not finite is not used.
-    :param rays: float32 (H, W, 2), of the same pixels.
-    :param floor: where the floor should be; its height plays no part.
-    :returns: height (m), or None where no plane of about that tilt fills the place.
+    :param depth: float32 (H, W), z-depth (m); values that are not finite are ignored.
+    :param rays: float32 (H, W, 2), rays of the same pixels.
+    :param floor: where the floor should be; its height is ignored.
+    :returns: height (m), or None if there is no plane of about that tilt.
     """
     exact = np.asarray(rays, np.float64)
     z = floor.depth(exact) / floor.height
@@ -229,10 +229,10 @@ def measured_on(kind: OutputKind, pixels: Pixels, rays: Floats, ground: FloorPos
     Measure the scale on pixels of the ground, with the errors of its pose.
 
     :param kind: of the network.
-    :param pixels: with the ground's distances.
-    :param rays: float64 (N, 2), theirs.
+    :param pixels: pixels with the distances of the ground.
+    :param rays: float64 (N, 2), their rays.
     :param ground: height and tilt.
-    :returns: the measurement, or why there is none.
+    :returns: the measurement, or the reason why there is none.
     """
     outcome = measure(kind, pixels)
     if isinstance(outcome, NotObservable):
@@ -246,17 +246,17 @@ def measured_on(kind: OutputKind, pixels: Pixels, rays: Floats, ground: FloorPos
 
 
 def _with_plane(pixels: Pixels, rays: Floats, ground: FloorPose) -> Outcome:
-    """Measure with the tilt taken from the plane itself."""
+    """Measure with the tilt of the plane itself."""
     directions = np.column_stack([rays, np.ones(len(rays))])
     plane = fit_plane(directions * pixels.x[:, None], pixels.patch)
     if plane is None:
-        return NotObservable('no plane is seen where the ground should be')
+        return NotObservable('no plane is visible where the ground should be')
     m, covariance, bias, inliers = plane
     length = float(np.linalg.norm(m))
     angle = math.acos(min(float(m @ ground.down) / length, 1.0))
     if angle > MAX_TILT_CHANGE:
         return NotObservable(
-            f'the plane seen is tilted by {math.degrees(angle):.0f} deg against the ground'
+            f'the visible plane is tilted by {math.degrees(angle):.0f} deg against the ground'
         )
     # log scale = log height + log |m|, so d log scale = m . dm / |m|^2
     gradient = (m / length**2)[None]

@@ -1,4 +1,4 @@
-"""The scale over time: from what arrives besides the frames to what makes metres of each."""
+"""The scale over time: from readings and frames to the scale of each frame."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from depth_node.scale.table import MEASURING, SOURCES
 from depth_node.scale.tracker import Belief, ScaleTracker
 
 SPAN = 2.0
-"""How long sensor messages are kept (s)."""
+"""How long readings are kept (s)."""
 MOST = 400
-"""Messages that are kept at most; odometry at 200 Hz has so many in that time."""
+"""Maximum number of readings: odometry at 200 Hz for that time."""
 LATE = 0.5
-"""How long a frame waits for a message that belongs to it (s)."""
+"""How long a frame waits for its reading (s)."""
 WAITING = 10
-"""Frames that wait at most."""
+"""Maximum number of waiting frames."""
 STANDSTILL = (
-    'the stamps of the frames stand still, so neither their age nor what belongs to them can be '
-    'known; is the clock of the camera running (use_sim_time, the driver)?'
+    'the stamps of the frames do not advance, so neither their age nor their readings can be '
+    'determined; check the clock of the camera (use_sim_time, the driver)'
 )
 
 
 class ScaleKeeper:
     """
-    Finds and keeps the scale of one network with one camera.
+    Recovers and tracks the scale of one network with one camera.
 
-    Readings may be added, and everything else asked, from other threads than the frames come in.
+    All methods except :meth:`update` may be called from other threads.
 
-    :param config: of which `scale` and `ground` are used.
+    :param config: the configuration, of which `scale` and `ground` are used.
     :param spec: the network.
-    :param calibration: a scale found before, which belongs to this network; or None.
-    :raises ConfigError: a source that cannot serve this kind of network.
+    :param calibration: a saved scale of this network, or None.
+    :raises ConfigError: the source does not support this kind of network.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class ScaleKeeper:
 
     def configure(self, config: Config) -> None:
         """
-        Use another configuration from the next frame on; the source stays what it is.
+        Use another configuration from the next frame on, with the same source.
 
-        :param config: of which `scale` and `ground` are used.
+        :param config: the configuration, of which `scale` and `ground` are used.
         """
         self._config = config
 
     def reset(self) -> None:
-        """Forget what was measured, and the calibration the source started from."""
+        """Discard all measurements and the initial calibration."""
         with self._lock:
             self._tracker.reset()
             self._forget_frames()
@@ -93,19 +93,19 @@ class ScaleKeeper:
 
     def set_floor(self, floor: FloorPose | None, note: str = '') -> None:
         """
-        Give the pose of the floor, for sources that need it when the parameters have none.
+        Set the pose of the floor, for sources that need it if it is not in the parameters.
 
-        :param floor: from TF; None while unknown.
-        :param note: why it is unknown and what to do.
+        :param floor: pose from TF; None if unknown.
+        :param note: why it is unknown, and what to do.
         """
         self._floor, self._floor_note = floor, note
 
     def add(self, stamp: float, reading: Reading) -> None:
         """
-        Take in what a sensor says; what another source's sensor says is ignored.
+        Add a reading of a sensor; readings of other sources are ignored.
 
         :param stamp: its time (s).
-        :param reading: of the type that the source uses.
+        :param reading: reading of the type that the source uses.
         """
         if self.source.reading is not None and isinstance(reading, self.source.reading):
             self._readings.add(stamp, reading)
@@ -114,17 +114,17 @@ class ScaleKeeper:
         """
         Return whether odometry shows that the camera moves.
 
-        :param stamp: when (s).
-        :returns: whether it does; False where there is no odometry at that time.
+        :param stamp: the time (s).
+        :returns: whether it moves; False if there is no odometry at that time.
         """
         return self.source.reading is PoseReading and moved(self._readings, stamp)
 
     def update(self, frame: ScaleFrame) -> ScaleState:
         """
-        Look at a frame, and return what is known of the scale then.
+        Process a frame, and return the scale.
 
         :param frame: the frame.
-        :returns: the state to make metres with.
+        :returns: the state of the scale at this frame.
         """
         given = self.given()
         if given is not None:
@@ -134,18 +134,18 @@ class ScaleKeeper:
 
     def unknown(self, reason: str) -> ScaleState:
         """
-        Return the state of knowing nothing, because frames cannot even be looked at.
+        Return the state if frames cannot be processed.
 
-        :param reason: why.
+        :param reason: the reason.
         :returns: the state.
         """
         return ScaleState(math.nan, 0.0, math.nan, self.source.name, reason=reason)
 
     def given(self) -> ScaleState | None:
         """
-        Return the scale of a source that looks at nothing.
+        Return the scale of a source that needs no measurement.
 
-        :returns: the state, or None where the source has to look at frames.
+        :returns: the state, or None if the source measures on frames.
         """
         if self.source.given is None:
             return None
@@ -159,24 +159,24 @@ class ScaleKeeper:
         )
 
     def found(self) -> Belief | None:
-        """Return what was found until now, for a calibration; None when nothing was."""
+        """Return the current estimate for a calibration; None if there is none."""
         with self._lock:
             return self._tracker.belief(self._stamp)
 
     def calibration(self, sha256: str) -> ScaleCalibration:
         """
-        Describe what was found, for a file.
+        Return the current scale as a calibration.
 
-        A file is used in other places than this one, so that the factor by which frames of
-        different scenes differ is part of its uncertainty.
+        A file is also used in other places, so its uncertainty includes the factor by which
+        frames of different scenes differ.
 
-        :param sha256: of the model's ONNX file.
+        :param sha256: hash of the model's ONNX file.
         :returns: the calibration.
-        :raises ConfigError: nothing was found, or it is too uncertain to keep.
+        :raises ConfigError: there is no scale, or it is too uncertain to save.
         """
         if self.source.given is not None:
             raise ConfigError(
-                f'scale.source is {self.source.name}, which finds nothing to save.',
+                f'scale.source is {self.source.name}, which measures nothing to save.',
                 f'Set it to one of {MEASURING}.',
             )
         with self._lock:
@@ -199,7 +199,7 @@ class ScaleKeeper:
             self._estimator.reset()
 
     def _looked(self, frame: ScaleFrame) -> ScaleState:
-        """Look at a frame with the source."""
+        """Process a frame with the source."""
         if frame.stamp < self._stamp - SPAN:
             # a bag that starts over: times before are not comparable
             self._forget_frames()
@@ -231,7 +231,7 @@ class ScaleKeeper:
         return self._state(frame.stamp)
 
     def _measure(self, frame: ScaleFrame, known: Known) -> Early | None:
-        """Measure on a frame, where one is due; return why to try again later."""
+        """Measure on a frame if due; return why to try again later."""
         if frame.stamp - self._looked_at < 0.999 / known.config.rate:
             return None
         assert self._estimator is not None
@@ -269,11 +269,11 @@ class ScaleKeeper:
             self._reason = (
                 '' if used
                 else f'{waiting} more measurements are needed' if waiting
-                else 'the last measurement does not agree with those before and is not used'
+                else 'the last measurement does not agree with the previous ones and is not used'
             )
 
     def _known(self, config: Config) -> Known:
-        """Gather what is known besides the frame."""
+        """Return the data available in addition to the frame."""
         floor, sigma = config.ground, math.radians(config.scale.tilt_sigma_deg)
         pose, note = self._floor, self._floor_note
         if floor.camera_height > 0:

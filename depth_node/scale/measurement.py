@@ -1,7 +1,7 @@
 """
-What one frame says about the scale, or why it says nothing.
+The measurement of the scale on one frame, or the reason why there is none.
 
-Every source ends here: some pixels, and how far away what they see is. For kinds with one
+Every source results in some pixels with known distances. For kinds with one
 unknown the metres are ``z = scale * u`` with u the metres at scale 1; for relative depth
 ``z = scale * v + shift``; for relative disparity ``1/z = scale * v + shift``.
 """
@@ -23,35 +23,34 @@ from depth_node.scale.pixels import Pixels, target
 from depth_node.scale.shape import COUNT, moved, shape_sigma, shares
 
 MIN_POINTS = 30
-"""Fewer pixels than this say nothing; a 2D scan in view has some hundred."""
+"""Minimum number of pixels; a 2D scan in view has some hundred."""
 MIN_INLIERS = 0.4
-"""Share of the pixels that has to agree."""
+"""Minimum share of agreeing pixels."""
 MIN_SPAN = 1.3
-"""The farthest over the nearest distance from which scale and shift can be told apart."""
+"""Minimum ratio of farthest and nearest distance for separating scale and shift."""
 MAX_SIGMA = 0.3
-"""A frame less certain than this (relative) says nothing."""
+"""Maximum relative uncertainty of a frame."""
 FACTOR = (0.2, 5.0)
-"""What a network that brings its own metres may be off by."""
+"""Plausible scale factors of a network that is metric or has a scale."""
 NEAREST = 0.05
-"""Nearer than this no camera is in focus (m)."""
+"""Minimum distance at which a camera is in focus (m)."""
 UNITS_HINT = (
-    'does the sensor publish millimetres, or another unit than metres? Units have to be metres '
-    '(REP-103)'
+    'check that the sensor publishes metres (REP-103), not millimetres or another unit'
 )
 
 
 @dataclass(frozen=True)
 class Measurement:
     """
-    Scale, and shift for kinds that have one, as one frame tells them.
+    Scale, and shift for kinds that have one, measured on one frame.
 
     :param value: float64 (k,), log scale, and shift where k is 2.
-    :param covariance: float64 (k, k), what averages away over frames.
-    :param bias: float64 (k, k), what does not.
-    :param typical: the network's number at which the uncertainty of metres is told.
+    :param covariance: float64 (k, k), the part that averages out over frames.
+    :param bias: float64 (k, k), the part that does not.
+    :param typical: output of the network for which the uncertainty of metres is reported.
     :param inliers: pixels that agree.
-    :param points: pixels that were asked.
-    :param misfit: how far a pixel disagrees after the fit, a robust relative standard deviation.
+    :param points: pixels that were used.
+    :param misfit: robust relative standard deviation of the residuals of a pixel.
     """
 
     value: Floats
@@ -66,9 +65,9 @@ class Measurement:
 @dataclass(frozen=True)
 class NotObservable:
     """
-    Why a frame says nothing about the scale.
+    The reason why there is no measurement.
 
-    :param reason: one sentence for diagnostics: what is the matter and what would help.
+    :param reason: one sentence for diagnostics: the problem and its remedy.
     """
 
     reason: str
@@ -83,8 +82,8 @@ def relative_sigma(value: Floats, covariance: Floats, typical: float) -> float:
 
     :param value: float64 (k,), log scale and shift.
     :param covariance: float64 (k, k).
-    :param typical: the network's number where it is asked for.
-    :returns: standard deviation of log z there; depth and inverse depth have the same.
+    :param typical: output of the network for which it is computed.
+    :returns: standard deviation of log z there, equal for depth and inverse depth.
     """
     if value.size == 1:
         return float(np.sqrt(covariance[0, 0]))
@@ -97,9 +96,9 @@ def measure(kind: OutputKind, pixels: Pixels) -> tuple[Measurement, Fit] | NotOb
     """
     Fit scale, and shift for kinds that have one, to pixels of known distance.
 
-    :param kind: of the network.
-    :param pixels: the network's numbers and the distances.
-    :returns: the measurement and the fit behind it, or why there is none.
+    :param kind: kind of the network.
+    :param pixels: outputs of the network and distances.
+    :returns: the measurement and its fit, or the reason why there is none.
     """
     count = pixels.x.size
     if count < MIN_POINTS:
@@ -111,10 +110,10 @@ def measure(kind: OutputKind, pixels: Pixels) -> tuple[Measurement, Fit] | NotOb
         return alike
     fit = _fitted(kind, pixels)
     if fit is None:
-        return NotObservable('no rising line fits: near and far are not where they should be')
+        return NotObservable('no increasing line fits: check scale.extrinsic and the sensor')
     if fit.inliers < MIN_INLIERS * count:
         return NotObservable(
-            f'only {fit.inliers} of {count} pixels agree; is the extrinsic right?'
+            f'only {fit.inliers} of {count} pixels agree; check scale.extrinsic'
         )
     inside = fit.weights > 0
     alike = _alike(pixels.z[inside]) if kind.has_shift else None
@@ -131,12 +130,12 @@ def measure(kind: OutputKind, pixels: Pixels) -> tuple[Measurement, Fit] | NotOb
 
 def with_bias(found: Measurement, fit: Fit, changes: Floats) -> Measurement:
     """
-    Add to a measurement what errors common to all its distances do to it.
+    Add the effect of errors common to all distances to the bias of a measurement.
 
     :param found: the measurement.
-    :param fit: the fit behind it.
+    :param fit: its fit.
     :param changes: float64 (M, k), the change of (log scale, shift) by one standard deviation
-        of each of M causes, as :func:`changed` finds.
+        of each of M causes, from :func:`changed`.
     :returns: the measurement with a larger bias.
     """
     assert fit.covariance.shape == found.bias.shape
@@ -145,10 +144,10 @@ def with_bias(found: Measurement, fit: Fit, changes: Floats) -> Measurement:
 
 def changed(kind: OutputKind, pixels: Pixels, fit: Fit, z: Floats) -> Floats:
     """
-    Find how the fit moves when all distances change a little.
+    Return the change of the fit for a small change of all distances.
 
-    :param kind: of the network.
-    :param pixels: as fitted.
+    :param kind: kind of the network.
+    :param pixels: the fitted pixels.
     :param fit: the fit.
     :param z: float64 (N,), the changed distances (m).
     :returns: float64 (k,), the change of log scale and shift.
@@ -159,18 +158,18 @@ def changed(kind: OutputKind, pixels: Pixels, fit: Fit, z: Floats) -> Floats:
 
 
 def _alike(z: Floats) -> NotObservable | None:
-    """Say so when distances are too much alike to tell scale from shift."""
+    """Return the reason if the distances are too similar to separate scale and shift."""
     near, far = np.percentile(z, (5, 95)).tolist()
     if far >= MIN_SPAN * near:
         return None
     return NotObservable(
-        f'all distances seen lie between {near:.2f} and {far:.2f} m, which cannot tell scale '
-        'from shift; show near and far things together'
+        f'all distances are between {near:.2f} and {far:.2f} m, which is too little to separate '
+        'scale and shift; show near and far objects together'
     )
 
 
 def _fitted(kind: OutputKind, pixels: Pixels) -> Fit | None:
-    """Fit in the space in which the errors are even."""
+    """Fit in the space in which the errors are uniform."""
     sigma = pixels.inverse_sigma
     if not kind.has_shift:
         fit = fit_scale(pixels.x, pixels.z, pixels.patch)
@@ -194,10 +193,10 @@ def _fitted(kind: OutputKind, pixels: Pixels) -> Fit | None:
 
 def _second_order(kind: OutputKind, pixels: Pixels, fit: Fit) -> Floats:
     """
-    Return how far relative errors of variance v move a fit: about v, half of it in logarithms.
+    Return the shift of a fit by relative errors of variance v: about v, half of it in logarithms.
 
-    A distance measured too short weighs more than one measured too long, so errors do not
-    cancel; with 1 % it is 0.01 %, with the 15 % of a network on strange ground 2 %.
+    A distance that is too short has a larger weight than one that is too long, so errors do not
+    cancel: 0.01 % for errors of 1 %, and 2 % for the 15 % of a network in an unfamiliar scene.
     """
     inside = fit.weights > 0
     y = target(kind, pixels.z)[0][inside]
@@ -210,11 +209,10 @@ def _second_order(kind: OutputKind, pixels: Pixels, fit: Fit) -> Floats:
 
 def _measurement(kind: OutputKind, pixels: Pixels, fit: Fit) -> Measurement:
     """
-    Gather a fit and its uncertainty.
+    Return the measurement of a fit.
 
-    The bias is what the shape error makes of this choice of pixels, and what the fit and the
-    median of the pixels that agree with it do not have in common: where errors are skewed
-    neither is the truth.
+    The bias is the effect of the shape error for these pixels, plus the difference between the
+    fit and the median of its inliers: if errors are skewed, neither of them is correct.
     """
     size = fit.covariance.shape[0]
     value = np.array([np.log(fit.scale), fit.shift])[:size]
@@ -232,12 +230,12 @@ def _measurement(kind: OutputKind, pixels: Pixels, fit: Fit) -> Measurement:
 
 def residuals(kind: OutputKind, pixels: Pixels, scale: float, shift: float) -> Floats:
     """
-    Return how far off pixels are after a fit.
+    Return the residuals of pixels after a fit.
 
-    :param kind: of the network.
-    :param pixels: the network's numbers and the distances.
-    :param scale: of the fit.
-    :param shift: of the fit; 0 for kinds without one.
+    :param kind: kind of the network.
+    :param pixels: outputs of the network and distances.
+    :param scale: scale of the fit.
+    :param shift: shift of the fit; 0 for kinds without one.
     :returns: float64 (N,), relative.
     """
     if not kind.has_shift:
@@ -247,7 +245,7 @@ def residuals(kind: OutputKind, pixels: Pixels, scale: float, shift: float) -> F
 
 
 def _response(kind: OutputKind, pixels: Pixels, fit: Fit) -> Floats:
-    """Return how relative errors of the patches move the fit, against one to the whole frame."""
+    """Return the effect of relative errors of the patches, minus that on the whole frame."""
     if not kind.has_shift:
         weights = fit.weights
         if pixels.inverse_sigma is not None:
@@ -272,7 +270,7 @@ def _response(kind: OutputKind, pixels: Pixels, fit: Fit) -> Floats:
 
 
 def _line_response(x: Floats, noise: Floats, weights: Floats, patch: NDArray[np.int64]) -> Floats:
-    """Return how relative errors of the patches move a fitted line: float64 (2, COUNT)."""
+    """Return the effect of relative errors of the patches on a line: float64 (2, COUNT)."""
     rows = np.column_stack([x, np.ones(x.size)]) / noise[:, None]
     weighted = rows * weights[:, None]
     sums = np.stack([np.bincount(patch, weighted[:, k], COUNT) for k in range(2)])
@@ -281,14 +279,14 @@ def _line_response(x: Floats, noise: Floats, weights: Floats, patch: NDArray[np.
 
 def plausible(spec: ModelSpec, found: Measurement) -> NotObservable | None:
     """
-    Refuse a scale that no sensor in metres gives.
+    Check that a scale is plausible for a sensor in metres.
 
-    A network that brings its own metres is at most a few times off; for the others, what the
-    camera sees has to lie within the reach of the network.
+    A network that is metric or has a scale is wrong by a small factor at most; for the others,
+    the distances must be within the range of the network.
 
     :param spec: the network.
-    :param found: what was measured.
-    :returns: why it cannot be, or None.
+    :param found: the measurement.
+    :returns: why it is not plausible, or None.
     """
     scale = math.exp(found.value[0])
     own = scale_of(spec)
@@ -297,7 +295,7 @@ def plausible(spec: ModelSpec, found: Measurement) -> NotObservable | None:
         if FACTOR[0] <= factor <= FACTOR[1]:
             return None
         return NotObservable(
-            f'the distances measured are {factor:.3g} times those of {spec.name}, expected '
+            f'the measured distances are {factor:.3g} times those of {spec.name}, expected '
             f'{FACTOR[0]:g} to {FACTOR[1]:g} times; {UNITS_HINT}'
         )
     metres = scale * found.typical
@@ -308,6 +306,6 @@ def plausible(spec: ModelSpec, found: Measurement) -> NotObservable | None:
     if NEAREST <= metres <= spec.reach:
         return None
     return NotObservable(
-        f'the distances measured are about {metres:.3g} m, expected {NEAREST:g} to '
+        f'the measured distances are about {metres:.3g} m, expected {NEAREST:g} to '
         f'{spec.reach:g} m; {UNITS_HINT}'
     )

@@ -1,11 +1,10 @@
 """
-The scale from the robot's own motion: no further sensor.
+The scale from the motion of the robot, without another sensor.
 
-Features are tracked from a key frame on (Lucas and Kanade, in OpenCV). Once the robot has
-moved enough for them to shift against each other, each is triangulated with the motion that
-odometry tells; what does not lie where the motion says (moving things, lost tracks) is left
-out, and the rest is fitted as any other points. Then a new key frame begins, so that
-measurements share no motion.
+Features are tracked from a key frame on (Lucas and Kanade, in OpenCV). Once the robot has moved
+enough, they are triangulated with the motion from odometry. Features that contradict the motion
+(moving objects, lost tracks) are removed, and the others are fitted like any points. Then a new
+key frame starts, so that measurements share no motion.
 """
 
 from __future__ import annotations
@@ -31,28 +30,28 @@ from depth_node.scale.pixels import pixels_at, ScaleFrame
 from depth_node.scale.points import on_edge
 
 CELLS = 5
-"""Corners are looked for in as many parts of the image each way, so that no part has all."""
+"""Number of parts of the image in each direction, so that corners are well distributed."""
 CORNERS = 25
-"""Corners looked for in each part."""
+"""Number of corners in each part."""
 MIN_BASELINE = 0.02
-"""Shorter motion says nothing: odometry is not exact (m)."""
+"""Minimum motion, because odometry is not exact (m)."""
 PARALLAX = 5.0
-"""Shift, beyond what rotation does, of a feature at the usual distance that is enough (pixels)."""
+"""Required shift of a feature at typical distance, without that of the rotation (pixels)."""
 USEFUL = 60
-"""Features that are wanted to shift so much before they are triangulated."""
+"""Number of features that must shift this much before triangulation."""
 REPROJECTION = 1.5
-"""Distance from where the motion says a feature must lie (pixels)."""
+"""Maximum distance of a feature from its epipolar line (pixels)."""
 ROUND_TRIP = 0.7
-"""Distance by which a feature tracked there and back may miss its start (pixels)."""
+"""Maximum error of a feature that is tracked forward and back (pixels)."""
 MOTION_SIGMA = 0.005
-"""Relative standard deviation of the length of the motion; wheels are not known better."""
+"""Relative standard deviation of the length of the motion from wheel odometry."""
 PIXEL_SIGMA = 0.3
 """Standard deviation of a tracked feature (pixels)."""
 
 
 @dataclass
 class _Key:
-    """The key frame and where its features are by now (pixels; N, 2)."""
+    """The key frame and the current positions of its features (pixels; N, 2)."""
 
     pose: Floats
     image: NDArray[np.uint8]
@@ -62,49 +61,49 @@ class _Key:
 
 
 class OdometrySource:
-    """Measures the scale from frame to frame; keeps one key frame."""
+    """Measures the scale from a key frame to later frames."""
 
     def __init__(self) -> None:
         self._key: _Key | None = None
 
     def reset(self) -> None:
-        """Forget the key frame, as after a gap or a jump of odometry."""
+        """Discard the key frame, for example after a gap or a jump of odometry."""
         self._key = None
 
     def update(self, frame: ScaleFrame, world_from_optical: Floats) -> Outcome:
         """
-        Take the next frame.
+        Process the next frame.
 
-        :param frame: with its image.
-        :param world_from_optical: float64 (4, 4), the camera's pose at the frame's time in any
-            frame that does not move (odom).
-        :returns: the measurement, or why there is none (yet).
+        :param frame: the frame, with its image.
+        :param world_from_optical: float64 (4, 4), the pose of the camera at the time of the
+            frame, in a fixed frame (odom).
+        :returns: the measurement, or the reason why there is none.
         """
         gray = _gray(frame.frame.rgb)
         key = self._key
         if key is None or key.image.shape != gray.shape:
             self._begin(gray, world_from_optical)
-            return NotObservable('a new key frame begins')
+            return NotObservable('a new key frame has started')
         _track(key, gray)
         if len(key.start) < 2 * MIN_POINTS:
             self._begin(gray, world_from_optical)
-            return NotObservable('too few features are tracked; is the image blurred or blank?')
+            return NotObservable('too few features are tracked; the image may be blurred or blank')
         motion = np.linalg.inv(world_from_optical) @ key.pose
         baseline = float(np.linalg.norm(motion[:3, 3]))
         if baseline < MIN_BASELINE:
             return NotObservable(
-                'the robot stands or only turns; drive some decimeters for the scale to show'
+                'the robot stands or only turns; drive some decimetres'
             )
         found = triangulated(frame.camera, frame.rays, key.start, key.last, motion)
         if np.count_nonzero(found.useful) < USEFUL:
             return NotObservable(
-                f'{np.count_nonzero(found.useful)} features moved enough against each other, '
+                f'{np.count_nonzero(found.useful)} features moved enough relative to each other, '
                 f'expected {USEFUL}; drive on, or sideways'
             )
         if np.count_nonzero(found.good) < MIN_POINTS:
             self._begin(gray, world_from_optical)
             return NotObservable(
-                'the features do not move as odometry says; is the extrinsic right?'
+                'the features contradict odometry; check scale.extrinsic and the clock'
             )
         height, width = gray.shape
         columns, rows = np.rint(key.last[found.good]).astype(np.int64).T
@@ -134,14 +133,14 @@ class OdometrySource:
 @dataclass(frozen=True)
 class Triangulated:
     """
-    Features seen twice.
+    Features in two views.
 
     :param inverse: float64 (N,), inverse z-depth in the second view (1/m).
     :param sigma: float64 (N,), its standard deviation (1/m).
-    :param useful: bool (N,), those whose place tells their distance: not near the direction of
-        motion. This looks at the motion alone; choosing by the parallax that was measured would
-        choose by its errors.
-    :param good: bool (N,), those of them that lie where the motion says.
+    :param useful: bool (N,), features whose position depends on their distance: not near the
+        direction of motion. This uses the motion only, because a selection by the measured
+        parallax would depend on its errors.
+    :param good: bool (N,), those of them that agree with the motion.
     """
 
     inverse: Floats
@@ -158,19 +157,19 @@ def triangulated(
     motion: Floats,
 ) -> Triangulated:
     """
-    Find the depth of features from two views with a known motion between them.
+    Triangulate features from two views with a known motion between them.
 
     With rays a (first) and b (second), both with z = 1, and the motion R, t:
     z_b b = z_a R a + t. So b lies on the line through R a (infinitely far) and t; with
     r = 1/z_a, projecting R a + r t and asking where it comes nearest to b gives r in closed form
     (Hartley and Zisserman, 2003, section 12.6, for the error in the second image only).
 
-    :param camera: of both views.
+    :param camera: camera of both views.
     :param rays: float32 (H, W, 2), its rays.
     :param first: float32 (N, 2), pixels in the first view.
     :param second: float32 (N, 2), pixels in the second view.
     :param motion: float64 (4, 4), second view's frame from first view's frame.
-    :returns: inverse depths in the second view and which of them to believe.
+    :returns: inverse depths in the second view, and which of them are valid.
     """
     rotation, t = motion[:3, :3], motion[:3, 3]
     turned = _directions(rays, first) @ rotation.T
@@ -195,7 +194,7 @@ def triangulated(
 
 
 def _directions(rays: NDArray[np.float32], pixels: NDArray[np.float32]) -> Floats:
-    """Look up the rays between the pixels: float64 (N, 3) with z = 1."""
+    """Interpolate the rays: float64 (N, 3) with z = 1."""
     at = np.ascontiguousarray(pixels, np.float32)
     xy = cv2.remap(rays, at[:, :1], at[:, 1:], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.column_stack([xy.reshape(-1, 2).astype(np.float64), np.ones(len(at))])
@@ -208,7 +207,7 @@ def _gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _corners(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Find corners all over the image: float32 (N, 2), column and row (pixels)."""
+    """Return corners in all parts of the image: float32 (N, 2), column and row (pixels)."""
     height, width = gray.shape
     apart = max(4.0, width / 100)
     found = [np.zeros((0, 2), np.float32)]
@@ -228,7 +227,7 @@ def _parts(length: int) -> list[tuple[int, int]]:
 
 
 def _track(key: _Key, gray: NDArray[np.uint8]) -> None:
-    """Follow the features into the next frame, and drop those that do not come back."""
+    """Track the features to the next frame, and drop those that fail the round trip."""
     window = (15, 15)
     there, found, _ = cv2.calcOpticalFlowPyrLK(
         key.last_image, gray, key.last, None, winSize=window, maxLevel=4

@@ -1,4 +1,4 @@
-"""What a source of scale sees of a frame: pixels, and how far away what they see is."""
+"""Pixels with known distances."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from depth_node.scale.unscaled import unscaled
 from depth_node.sources.frame import Frame
 
 GRID = (24, 32)
-"""Rows and columns of pixels that stand for the whole frame."""
+"""Rows and columns of pixels that represent the whole frame."""
 
 
 @dataclass(frozen=True)
 class ScaleFrame:
     """
-    What a source sees of one frame.
+    A frame for measuring the scale.
 
-    :param frame: with a camera; sources that follow time look at its stamp, and odometry at its
-        picture, which may be gray.
-    :param values: float32 (H, W), the network's own numbers.
+    :param frame: the frame, with a camera; its stamp is used for matching, and its image, which
+        may be gray, for odometry.
+    :param values: float32 (H, W), output of the network.
     :param spec: the network.
     :param rays: float32 (H, W, 2), X/Z and Y/Z of every pixel (``Camera.rays``).
     :param focal: the factor of ``depth.metres.focal_correction``.
@@ -41,13 +41,13 @@ class ScaleFrame:
 
     @property
     def camera(self) -> Camera:
-        """The camera that took the frame."""
+        """The camera of the frame."""
         assert self.frame.camera is not None
         return self.frame.camera
 
     @property
     def stamp(self) -> float:
-        """When it was taken (s); 0 where the frame has no place in time."""
+        """Its time (s); 0 if the frame has no stamp."""
         return self.frame.seconds or 0.0
 
     def copied(self, *, image: bool) -> ScaleFrame:
@@ -66,16 +66,16 @@ class ScaleFrame:
 @dataclass(frozen=True)
 class Pixels:
     """
-    Pixels whose distance is known.
+    Pixels with known distances.
 
-    :param x: float64 (N,), the network's numbers there, unscaled.
+    :param x: float64 (N,), outputs of the network, unscaled.
     :param z: float64 (N,), z-depth (m).
-    :param patch: int64 (N,), the patch of the image each lies in.
-    :param kept: bool (M,), which of the pixels asked for these are.
-    :param inverse_sigma: float64 (N,), sizes of the errors of 1/z (1/m), or None: the errors of
+    :param patch: int64 (N,), the patch of the image of each.
+    :param kept: bool (M,), which of the requested pixels these are.
+    :param inverse_sigma: float64 (N,), standard deviations of 1/z (1/m), or None: the errors of
         z are relative.
-    :param everywhere: the network's numbers all over the frame, float64 (M,), and the patches
-        they lie in, int64 (M,); looked at for kinds with a shift.
+    :param everywhere: outputs of the network all over the frame, float64 (M,), and their
+        patches, int64 (M,); used for kinds with a shift.
     """
 
     x: Floats
@@ -94,14 +94,14 @@ def pixels_at(
     inverse_sigma: Floats | None = None,
 ) -> Pixels:
     """
-    Look up the network's numbers where distances are known.
+    Return the outputs of the network at pixels with known distances.
 
     :param frame: the frame.
     :param rows: int64 (N,).
     :param columns: int64 (N,).
     :param z: float64 (N,), z-depth (m).
     :param inverse_sigma: see :class:`Pixels`.
-    :returns: those of them where both numbers are usable.
+    :returns: the pixels where both values are usable.
     """
     height, width = frame.values.shape
     x = unscaled(frame.values[rows, columns], frame.spec, frame.focal)
@@ -114,7 +114,7 @@ def pixels_at(
 
 
 def _everywhere(frame: ScaleFrame) -> tuple[Floats, NDArray[np.int64]] | None:
-    """Look up the network's numbers on a coarse grid."""
+    """Return the outputs of the network on a coarse grid."""
     if not frame.spec.kind.has_shift:
         return None
     height, width = frame.values.shape
@@ -129,9 +129,9 @@ def _everywhere(frame: ScaleFrame) -> tuple[Floats, NDArray[np.int64]] | None:
 
 def together(parts: Sequence[Pixels]) -> Pixels:
     """
-    Put the pixels of several frames together.
+    Return the pixels of several frames combined.
 
-    :param parts: one for each frame, without errors of their own.
+    :param parts: one for each frame, without individual errors.
     :returns: all of them.
     """
     everywhere = [part.everywhere for part in parts if part.everywhere is not None]
@@ -149,12 +149,12 @@ def together(parts: Sequence[Pixels]) -> Pixels:
 
 def target(kind: OutputKind, z: Floats) -> tuple[Floats, Floats]:
     """
-    Return what scale and shift map the network's numbers to, and the size of its errors.
+    Return the target of the fit of scale and shift, and the size of its errors.
 
-    Errors are taken as relative, but for inverse depth not below those at 3 times the median
-    distance: there a network's errors stop shrinking, and far pixels must not outweigh all.
+    Errors are relative, but for inverse depth at least those at 3 times the median distance:
+    beyond, the errors of a network stop decreasing, and far pixels must not dominate.
 
-    :param kind: of the network.
+    :param kind: kind of the network.
     :param z: float64 (N,), z-depth (m).
     :returns: y float64 (N,) (m or 1/m), and the relative size of its errors (N,).
     """

@@ -1,9 +1,9 @@
 """
-The scale from a sensor that knows distances: lidar, radar, scan, stereo, time of flight.
+The scale from a sensor that measures distances: lidar, radar, scan, stereo, time of flight.
 
-All of them become points in the camera's optical frame and are compared where they project.
-A sensor beside the camera sees behind edges, and a network blurs them, so points that a nearer
-one hides and points on the prediction's edges are left out before the robust fit.
+All of them are converted to points in the camera's optical frame and compared where they project.
+A sensor next to the camera sees behind edges, and a network blurs them. Therefore points that are
+hidden by nearer ones, and points on edges of the prediction, are removed before the robust fit.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from depth_node.scale.shape import COUNT, moved, patches_of, shape_sigma, shares
 from depth_node.scale.unscaled import unscaled
 
 MAX_READ = 30000
-"""Points of a cloud that are projected."""
+"""Maximum number of points of a cloud that are projected."""
 MAX_POINTS = 5000
-"""Points that are fitted; more would only cost time."""
+"""Maximum number of points that are fitted."""
 CELLS = 48
 """Cells along the longer side of the image in which nearer points hide farther ones."""
 HIDDEN = 1.15
-"""A point farther by this factor than the near ones in its cell is taken for hidden."""
+"""A point farther by this factor than the near ones in its cell is considered hidden."""
 MIN_IN_CONE = 4
-"""Fewer pixels than this in a range sensor's cone are none."""
+"""Minimum number of pixels in the cone of a range sensor."""
 EDGE = 1.1
-"""Ratio of the network's numbers around a pixel from which it is on an edge."""
+"""Ratio of the outputs around a pixel from which it is on an edge."""
 
 
 def from_points(frame: ScaleFrame, points: Floats, optical_from_sensor: Floats) -> Outcome:
     """
-    Measure the scale on points of known place.
+    Measure the scale with points of known position.
 
     :param frame: the frame.
     :param points: float64 (N, 3), sensor frame (m); rows with NaN are ignored.
     :param optical_from_sensor: float64 (4, 4), the extrinsic.
-    :returns: the measurement, or why there is none.
+    :returns: the measurement, or the reason why there is none.
     """
     anchors = anchors_of(frame, points, optical_from_sensor)
     return anchors if isinstance(anchors, NotObservable) else from_anchors(frame, anchors)
@@ -52,7 +52,7 @@ def from_anchors(frame: ScaleFrame, anchors: Anchors) -> Outcome:
 
     :param frame: the frame.
     :param anchors: its pixels of known distance.
-    :returns: the measurement, or why there is none.
+    :returns: the measurement, or the reason why there is none.
     """
     pixels = pixels_at(frame, anchors.rows, anchors.columns, anchors.z)
     outcome = measure(frame.spec.kind, pixels)
@@ -74,7 +74,7 @@ def anchors_of(
     points = points[:: max(1, len(points) // MAX_READ)]
     seen = in_view(frame.camera, transformed(optical_from_sensor, points))
     if seen is None:
-        return NotObservable('no point of the sensor is in the view; is the extrinsic right?')
+        return NotObservable('no point of the sensor is in the view; check scale.extrinsic')
     rows, columns, z = seen
     flat = ~on_edge(frame, rows, columns)
     rows, columns, z = rows[flat], columns[flat], z[flat]
@@ -86,7 +86,7 @@ def anchors_of(
 
 def transformed(transform: Floats, points: Floats) -> Floats:
     """
-    Express points in another frame.
+    Transform points to another frame.
 
     :param transform: float64 (4, 4).
     :param points: float (N, 3).
@@ -99,12 +99,12 @@ def in_view(
     camera: Camera, points: Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats] | None:
     """
-    Find the pixels of points that the camera can see.
+    Return the pixels of the visible points.
 
     :param camera: the camera.
     :param points: float64 (N, 3), optical frame (m).
-    :returns: rows, columns (pixels) and z-depth (m) of those in the image that no nearer one
-        in the neighborhood hides, or None where there is none.
+    :returns: rows, columns (pixels) and z-depth (m) of the points in the image that are not
+        hidden by nearer ones, or None if there are none.
     """
     points = points[np.isfinite(points).all(axis=1) & (points[:, 2] > 1e-3)]
     pixel = camera.project(points)
@@ -123,7 +123,7 @@ def in_view(
 
 
 def _near_side(cell: NDArray[np.int64], z: Floats) -> Floats:
-    """Return for each point the distance that the nearest 30 % of its cell lie within."""
+    """Return for each point the 30 % quantile of the distances in its cell."""
     order = np.lexsort((z, cell))
     ordered = cell[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
@@ -139,7 +139,7 @@ def on_edge(
     frame: ScaleFrame, rows: NDArray[np.int64], columns: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """
-    Tell which pixels lie on an edge of the prediction.
+    Return which pixels are on an edge of the prediction.
 
     :param frame: the frame.
     :param rows: int64 (N,).
@@ -175,13 +175,13 @@ def scan_points(
     range_max: float,
 ) -> Floats:
     """
-    Read a planar scan (sensor_msgs/LaserScan).
+    Return the points of a planar scan (sensor_msgs/LaserScan).
 
     :param ranges: float32 (N,) (m).
-    :param angle_min: of the first range (rad).
-    :param angle_increment: from range to range (rad).
-    :param range_min: nearer ones are errors (m).
-    :param range_max: farther ones are no returns (m).
+    :param angle_min: angle of the first range (rad).
+    :param angle_increment: angle between ranges (rad).
+    :param range_min: smaller ranges are errors (m).
+    :param range_max: larger ranges are not returns (m).
     :returns: float64 (M, 3), scan frame: x forward, y left, z up (m).
     """
     distance = np.asarray(ranges, np.float64)
@@ -196,10 +196,10 @@ def scan_points(
 
 def depth_points(depth: NDArray[np.float32], camera: Camera) -> Floats:
     """
-    Read another camera's depth image, at about `MAX_POINTS` of its pixels.
+    Return the points of another camera's depth image, at about `MAX_POINTS` of its pixels.
 
-    :param depth: float32 (H, W), z-depth (m); 0 and what is not finite is no measurement.
-    :param camera: of the depth image.
+    :param depth: float32 (H, W), z-depth (m); 0 and values that are not finite are ignored.
+    :param camera: camera of the depth image.
     :returns: float64 (M, 3), that camera's optical frame (m).
     """
     height, width = depth.shape
@@ -215,14 +215,14 @@ def disparity_depth(
     disparity: NDArray[np.float32], focal: float, baseline: float, low: float, high: float
 ) -> NDArray[np.float32]:
     """
-    Turn a disparity image (stereo_msgs/DisparityImage) into depth: z = f T / d.
+    Convert a disparity image (stereo_msgs/DisparityImage) to depth: z = f T / d.
 
     :param disparity: float32 (H, W) (pixels).
     :param focal: f (pixels).
     :param baseline: T (m).
-    :param low: smallest disparity searched (pixels); those below, and 0, are no matches.
+    :param low: smallest disparity searched (pixels); smaller ones, and 0, are not matches.
     :param high: largest disparity searched (pixels).
-    :returns: float32 (H, W), z-depth (m), NaN where there was no match.
+    :returns: float32 (H, W), z-depth (m), NaN where there is no match.
     """
     with np.errstate(divide='ignore', invalid='ignore'):
         good = np.isfinite(disparity) & (disparity > 0)
@@ -239,17 +239,17 @@ def from_range(
     sigma: float = 0.01,
 ) -> Outcome:
     """
-    Measure the scale with one range (sensor_msgs/Range): the nearest thing in its cone.
+    Measure the scale with one range (sensor_msgs/Range): the nearest object in its cone.
 
-    :param frame: the frame, of a kind with one unknown.
-    :param distance: measured, from the sensor (m).
+    :param frame: the frame, for a kind with one unknown.
+    :param distance: measured distance from the sensor (m).
     :param field_of_view: full angle of the cone (rad).
     :param optical_from_sensor: float64 (4, 4), the extrinsic; the sensor looks along its x.
     :param sigma: relative standard deviation of the measurement.
-    :returns: the measurement, or why there is none.
+    :returns: the measurement, or the reason why there is none.
     """
     if frame.spec.kind.has_shift:
-        return NotObservable('one range cannot tell scale from shift; use another source')
+        return NotObservable('one range cannot separate scale and shift; use another source')
     sensor_from_optical = np.asarray(np.linalg.inv(optical_from_sensor), np.float64)
     step = max(1, frame.values.shape[1] // 320)
     rays = np.asarray(frame.rays[::step, ::step], np.float64).reshape(-1, 2)
@@ -268,7 +268,9 @@ def from_range(
     points = (u / directions[:, 2])[:, None] * directions
     near = (towards > np.cos(half)) & (u > 0)
     if not spot[2] > 0 or np.count_nonzero(near) < MIN_IN_CONE:
-        return NotObservable('the cone of the range sensor is not in the view')
+        return NotObservable(
+            'the cone of the range sensor is not in the view; check scale.extrinsic'
+        )
     scale = float(np.linalg.norm(spot) / np.median(np.linalg.norm(points[near], axis=1)))
     for _ in range(8):
         placed = transformed(sensor_from_optical, scale * points)
@@ -277,7 +279,9 @@ def from_range(
             inside = (placed[:, 0] > np.cos(half) * reach) & (u > 0)
         count = int(np.count_nonzero(inside))
         if count < MIN_IN_CONE:
-            return NotObservable('the cone of the range sensor is not in the view')
+            return NotObservable(
+                'the cone of the range sensor is not in the view; check scale.extrinsic'
+            )
         nearest = float(np.percentile(reach[inside], 0.5))
         scale *= distance / nearest
     typical = float(np.median(u[inside]))

@@ -1,4 +1,4 @@
-"""What sensors say of distances and of motion, in plain numbers."""
+"""Readings of sensors for distances and motion, as plain numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from depth_node.scale.fit import Floats
 @dataclass(frozen=True)
 class PointsReading:
     """
-    Points that a sensor saw.
+    Points of a sensor.
 
     :param points: float64 (N, 3), sensor frame (m).
     :param optical_from_sensor: float64 (4, 4).
@@ -26,7 +26,7 @@ class RangeReading:
     """
     One range.
 
-    :param distance: (m).
+    :param distance: measured distance (m).
     :param field_of_view: full angle of the cone (rad).
     :param optical_from_sensor: float64 (4, 4); the sensor looks along its x.
     """
@@ -39,9 +39,9 @@ class RangeReading:
 @dataclass(frozen=True)
 class PoseReading:
     """
-    Where the camera is.
+    The pose of the camera.
 
-    :param world_from_optical: float64 (4, 4), in a frame that does not move (odom).
+    :param world_from_optical: float64 (4, 4), in a fixed frame (odom).
     """
 
     world_from_optical: Floats

@@ -1,12 +1,12 @@
 """
-How far the error of a network's shape moves the scale that is measured on a part of a frame.
+The effect of a network's shape error on a scale measured on a part of a frame.
 
-A network errs by a factor common to a frame and by a shape: some regions come out too near,
-others too far. A sensor that sees few of the regions takes the error of those for the scale. The
-shape error is modelled as a random field of relative errors over the patches of the image, of
-standard deviation `m` and correlation ``exp(-d / LENGTH)`` at a distance of d patches (a variogram
-as in Cressie, Statistics for Spatial Data, 1993, section 2.3). What a fit makes of such a field,
-less what a fit to the whole frame would make of it, is the error of the measurement.
+The error of a network has a factor common to a frame and a shape: some regions are too near,
+others too far. A sensor that sees only some regions confuses their error with the scale. The shape
+error is modelled as a random field of relative errors over the patches of the image, with standard
+deviation `m` and correlation ``exp(-d / LENGTH)`` at a distance of d patches (a variogram as in
+Cressie, Statistics for Spatial Data, 1993, section 2.3). The error of a measurement is the effect
+of such a field on the fit, minus its effect on a fit of the whole frame.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 PATCHES = (6, 8)
-"""Rows and columns of patches that an image is divided into."""
+"""Rows and columns of patches of an image."""
 COUNT = PATCHES[0] * PATCHES[1]
 LENGTH = 2.0
-"""Distance over which errors are alike (patches); 33 real frames give 1.8 to 2.2."""
+"""Correlation length of errors (patches); 1.8 to 2.2 in 33 real frames."""
 PRIOR = 0.1
-"""Standard deviation of the shape error where too little of a frame is seen to show it."""
+"""Prior of the standard deviation of the shape error."""
 ENOUGH = 3.0
-"""Independent parts of the field from which the frame speaks for itself."""
+"""Number of independent parts of the field from which the prior is not used."""
 LARGEST = 1.0
-"""Residuals count up to this: a patch of wrong distances is no shape."""
+"""Limit of residuals, because a patch of wrong distances is not a shape error."""
 
 
 def _correlation() -> Floats:
@@ -35,19 +35,19 @@ def _correlation() -> Floats:
 
 
 CORRELATION = _correlation()
-"""float64 (COUNT, COUNT), of the errors of two patches."""
+"""Correlation of the errors of two patches, float64 (COUNT, COUNT)."""
 
 
 def patches_of(
     rows: NDArray[np.int64], columns: NDArray[np.int64], height: int, width: int
 ) -> NDArray[np.int64]:
     """
-    Return the patch that each pixel lies in.
+    Return the patch of each pixel.
 
     :param rows: int64 (N,).
     :param columns: int64 (N,).
-    :param height: of the image (pixels).
-    :param width: of the image (pixels).
+    :param height: height of the image (pixels).
+    :param width: width of the image (pixels).
     :returns: int64 (N,), below `COUNT`.
     """
     return rows * PATCHES[0] // height * PATCHES[1] + columns * PATCHES[1] // width
@@ -55,14 +55,14 @@ def patches_of(
 
 def shape_sigma(residual: Floats, patch: NDArray[np.int64]) -> float:
     """
-    Estimate the standard deviation of a frame's shape error.
+    Estimate the standard deviation of the shape error of a frame.
 
-    The median of each patch, so that wrong distances do not count; patches that are close to each
-    other show less of the field, which the expectation of their scatter says exactly.
+    It uses the median of each patch, so that outliers have no effect. Patches that are close to
+    each other show less of the field, which the expectation of their scatter accounts for.
 
     :param residual: float64 (N,), relative error of each pixel after the fit.
-    :param patch: int64 (N,), the patch it lies in.
-    :returns: m, relative, a little above `PRIOR` where a single patch is seen.
+    :param patch: int64 (N,), the patch of each pixel.
+    :returns: m, relative; slightly above `PRIOR` for a single patch.
     """
     order = np.argsort(patch, kind='stable')
     seen, starts = np.unique(patch[order], return_index=True)
@@ -77,11 +77,11 @@ def shape_sigma(residual: Floats, patch: NDArray[np.int64]) -> float:
 
 def shares(patch: NDArray[np.int64], weights: Floats | None = None) -> Floats:
     """
-    Return how much each patch weighs in a mean over some pixels.
+    Return the weight of each patch in a mean over some pixels.
 
     :param patch: int64 (N,).
-    :param weights: float64 (N,), or None: alike.
-    :returns: float64 (`COUNT`,), of sum 1.
+    :param weights: float64 (N,), or None: equal.
+    :returns: float64 (`COUNT`,), with sum 1.
     """
     total = np.bincount(patch, weights, COUNT).astype(np.float64)
     return total / max(float(total.sum()), 1e-12)
@@ -91,8 +91,8 @@ def moved(response: Floats, sigma: float) -> Floats:
     """
     Return the covariance of an estimate under a shape error.
 
-    :param response: float64 (k, `COUNT`), by how much a relative error of each patch moves the
-        estimate, less by how much it moves that of the whole frame.
+    :param response: float64 (k, `COUNT`), effect of a relative error of each patch on the
+        estimate, minus that on an estimate of the whole frame.
     :param sigma: standard deviation of the shape error, from :func:`shape_sigma`.
     :returns: float64 (k, k).
     """

@@ -1,4 +1,4 @@
-"""What is known of the scale at a frame."""
+"""The state of the scale at a frame."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from depth_node.scale.local import Field
 @dataclass(frozen=True)
 class ScaleState:
     """
-    What is known of the scale at a frame.
+    The state of the scale at a frame.
 
-    :param value: scale, in the unit of the kind; NaN while unknown.
+    :param value: scale, in the unit of the kind; NaN if unknown.
     :param shift: shift; 0 for kinds without one.
-    :param sigma: relative standard deviation of the factor by which the metres of the frame are
-        off; 0 where the scale is given, NaN while unknown.
-    :param source: what says so.
-    :param age: since the last measurement used (s); 0 where the scale is given.
-    :param inliers: pixels that agreed in it.
+    :param sigma: relative standard deviation of the scale error of the frame; 0 if the scale is
+        given, NaN if unknown.
+    :param source: source of the scale.
+    :param age: time since the last measurement used (s); 0 if the scale is given.
+    :param inliers: number of its inliers.
     :param usable: whether metres may be published.
-    :param reason: why not, and what to do; or what keeps the source from measuring now.
-    :param misfit: how far a pixel disagrees after the fit, a robust relative standard deviation;
-        0 where the scale is given.
+    :param reason: why not, and what to do; or why the source is not measuring.
+    :param misfit: robust relative standard deviation of the residuals of a pixel; 0 if the scale
+        is given.
     :param field: corrects metres locally, or None.
     """
 
@@ -40,5 +40,5 @@ class ScaleState:
 
     @property
     def scale(self) -> Scale | None:
-        """What makes metres, or None while that is not allowed."""
+        """Scale and shift to metres, or None if not usable."""
         return Scale(self.value, self.shift) if self.usable else None

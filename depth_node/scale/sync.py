@@ -1,4 +1,4 @@
-"""Matching what arrives at other times than the frames."""
+"""Matching of readings and frames in time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ T = TypeVar('T')
 
 class StampedBuffer(Generic[T]):
     """
-    Keeps the last items that arrived, sorted by their time; safe to use from several threads.
+    A buffer of recent items, sorted by their time; thread-safe.
 
-    Memory is bounded whatever the stamps are: an item replaces the one of the same stamp, and
-    beyond `most` the oldest go.
+    Memory is bounded for any stamps: an item replaces the one with the same stamp, and beyond
+    `most` the oldest are dropped.
 
-    :param span: how long items are kept, counted back from the newest (s).
-    :param most: greatest number of items kept.
+    :param span: how long items are kept, relative to the newest (s).
+    :param most: maximum number of items.
     """
 
     def __init__(self, span: float, most: int = 1000) -> None:
@@ -34,21 +34,21 @@ class StampedBuffer(Generic[T]):
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
-        """Return how many things are kept."""
+        """Return the number of items."""
         return len(self._stamps)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all items."""
         with self._lock:
             self._stamps.clear()
             self._items.clear()
 
     def add(self, stamp: float, item: T) -> None:
         """
-        Keep an item; a clock that jumped back by more than the span empties the buffer first.
+        Add an item; a clock that jumps back by more than the span empties the buffer first.
 
         :param stamp: its time (s).
-        :param item: what to keep.
+        :param item: the item.
         """
         with self._lock:
             if self._stamps and stamp < self._stamps[-1] - self.span:
@@ -65,17 +65,17 @@ class StampedBuffer(Generic[T]):
             del self._items[:old]
 
     def newest(self) -> float | None:
-        """Return the time of the newest item (s), or None when there is none."""
+        """Return the time of the newest item (s), or None if there is none."""
         with self._lock:
             return self._stamps[-1] if self._stamps else None
 
     def nearest(self, stamp: float, tolerance: float) -> tuple[float, T] | None:
         """
-        Find what is nearest in time.
+        Return the item nearest in time.
 
-        :param stamp: the time asked for (s).
-        :param tolerance: how far off it may be (s).
-        :returns: its time and the thing, or None.
+        :param stamp: the requested time (s).
+        :param tolerance: maximum difference (s).
+        :returns: its time and the item, or None.
         """
         with self._lock:
             if not self._stamps:
@@ -91,14 +91,14 @@ class StampedBuffer(Generic[T]):
         self, stamp: float, blend: Callable[[T, T, float], T], gap: float, beyond: float = 0.0
     ) -> T | None:
         """
-        Interpolate between the two around a time, or go on from the last two.
+        Interpolate between the two items around a time, or extrapolate from the last two.
 
-        :param stamp: the time asked for (s).
-        :param blend: of the earlier, the later and the share of the later: 0 to 1, above 1 to
-            go on.
-        :param gap: the longest time between the two that may be bridged (s).
-        :param beyond: how far after the newest it may be (s).
-        :returns: the blend, or None when there are no two that are close enough.
+        :param stamp: the requested time (s).
+        :param blend: combines the earlier, the later, and the share of the later: 0 to 1, above 1
+            to extrapolate.
+        :param gap: maximum time between the two (s).
+        :param beyond: maximum time after the newest (s).
+        :returns: the result, or None if there are no two items close enough.
         """
         with self._lock:
             place = bisect.bisect_left(self._stamps, stamp)
@@ -117,14 +117,14 @@ class StampedBuffer(Generic[T]):
 
 
 class ClockWatch:
-    """Notices stamps that stand still while time passes."""
+    """Detects stamps that do not advance while time passes."""
 
     WINDOW = 2.0
-    """Time over which stamps have to advance (s)."""
+    """Time over which stamps must advance (s)."""
     SLOWEST = 0.01
-    """Advance of the stamps over that of time; a bag is hardly played a hundred times slower."""
+    """Minimum rate of stamps over time; bags are hardly played a hundred times slower."""
     PAUSE = 0.5
-    """A longer time between two frames is a pause, and counts as so long (s)."""
+    """A longer time between two frames is a pause, and counts as this (s)."""
 
     def __init__(self) -> None:
         self._still = False
@@ -134,11 +134,11 @@ class ClockWatch:
 
     def stands_still(self, stamp: float, now: float) -> bool:
         """
-        Take the stamp of the next frame.
+        Add the stamp of the next frame.
 
-        :param stamp: of the frame (s).
+        :param stamp: stamp of the frame (s).
         :param now: monotonic time (s).
-        :returns: whether the stamps have stood still over the last window.
+        :returns: whether the stamps have not advanced over the last window.
         """
         if self._last is None:
             self._since = stamp
@@ -153,11 +153,11 @@ class ClockWatch:
 
 def blend_poses(first: Floats, second: Floats, share: float) -> Floats:
     """
-    Interpolate between two poses: positions on the line, rotations about the one axis.
+    Interpolate between two poses: positions linearly, rotations about a fixed axis.
 
     :param first: float64 (4, 4).
     :param second: float64 (4, 4).
-    :param share: of the second, 0 to 1.
+    :param share: share of the second, 0 to 1.
     :returns: float64 (4, 4).
     """
     turn, _ = cv2.Rodrigues(first[:3, :3].T @ second[:3, :3])

@@ -1,8 +1,8 @@
 """
-The sources of scale: one row each, and nothing else names them.
+The table of the sources of scale.
 
-To add one: its estimator, its row here, its name in ``config.groups.SCALE_SOURCES``, and, where it
-needs a message of a new type, the decoder in ``ros.scale_inputs``.
+To add a source, add its estimator, its row here, its name in ``config.groups.SCALE_SOURCES``, and,
+if it needs a new message type, a decoder in ``ros.scale_inputs``.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class Source:
     """
     A source of scale.
 
-    :param name: as ``scale.source`` has it; its topic is ``scale/NAME``.
-    :param needs: what the user has to provide; '' where nothing.
-    :param given: the scale of a source that looks at nothing; None: `estimator` finds it.
-    :param estimator: makes what measures; None where the scale is given.
+    :param name: value of ``scale.source``; its topic is ``scale/NAME``.
+    :param needs: what the user must provide; '' for nothing.
+    :param given: returns the scale of a source without measurements; None: see `estimator`.
+    :param estimator: creates the estimator; None if the scale is given.
     :param message: ROS type of the sensor's message, such as ``sensor_msgs/msg/Range``, or None.
-    :param reading: what that is decoded to.
-    :param kinds: outputs that it can serve.
-    :param camera_info: whether it listens to ``scale/camera_info``, too.
-    :param floor: whether it has to know where the floor is.
-    :param image: whether it looks at the picture.
-    :param tracks: whether a frame that gives no measurement is work all the same.
+    :param reading: type of the decoded message.
+    :param kinds: supported output kinds.
+    :param camera_info: whether it also subscribes to ``scale/camera_info``.
+    :param floor: whether it needs the pose of the floor.
+    :param image: whether it uses the image.
+    :param tracks: whether it also processes frames without a measurement.
     :param local: whether it shows enough distances to correct locally: never, optional (where
         ``scale.local`` is true), or auto.
     """
@@ -76,10 +76,10 @@ class Source:
 
     def check(self, spec: ModelSpec) -> None:
         """
-        Refuse a network that this source cannot serve.
+        Check that this source supports a network.
 
         :param spec: the network.
-        :raises ConfigError: naming the sources that can.
+        :raises ConfigError: it does not; names the sources that do.
         """
         if spec.kind in self.kinds:
             return
@@ -89,7 +89,7 @@ class Source:
         )
         raise ConfigError(
             f'scale.source is {self.name}, but {spec.name} gives {spec.kind.value}, and one '
-            f'distance cannot tell scale from shift.',
+            f'distance cannot separate scale and shift.',
             f'Use one of {others}.',
         )
 
@@ -151,6 +151,6 @@ _ROWS = (
     ),
 )
 SOURCES = {row.name: row for row in _ROWS}
-"""By name, in the order of ``scale.source``."""
+"""The sources by name, in the order of ``scale.source``."""
 MEASURING = ', '.join(row.name for row in _ROWS if row.estimator is not None)
-"""The sources that find a scale, for messages."""
+"""The sources that measure the scale, for messages."""

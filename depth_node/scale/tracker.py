@@ -1,14 +1,13 @@
 """
-Keeping the scale: a Kalman filter on log scale (and shift) that doubts what it is told.
+Tracking of the scale: a robust Kalman filter on log scale (and shift).
 
-The state walks randomly, by at most `drift` per root second; how much of that it really does,
-the measurements say: filters with several shares of it run side by side, and the one that
-foretells them best speaks (multiple models; Bar-Shalom, Estimation, 2001, section 11.6). A
-measurement counts with its own covariance, widened by what the scatter between frames shows
-beyond it; one that lies outside the gate is not used, and many in a row mean that the world
-changed: all start again.
-Errors that frames share (`bias` of a measurement) are carried beside the state and added to
-its uncertainty, never averaged away.
+The state is a random walk of at most `drift` per root second. The actual drift is estimated from
+the measurements: filters with several shares of it run in parallel, and the one with the best
+predictions is used (multiple models; Bar-Shalom, Estimation, 2001, section 11.6). A measurement
+has its own covariance, increased by the excess scatter between frames. Measurements outside the
+gate are rejected; many consecutive rejections mean that the scale has changed, and all filters
+restart. Errors that frames share (`bias` of a measurement) are tracked separately and added to the
+uncertainty; they never average out.
 """
 
 from __future__ import annotations
@@ -22,40 +21,40 @@ from depth_node.scale.fit import Floats
 from depth_node.scale.measurement import Measurement, relative_sigma
 
 FIRST = 5
-"""Measurements from which the filter starts; fewer cannot show an outlier among them."""
+"""Number of measurements to start the filter; fewer cannot reveal an outlier."""
 GATE = 12.0
-"""Squared Mahalanobis distance per degree of freedom beyond which a measurement is refused."""
+"""Squared Mahalanobis distance per degree of freedom beyond which a measurement is rejected."""
 REFUSALS = 10
-"""So many refused in a row mean that the filter is wrong, not they."""
+"""Number of consecutive rejections after which the filter restarts."""
 SCATTER = 21
-"""Measurements over which the scatter between frames is watched."""
+"""Number of measurements over which the scatter between frames is estimated."""
 CHI2_MEDIAN = (0.455, 1.386)
 """Median of the chi-squared distribution with one and two degrees of freedom."""
 FLOOR = 3e-5
-"""No frame is trusted beyond this (relative): nothing is known that well."""
+"""Minimum relative standard deviation of a frame."""
 BIAS_MEMORY = 10.0
-"""Measurements over which the shared error is averaged."""
+"""Number of measurements over which the shared error is averaged."""
 SIGNIFICANT = 3.0
-"""Scatter between frames over what is claimed from which it is no chance."""
+"""Ratio of observed to expected scatter from which it is significant."""
 SHARES = (1.0, 0.1, 0.01)
-"""Shares of the drift of the filters side by side."""
+"""Shares of the drift of the parallel filters."""
 FORGET = 0.95
-"""What a measurement ago counts less in judging them."""
+"""Weight of the previous measurements when comparing the filters."""
 STEADY = 1.0
-"""Without measurements for longer than this, the whole drift is assumed (s)."""
+"""Time without measurements after which the full drift is assumed (s)."""
 
 
 @dataclass(frozen=True)
 class Belief:
     """
-    What the filter believes at some time.
+    The estimate of the filter at some time.
 
     :param value: float64 (k,), log scale, and shift where k is 2.
-    :param covariance: float64 (k, k), all of its uncertainty.
-    :param typical: the network's number at which the uncertainty of metres is told.
-    :param age: since the last measurement used (s).
-    :param inliers: pixels that agreed in it.
-    :param misfit: how far a pixel disagrees after the fit, relative.
+    :param covariance: float64 (k, k), its total uncertainty.
+    :param typical: output of the network for which the uncertainty of metres is reported.
+    :param age: time since the last measurement used (s).
+    :param inliers: number of its inliers.
+    :param misfit: relative standard deviation of the residuals of a pixel.
     """
 
     value: Floats
@@ -99,7 +98,7 @@ class ScaleTracker:
     """
     Filters measurements of the scale.
 
-    :param drift: how far the scale walks at most, relative per root second.
+    :param drift: maximum random walk of the scale, relative per root second.
     """
 
     def __init__(self, drift: float) -> None:
@@ -107,7 +106,7 @@ class ScaleTracker:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Discard everything."""
         self._filters: list[_Filter] = []
         self._bias = np.zeros((0, 0))
         self._typical = 1.0
@@ -122,15 +121,15 @@ class ScaleTracker:
 
     @property
     def collecting(self) -> int:
-        """How many measurements are still missing before the filter starts; 0: it runs."""
+        """Number of measurements missing before the filter starts; 0: it is running."""
         return 0 if self._filters else FIRST - len(self._first)
 
     def start(self, stamp: float, belief: Belief) -> None:
         """
-        Start from something known, as a saved calibration.
+        Start from a known scale, such as a saved calibration.
 
-        :param stamp: now (s).
-        :param belief: what is known; its uncertainty grows from here.
+        :param stamp: the current time (s).
+        :param belief: the known scale; its uncertainty grows from here.
         """
         self.reset()
         self._filters = [_Filter(share, belief.value, belief.covariance) for share in SHARES]
@@ -141,7 +140,7 @@ class ScaleTracker:
 
     def update(self, stamp: float, found: Measurement) -> bool:
         """
-        Take a measurement in.
+        Add a measurement.
 
         :param stamp: its time (s).
         :param found: the measurement.
@@ -158,10 +157,10 @@ class ScaleTracker:
 
     def belief(self, stamp: float) -> Belief | None:
         """
-        Tell what is believed at a time, with the uncertainty grown to then.
+        Return the estimate at a time, with the uncertainty at that time.
 
-        :param stamp: (s).
-        :returns: the belief, or None before the filter has started.
+        :param stamp: the time (s).
+        :returns: the estimate, or None before the filter has started.
         """
         if not self._filters:
             return None
@@ -179,7 +178,7 @@ class ScaleTracker:
         return max(self._filters, key=lambda one: one.merit)
 
     def _walk(self, duration: float) -> Floats:
-        """Return the covariance of walking for a time by the whole drift."""
+        """Return the covariance of the random walk for a time, with the full drift."""
         value = self._filters[0].value
         step = [1.0, np.exp(value[0]) * self._typical][: value.size]
         return np.diag(np.square(step)) * (self.drift**2 * duration)
@@ -233,7 +232,7 @@ class ScaleTracker:
             self._correct(when, other)
 
     def _watch_scatter(self, found: Measurement) -> None:
-        """Compare with the measurement before: how far apart beyond what both claim."""
+        """Update the scatter between consecutive measurements in excess of their uncertainty."""
         if self._last is not None:
             change = found.value - self._last.value
             claimed = _floored(found) + _floored(self._last)
@@ -241,11 +240,11 @@ class ScaleTracker:
         self._last = found
 
     def _noise(self, found: Measurement) -> Floats:
-        """Return a measurement's covariance, widened by the scatter seen lately."""
+        """Return the covariance of a measurement, increased by the recent scatter."""
         return _floored(found) * max(1.0, self._scatter(found.value.size))
 
     def _scatter(self, size: int) -> float:
-        """Return the variance between consecutive measurements over what they claim."""
+        """Return the ratio of observed to expected variance between consecutive measurements."""
         if len(self._distances) < FIRST - 1:
             return 1.0
         # the median: outliers among the measurements must not widen the good ones
@@ -255,8 +254,8 @@ class ScaleTracker:
         """
         Return the covariance by which a single frame differs from the average of frames.
 
-        A network whose factor changes from frame to frame is off by that in every frame, however
-        well the average is known.
+        If the factor of a network changes from frame to frame, every frame has that error,
+        however well the average is known.
         """
         assert self._last is not None or not self._distances
         if self._last is None:

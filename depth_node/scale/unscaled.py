@@ -1,4 +1,4 @@
-"""A network's numbers, brought to where metres are scale times them, or a line of them."""
+"""Conversion of a network's output to values that are linear in the metric scale."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def unscaled(
     values: NDArray[np.float32], spec: ModelSpec, focal: float
 ) -> NDArray[np.float64]:
     """
-    Undo what of a kind's formula needs no scale.
+    Apply the part of a kind's formula that needs no scale.
 
-    :param values: float32, any shape, the network's own numbers.
+    :param values: float32, any shape, output of the network.
     :param spec: the network.
     :param focal: the factor of ``depth.focal_correction``.
-    :returns: float64, same shape: metres at scale 1 for kinds with one unknown (NaN where there
-        are none), the numbers themselves for the others.
+    :returns: float64, same shape: metres at scale 1 for kinds with one unknown (NaN where they
+        are undefined), the values themselves for the others.
     """
     if spec.kind.has_shift:
         return np.asarray(values, np.float64)

@@ -94,7 +94,7 @@ def test_works_in_place_and_beyond_one_strip() -> None:
     spec = ModelSpec('m', OutputKind.METRIC_DEPTH)
     to_metres(prediction, spec, Scale(2.0), 1.0, prediction.values)
     np.testing.assert_allclose(prediction.values, 2 * values)
-    with pytest.raises(DataError, match='belong together'):
+    with pytest.raises(DataError, match='do not match'):
         to_metres(prediction, spec, Scale(), 1.0, np.empty((400, 300), np.float32))
 
 

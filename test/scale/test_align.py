@@ -33,7 +33,7 @@ def test_refusals():
     """Kinds without a shift, and flat frames."""
     with pytest.raises(DataError, match='no shift'):
         least_squares(TRUTH, TRUTH, OutputKind.METRIC_DEPTH)
-    with pytest.raises(DataError, match='Too little'):
+    with pytest.raises(DataError, match='too few'):
         least_squares(np.ones_like(TRUTH), TRUTH, OutputKind.RELATIVE_DEPTH)
 
 

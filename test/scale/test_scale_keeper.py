@@ -150,5 +150,5 @@ def test_calibration_is_saved_and_starts_another_keeper():
 
 
 def test_given_scales_are_not_saved():
-    with pytest.raises(ConfigError, match='finds nothing'):
+    with pytest.raises(ConfigError, match='measures nothing'):
         keeper('fixed').calibration('ab' * 32)

@@ -110,7 +110,7 @@ def test_wrong_odometry_is_noticed():
         outcome = source.update(frame, lie)
         if isinstance(outcome, NotObservable):
             reasons.append(outcome.reason)
-    assert any('odometry says' in reason for reason in reasons)
+    assert any('contradict odometry' in reason for reason in reasons)
 
 
 def test_kitti_halves_agree(shared_data):

@@ -174,7 +174,7 @@ def test_stamps_that_stand_still_end_in_silence(monkeypatch):
             it.add(1000.0 + 1e-6 * index, cloud(1.0, index))
         usable.append(it.update(at(1000.0)).usable)
     assert not any(usable[60:])
-    assert 'stand still' in it.update(at(1000.0)).reason
+    assert 'do not advance' in it.update(at(1000.0)).reason
 
 
 def test_the_reason_says_how_far_off_the_nearest_message_is():
