@@ -302,8 +302,8 @@ class ScaleKeeper:
         elif not misfit < config.max_misfit:
             why = (
                 f'pixels differ from the fit by {100 * misfit:.0f} %, more than '
-                f'scale.max_misfit {100 * config.max_misfit:g} %: the network does not understand '
-                'this scene, or the sensor is not where scale.extrinsic says'
+                f'scale.max_misfit {100 * config.max_misfit:g} %: the network fails on this '
+                'scene, or the pose of the sensor (scale.extrinsic) is wrong'
             )
         reason = f'{why}: {self._reason}' if why and self._reason else why or self._reason
         return ScaleState(
