@@ -47,6 +47,7 @@ __all__ = [
 
 
 _GAMMA = 2.2  # of a screen
+_EXPOSURE = 1.1  # of a home, whose mean light is 1
 
 
 class Style(str, enum.Enum):
@@ -177,7 +178,9 @@ class World:
         """
         light, depth = render(self.scene, self._tables, camera, pose, time=time)
         if self._tables.lightmap is not None:
-            light = cv2.pow(np.clip(light, 0, 1, out=light), 1 / _GAMMA) * np.float32(255)
+            # bright places keep their shades, as on film
+            light = 1 - cv2.exp(np.float32(-_EXPOSURE) * np.maximum(light, 0, out=light))
+            light = cv2.pow(light, 1 / _GAMMA) * np.float32(255)
         # a lens is never sharper than this
         light = cv2.GaussianBlur(light, (3, 3), 0.5)
         if brightness != 1:
