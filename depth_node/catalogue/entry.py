@@ -107,6 +107,7 @@ class Entry:
     :param sides: smallest and largest nominal side it is meant for (pixels), or None where its
         size is fixed.
     :param note: what else somebody has to know before using it.
+    :param caution: what users are warned of each time they open it on a camera.
     """
 
     spec: ModelSpec
@@ -117,6 +118,7 @@ class Entry:
     about: float | None = None
     sides: tuple[int, int] | None = None
     note: str = ''
+    caution: str = ''
 
     @property
     def name(self) -> str:

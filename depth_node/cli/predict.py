@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.catalogue import caution
 from depth_node.cli.options import (
     add_camera_options,
     add_filter_options,
@@ -38,7 +39,7 @@ from depth_node.output.writers import write_cloud, write_millimetres, write_npy,
 from depth_node.scale.align import relative_colors, to_disparity
 from depth_node.sources.depth_files import read_disparity
 from depth_node.sources.frame import Frame
-from depth_node.sources.frames import FrameSource, open_source
+from depth_node.sources.frames import FrameSource, open_source, WorldSource
 from depth_node.sources.video import RATE
 
 _FILES = ('npy', 'png', 'color', 'ply')
@@ -51,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     parser.add_argument(
         'inputs', nargs='+', metavar='INPUT',
-        help='image, folder of images, video, rosbag, camera device, or world[:SEED]',
+        help='image, folder of images, video, rosbag, camera device, world[:SEED] or home[:SEED]',
     )
     parser.add_argument('--out', metavar='DIR', type=Path, required=True, help='output folder')
     parser.add_argument(
@@ -141,6 +142,8 @@ def run(args: argparse.Namespace) -> int:
                 f'{source.name} never ends. Limit the number of frames with --frames N.',
             )
     work = _Run(args, config, files, output_folder(args.out))
+    if not all(isinstance(source, WorldSource) for source in sources):
+        work.warn(caution(args.model))
     report: list[dict[str, Any]] = []
     frames = progress(_frames(sources, args.frames), _total(sources, args.frames), 'frame')
     try:

@@ -18,7 +18,8 @@ class CameraPublisherConfig:
     source: str = param(
         'world',
         'What to publish: a folder of images, a video, a camera device (/dev/video0 or its '
-        'number), a rosbag, or world (world:SEED), the synthetic room.',
+        'number), a rosbag, or world (world:SEED), the synthetic room, or home (home:SEED), a '
+        'lived-in one.',
         live=False,
     )
     topic: str = param(

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any
 
+from depth_node.catalogue import caution
 from depth_node.catalogue.opening import is_path, open_model, overrides_from
 from depth_node.config import Config
 from depth_node.engine import open_for
@@ -155,6 +156,8 @@ class Opening:
 
     def _obtain(self, frame: Size | None, cancelled: threading.Event) -> Model:
         config = self._config.model
+        if warning := caution(config.name):
+            self._logger.warning(warning)
         return open_model(
             config.name,
             overrides=overrides_from(config),

@@ -20,10 +20,12 @@ from depth_node.sources.frame import fitted, Frame, SECOND
 from depth_node.sources.pictures import images_in, is_picture, read_picture
 from depth_node.sources.skipping import OnSkip, refuse
 from depth_node.sources.video import Device, RATE, Video
-from depth_node.world import World
+from depth_node.world import Style, World
 
 _SEED_DIGITS = 18
 BAGS = ('.mcap', '.db3', '.bag')
+_WORLDS = {'world': Style.PLAIN, 'home': Style.HOME}
+_NAMES = {style: name for name, style in _WORLDS.items()}
 
 
 class FrameSource(Protocol):
@@ -51,7 +53,8 @@ def open_source(
     Open the source of frames that a text names.
 
     :param text: a folder of images, an image, a video, a rosbag (folder or file), a camera
-        device (``/dev/video0`` or its number), or ``world`` or ``world:SEED``.
+        device (``/dev/video0`` or its number), ``world`` or ``world:SEED``, or ``home`` or
+        ``home:SEED`` for a lived-in room of the world.
     :param camera: whose calibration applies; bags and the world bring their own. Of numbers,
         P or K and D apply, as ``camera.rectified.choose`` decides.
     :param rate: frames per second of folders and of the world (Hz).
@@ -67,14 +70,16 @@ def open_source(
     made = camera
     if isinstance(made, CameraNumbers):
         made = Camera.from_numbers(made, rectified=choose(made, rectified=rectified).rectified)
-    if text == 'world' or text.startswith('world:'):
-        seed = text.partition(':')[2] or '0'
+    name, _, seed = text.partition(':')
+    if name in _WORLDS:
+        seed = seed or '0'
         if not (seed.isascii() and seed.isdecimal()) or len(seed) > _SEED_DIGITS:
             raise DataError(
                 f'{text:.40}: the seed is {seed[:40]!r}, expected a whole number of at most '
                 f'{_SEED_DIGITS} digits.'
             )
-        return WorldSource(World(int(seed)), made or Camera.from_hfov(320, 240, 75), rate)
+        world = World(int(seed), style=_WORLDS[name])
+        return WorldSource(world, made or Camera.from_hfov(320, 240, 75), rate)
     if (text.isascii() and text.isdecimal()) or text.startswith('/dev/'):
         return Device(text, made)
     _check_exists(path, text)
@@ -163,7 +168,7 @@ class WorldSource:
     @property
     def name(self) -> str:
         """Name for :func:`open_source`."""
-        return f'world:{self.world.seed}'
+        return f'{_NAMES[self.world.style]}:{self.world.seed}'
 
     def __iter__(self) -> Iterator[Frame]:
         """Iterate over frames, rendered from time 0 on."""

@@ -92,7 +92,7 @@ class World:
         scene: Scene | None = None,
         style: Style = Style.PLAIN,
     ) -> None:
-        self.seed = seed
+        self.seed, self.style = seed, style
         if scene is None and style is Style.HOME:
             scene = furnish_home(seed, tour=True)
         self.scene = scene or furnish(

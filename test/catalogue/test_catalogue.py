@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import pytest
 
 from depth_node.camera import Camera
-from depth_node.catalogue import CATALOGUE, Entry, find, Form, HubFile, WebFile
+from depth_node.catalogue import CATALOGUE, caution, Entry, find, Form, HubFile, WebFile
 from depth_node.catalogue.entry import megabytes, size_rule, use
 from depth_node.catalogue.graphs.depth_anything import NETWORKS
 from depth_node.depth.metres import focal_correction, network_focal
@@ -123,6 +123,12 @@ def test_depth_anything_3_is_metric_by_the_focal_length_at_network_size(
     factor, warning = focal_correction(spec, focal)
     assert factor == pytest.approx(fy * 504 / width / 300)
     assert warning is None
+
+
+def test_only_what_is_no_use_without_a_warning_has_one() -> None:
+    assert '%' in caution('embedded')
+    assert not caution('depth_anything_v2_small')
+    assert not caution('some/path.onnx')
 
 
 def test_a_plus_in_a_name_is_a_plus_in_the_file() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from depth_node.camera import Camera
 from depth_node.camera.calibration_file import write_calibration
+from depth_node.catalogue import caution
 from depth_node.cli.main import main
 
 NETWORK = ['--kind', 'metric_depth', '--mean', '0,0,0', '--std', '1,1,1', '--engine',
@@ -130,6 +131,19 @@ def test_no_metres_without_a_scale(network, tmp_path, picture, capsys):
     out = predict(tmp_path, picture[0], '--model', network(), *kind, '--hfov', '60')
     assert {p.name for p in out.iterdir()} == {'photo_relative.npy', 'photo_color.png'}
     assert 'no metres' in capsys.readouterr().err
+
+
+def test_the_embedded_network_warns_on_pictures_but_not_in_its_own_world(
+    tmp_path, picture, capsys
+):
+    """With its error, which users have to know before they rely on it."""
+    model = ['--model', 'embedded', '--engine', 'onnxruntime', '--hfov', '60']
+    predict(tmp_path, picture[0], '--write', 'png', *model)
+    warned = capsys.readouterr().err
+    assert caution('embedded') in warned
+    assert warned.count('%') == 2
+    predict(tmp_path / 'world', 'world:1', '--frames', '1', '--write', 'png', *model)
+    assert caution('embedded') not in capsys.readouterr().err
 
 
 def test_several_inputs_keep_their_frames_apart(network, tmp_path, picture):

@@ -95,6 +95,21 @@ def test_world():
     np.testing.assert_array_equal(second.depth, depth)
 
 
+def test_home():
+    """A lived-in room, by its seed; its name opens it again."""
+    source = open_source('home:4', CAMERA, rate=10)
+    frame = next(iter(source))
+    assert source.name == 'home:4'
+    assert frame.rgb.shape == (CAMERA.height, CAMERA.width, 3)
+    assert np.isfinite(frame.depth).mean() > 0.5
+    np.testing.assert_array_equal(
+        frame.rgb, next(iter(open_source(source.name, CAMERA, rate=10))).rgb
+    )
+    with pytest.raises(DataError, match='whole number'):
+        open_source('home:x')
+
+
+
 @pytest.mark.parametrize(
     ('content', 'name', 'message'),
     [
