@@ -11,7 +11,7 @@ from typing import Any
 from depth_node.config import ModelConfig
 from depth_node.errors import ModelError
 from depth_node.image.size import Size
-from depth_node.model.hashes import check_sha256
+from depth_node.model.fingerprint import check_fingerprint
 from depth_node.model.normalization import check_normalization, has_normalization
 from depth_node.model.sidecar import read_sidecar, spec_from_mapping
 from depth_node.model.spec import Model, ModelSpec
@@ -110,7 +110,7 @@ def _open_path(path: Path, overrides: Mapping[str, Any]) -> Model:
             'Give the path of an ONNX file, or a name that `depth-node models` lists.',
         )
     spec = _described(path, overrides)
-    check_sha256(path, spec.sha256)
+    check_fingerprint(path, spec.sha256)
     return _checked(path, spec)
 
 

@@ -29,7 +29,7 @@ from depth_node.cli.skipped import Skipped
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator, NO_CAMERA
 from depth_node.model import OutputKind
-from depth_node.model.hashes import hash_of
+from depth_node.model.fingerprint import fingerprint
 from depth_node.scale import (
     FloorPose,
     Measurement,
@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     shift = float(found.value[1]) if found.value.size > 1 else 0.0
     source = 'ground' if ground else 'distances' if known else args.layout
     calibration = ScaleCalibration(
-        model.spec.name, hash_of(model.path), kind, math.exp(found.value[0]), shift,
+        model.spec.name, fingerprint(model.path), kind, math.exp(found.value[0]), shift,
         tuple(map(tuple, covariance.tolist())), found.typical, source,
     )
     write_scale(args.out, calibration)

@@ -32,6 +32,22 @@ def check_external(model: Any, path: Path) -> bool:
     return bool(external)
 
 
+def external_places(model: Any) -> list[str]:
+    """
+    List the files that hold external data.
+
+    :param model: the ``onnx.ModelProto``, checked by :func:`check_external`.
+    :returns: their names relative to the folder of the ONNX file, each once, in order.
+    """
+    import onnx
+
+    return sorted({
+        entry.value
+        for tensor in _tensors(model) if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data if entry.key == 'location'
+    })
+
+
 def _tensors(model: Any) -> Iterator[Any]:
     """Iterate over all constants of a model, including those of subgraphs and functions."""
     graphs = [model.graph]

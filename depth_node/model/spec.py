@@ -93,7 +93,7 @@ class ModelSpec:
         a ``sky`` output.
     :param licence: SPDX identifier, or a short name.
     :param commercial: whether the licence allows commercial use; None if unknown.
-    :param sha256: hash of the ONNX file, or None if not pinned.
+    :param sha256: hash of the network (``model.fingerprint``), or None if not pinned.
     """
 
     name: str

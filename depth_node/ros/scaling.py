@@ -11,7 +11,7 @@ from std_srvs.srv import Trigger
 from depth_node.config import Config
 from depth_node.errors import ConfigError, DataError, DepthNodeError
 from depth_node.estimator import Estimate
-from depth_node.model.hashes import hash_of
+from depth_node.model.fingerprint import fingerprint
 from depth_node.ros.floor_watch import FloorWatch
 from depth_node.ros.messages import stamp_of
 from depth_node.ros.notices import Notices
@@ -187,7 +187,7 @@ class Scaling:
                 raise ConfigError('scale.calibration_file is empty. Set the path at start.')
             if keeper is None or model is None:
                 raise ConfigError('There is no scale yet, because the model is not loaded.')
-            found = keeper.calibration(hash_of(model.path))
+            found = keeper.calibration(fingerprint(model.path))
             write_scale(Path(self._file), found)
         except DepthNodeError as error:
             response.message = str(error)

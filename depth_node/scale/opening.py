@@ -7,7 +7,7 @@ from pathlib import Path
 from depth_node.config import Config
 from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec
-from depth_node.model.hashes import hash_of
+from depth_node.model.fingerprint import fingerprint
 from depth_node.scale.calibration import read_scale
 from depth_node.scale.keeper import ScaleKeeper
 from depth_node.scale.table import SOURCES
@@ -35,5 +35,5 @@ def keeper_for(config: Config, spec: ModelSpec, path: Path | None) -> ScaleKeepe
                 'of the model.'
             )
         calibration = read_scale(Path(file))
-        calibration.check(spec, hash_of(path), file)
+        calibration.check(spec, fingerprint(path), file)
     return ScaleKeeper(config, spec, calibration)

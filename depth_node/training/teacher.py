@@ -16,7 +16,7 @@ from depth_node.depth.metres import scale_of
 from depth_node.estimator import DepthEstimator
 from depth_node.files import replacing
 from depth_node.model import Model, OutputKind
-from depth_node.model.hashes import hash_of
+from depth_node.model.fingerprint import fingerprint
 from depth_node.training.data.recording import Recording
 
 _RANGE = {'depth.min_range': 0.01, 'depth.max_range': 200.0}
@@ -50,7 +50,7 @@ def taught(
         says nothing.
     :raises EngineError: no engine runs it.
     """
-    mark = hash_of(model.path)[:12]
+    mark = fingerprint(model.path)[:12]
     estimator = DepthEstimator(model, Config().replaced(_RANGE))
     try:
         return [_with_lesson(r, mark, estimator, watch) for r in recordings]

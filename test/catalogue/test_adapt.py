@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from dummy_networks import write_network
@@ -79,6 +80,19 @@ def test_it_is_done_once(tmp_path: Path) -> None:
     first = adapted(source)
     written = first.stat().st_mtime_ns
     assert adapted(source).stat().st_mtime_ns == written
+
+
+def test_dates_are_not_believed(tmp_path: Path) -> None:
+    """A network restored from a backup is older than what was adapted from its successor."""
+    source = write_views(tmp_path / 'views.onnx')
+    first = adapted(source).read_bytes()
+    changed = onnx.load(source)
+    changed.doc_string = 'retrained'
+    onnx.save(changed, source)
+    os.utime(source, (1, 1))
+    second = adapted(source).read_bytes()
+    assert second != first
+    assert onnx.load_from_string(second).doc_string == 'retrained'
 
 
 def test_a_network_that_keeps_the_contract_is_left_alone(tmp_path: Path) -> None:

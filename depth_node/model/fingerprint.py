@@ -1,0 +1,65 @@
+"""The hash of a network: of its ONNX file, and of the weights it keeps in other files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from depth_node.errors import ModelError
+from depth_node.model.external_data import external_places
+from depth_node.model.hashes import check_sha256, hash_of
+from depth_node.model.network import load
+
+
+def fingerprint(path: Path) -> str:
+    """
+    Return the hash of a network, which changes with its weights wherever they are.
+
+    :param path: the ONNX file.
+    :returns: 64 hexadecimal digits: the SHA-256 of the file; for a file with external data, that
+        of its SHA-256 and of the names and SHA-256 of those files.
+    :raises ModelError: a file cannot be read, or external data lies outside the folder.
+    """
+    own, places = hash_of(path), _places(path)
+    if not places:
+        return own
+    digest = hashlib.sha256(own.encode('ascii'))
+    for place in places:
+        digest.update(f'\0{place}\0{hash_of(path.parent / place)}'.encode())
+    return digest.hexdigest()
+
+
+def check_fingerprint(path: Path, expected: str | None) -> None:
+    """
+    Compare a network with its expected hash.
+
+    :param path: the ONNX file.
+    :param expected: as :func:`fingerprint` returns it, or None if unknown.
+    :raises ModelError: it differs, or covers only the ONNX file and not its external data.
+    """
+    if expected is None:
+        return
+    places = _places(path)
+    if not places:
+        check_sha256(path, expected)
+        return
+    found = fingerprint(path)
+    if found == expected.lower():
+        return
+    files = ', '.join(places)
+    if hash_of(path) == expected.lower():
+        raise ModelError(
+            f'{path}: the sha256 of its sidecar covers this file, but not its weights in {files}, '
+            'so that other weights would be taken for these.',
+            f'Write the hash of both into the sidecar, if the weights are the right ones: {found}',
+        )
+    raise ModelError(
+        f'{path}: its SHA-256 with its weights in {files} is {found}, expected '
+        f'{expected.lower()}.',
+        'They are damaged or different files. Fetch them again, or correct the hash in the '
+        'sidecar if you changed them.',
+    )
+
+
+def _places(path: Path) -> list[str]:
+    return external_places(load(path, weights=False))
