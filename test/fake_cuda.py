@@ -139,7 +139,7 @@ class FakeCuda:
     :param gpus: how many it has.
     :param memory: bytes of each GPU.
     :param name: of the GPUs.
-    :param driver: what the driver answers.
+    :param driver: what the driver answers; text: what the bindings raise without one.
     :param sms: multiprocessors of a GPU.
     :param integrated: whether it shares its memory with the processor, as a Jetson's does.
     :param versions: of driver and runtime, as CUDA writes them: 12060 for 12.6.
@@ -182,6 +182,10 @@ class FakeCuda:
     def leaks(self):
         """Count what has not been given back."""
         return sum(map(len, (self.host, self.device, self.streams, self.graphs, self.events)))
+
+    def device_of_thread(self):
+        """Return the device that is current in this thread; CUDA's default is 0."""
+        return self.current.get(threading.get_ident(), 0)
 
     def injected(self, name):
         """Return the error a test wants from a function now, or None."""
@@ -299,6 +303,8 @@ class FakeCuda:
 
     @call(1, always=True)
     def cudaGetDeviceCount(self):
+        if isinstance(self.driver, str):  # as cuda-python 12.6 does without libcuda.so.1
+            raise RuntimeError(self.driver)
         return (self.driver, self.gpus if self.driver == OK else None)
 
     @call(1, always=True)

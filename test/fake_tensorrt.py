@@ -401,14 +401,18 @@ class EngineInspector:
 class IExecutionContext:
     def __init__(self, engine):
         self.engine, self.shape, self.addresses = engine, None, {}
+        self.device = engine.runtime.module.cuda.device_of_thread()
         self.profiler = None
         self.pending = 0
         self.settled = False
         """Whether it ran once plainly since shapes or addresses changed; captures need that."""
 
     def __del__(self):
+        cuda = self.engine.runtime.module.cuda
         if self.pending:
-            self.engine.runtime.module.cuda.faults.append('context destroyed with pending work')
+            cuda.faults.append('context destroyed with pending work')
+        if self.device != cuda.device_of_thread():
+            cuda.faults.append('context destroyed while another device is current')
 
     def set_input_shape(self, name, shape):
         low, _, high = self.engine.shapes

@@ -2,14 +2,13 @@
 Compiled engines between runs: a plan and what is known about it, in a few files.
 
 ``NAME-KEY.plan`` is the engine, ``NAME-KEY.json`` says what it was built from and for, and how
-well it agreed with the network; others are :data:`COMPANIONS`. KEY is a hash of everything that
-makes a plan usable, so any change builds another one. A plan that does not match its description
-is set aside.
+well it agreed with the network; others are :data:`COMPANIONS`. KEY is a hash of everything a plan
+depends on, so any change builds another one. A plan unlike its description is set aside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 import contextlib
 import dataclasses
 from dataclasses import dataclass
@@ -286,12 +285,12 @@ class EngineCache:
                 found.append(KeptEngine(path, metadata))
         return found
 
-    def prune(self, runtime: str = '', gpu: str = '') -> list[Path]:
+    def prune(self, runtime: str = '', gpus: Collection[str] = ()) -> list[Path]:
         """
         Delete what no engine can use any more.
 
         :param runtime: engines of any other are deleted; empty: all runtimes stay.
-        :param gpu: engines of any other are deleted; empty: all GPUs stay.
+        :param gpus: engines of any other are deleted; empty: all GPUs stay.
         :returns: the files deleted.
         """
         unfinished = {path for path in self.folder.glob(f'.*{PART}') if remove_abandoned(path)}
@@ -300,7 +299,8 @@ class EngineCache:
         doomed |= set(self.folder.glob('*.plan')) - {entry.path for entry in kept}
         for entry in kept:
             key = entry.metadata['key']
-            if (runtime and key.get('runtime') != runtime) or (gpu and key.get('gpu') != gpu):
+            foreign = bool(gpus) and key.get('gpu') not in gpus
+            if foreign or key.get('runtime') != (runtime or key.get('runtime')):
                 doomed.add(entry.path)
         for path in (*self.folder.glob('*.json'), *self.folder.glob('*.npz')):
             plan = _plan_of(path)

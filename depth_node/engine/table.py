@@ -28,8 +28,8 @@ class Row:
     :param precisions: values of ``engine.precision`` it runs in.
     :param open: opens it; a library that is missing is an EngineError.
     :param cache: folder of the cache with engines that are kept with a description; empty: none.
-    :param current: gives runtime and GPU that kept engines have to be of to load here, empty
-        where it does not matter.
+    :param current: gives the runtime and the GPUs that kept engines have to be of to load here,
+        empty where it does not matter.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Row:
     precisions: tuple[str, ...]
     open: Callable[[Request], Engine]
     cache: str = ''
-    current: Callable[[], tuple[str, str]] = lambda: ('', '')
+    current: Callable[[], tuple[str, tuple[str, ...]]] = lambda: ('', ())
 
     def check(self, precision: str) -> None:
         """
@@ -60,7 +60,7 @@ def _tensorrt(request: Request) -> Engine:
     return open_tensorrt(request)
 
 
-def _tensorrt_current() -> tuple[str, str]:
+def _tensorrt_current() -> tuple[str, tuple[str, ...]]:
     from depth_node.engine.tensorrt import current
 
     return current()
@@ -171,9 +171,9 @@ def prune(root: Path, log: Log) -> list[Path]:
         if not row.cache:
             continue
         try:
-            runtime, gpu = row.current()
+            runtime, gpus = row.current()
         except EngineError as error:
             log(f'{error} Engines of other versions and GPUs are left.')
-            runtime, gpu = '', ''
-        deleted += EngineCache(root / row.cache).prune(runtime, gpu)
+            runtime, gpus = '', ()
+        deleted += EngineCache(root / row.cache).prune(runtime, gpus)
     return deleted

@@ -149,3 +149,18 @@ def test_the_gpu_is_chosen(machine, capsys):
     assert build(machine, *model_of(machine), '--engine', 'tensorrt', '--device', 1) == 0
     assert build(machine, *model_of(machine), '--engine', 'tensorrt', '--device', 3) == 2
     assert 'engine.device is 3' in capsys.readouterr().err
+
+
+def test_pruning_keeps_the_engines_of_every_gpu(machine):
+    machine.install(FakeCuda(gpus=2))
+    assert build(machine, *model_of(machine), '--engine', 'tensorrt', '--device', 1) == 0
+    properties = FakeCuda.cudaGetDeviceProperties
+
+    def mixed(self, device):
+        error, found = properties(self, device)
+        found.name = b'Other GPU' if device == 0 else b'Fake GPU'
+        return error, found
+
+    machine.cuda.cudaGetDeviceProperties = mixed.__get__(machine.cuda)
+    assert build(machine, '--prune') == 0
+    assert len(machine.plans()) == 1

@@ -155,7 +155,7 @@ def test_pruning_keeps_what_this_machine_can_use(cache):
     assert not list(cache.folder.glob('*.bad'))
     assert not half.exists()
     assert young.exists(), 'somebody may be writing it'
-    cache.prune(runtime='TensorRT 10.3.0', gpu='Orin')
+    cache.prune(runtime='TensorRT 10.3.0', gpus=('Orin',))
     assert {e.path for e in cache.entries()} == {good}
     assert (cache.folder / 'timing.cache').exists()
 

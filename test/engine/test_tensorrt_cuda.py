@@ -46,6 +46,7 @@ def test_what_the_gpu_is(cuda):
     (FakeCuda(driver=cudaError_t.cudaErrorInsufficientDriver, versions=(0, 13000)),
      'no NVIDIA driver is loaded'),
     (FakeCuda(driver=cudaError_t.cudaErrorInvalidDevice), 'cudaErrorInvalidDevice'),
+    (FakeCuda(driver='Failed to dlopen libcuda.so.1'), r'no NVIDIA driver is loaded \(Failed to'),
 ])
 def test_a_machine_that_does_not_serve_says_why(machine, words):
     with pytest.raises(EngineError, match=words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import threading
 
 from fake_cuda import cudaError_t, FakeCuda, ILLEGAL
 from fake_machine import frame
@@ -359,3 +360,29 @@ def test_the_second_gpu_is_used_and_the_first_left_alone(machine):
     engine.close()
     with pytest.raises(EngineError, match=r'engine\.device is 2; there are 2 GPUs'):
         machine.open(device=2)
+
+
+def test_another_thread_closes_the_engine_of_the_second_gpu(machine):
+    """A thread starts on device 0, where the engine's memory is not."""
+    machine.install(FakeCuda(gpus=2))
+    engine = machine.open(device=1)
+    infer(engine, frame(200, 300))
+    closing = threading.Thread(target=engine.close)
+    closing.start()
+    closing.join()
+    assert machine.faults() == []
+    assert machine.leaks() == 0
+
+
+def test_a_camera_that_cannot_be_prepared_for_leaves_nothing(machine, monkeypatch):
+    from depth_node.image.size import Size
+
+    machine.open().close()
+
+    def failing(self, camera):
+        raise EngineError('out of memory')
+
+    monkeypatch.setattr(TensorRtEngine, 'prepare', failing)
+    with pytest.raises(EngineError, match='out of memory'):
+        machine.open(camera=Size(640, 480))
+    assert machine.leaks() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 
 import numpy as np
@@ -131,8 +132,8 @@ def test_what_lies_with_a_plan_is_pruned_with_it(machine):
     plan, = machine.plans()
     plan.with_suffix(PROFILE).write_text('{}')
     cache = EngineCache(machine.folder)
-    assert cache.prune('TensorRT 10.3.0', 'Fake GPU') == []
-    deleted = cache.prune('TensorRT 11.0.0', 'Fake GPU')
+    assert cache.prune('TensorRT 10.3.0', ('Other GPU', 'Fake GPU')) == []
+    deleted = cache.prune('TensorRT 11.0.0', ('Fake GPU',))
     assert {path.suffix for path in deleted} == {'.plan', '.json', '.npz'}
     assert not list(machine.folder.glob(f'{plan.stem}*[!k]'))
 
@@ -202,3 +203,34 @@ def test_tensorrt_for_rtx_has_a_name_and_plans_of_its_own(machine, monkeypatch):
     machine.install(machine.cuda, version='1.7.1.116')
     with pytest.raises(EngineError, match='too old'):
         machine.open()
+
+
+def test_what_killed_builds_left_is_swept(machine):
+    """Graphs of large networks have gigabytes."""
+    machine.folder.mkdir(parents=True)
+    old, young = machine.folder / '.build-old.part', machine.folder / '.build-young.part'
+    for folder in (old, young):
+        folder.mkdir()
+        (folder / 'graph.onnx').write_bytes(b'x')
+    os.utime(old, (1, 1))
+    machine.open().close()
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_folder_in_use_is_not_swept(machine, monkeypatch):
+    """Two nodes with different networks build at once."""
+    from depth_node.engine.tensorrt import job
+    from depth_node.files import sweep
+
+    build = job.build_apart
+
+    def meanwhile(graph, *arguments, **options):
+        os.utime(graph.parent, (1, 1))
+        sweep(machine.folder / 'build')
+        assert graph.exists()
+        return build(graph, *arguments, **options)
+
+    monkeypatch.setattr(job, 'build_apart', meanwhile)
+    machine.open().close()
+    assert not list(machine.folder.glob('.build-*'))

@@ -47,17 +47,17 @@ def check_machine(runtime: Any, device: int) -> None:
         not fit.
     """
     codes = runtime.cudaError_t
-    error, count = runtime.cudaGetDeviceCount()
+    try:
+        error, count = runtime.cudaGetDeviceCount()
+    except RuntimeError as failure:  # cuda-python 12.6: "Failed to dlopen libcuda.so.1"
+        raise _no_driver(str(failure)) from failure
     if error == codes.cudaErrorInsufficientDriver:
         driver, wanted = (
             _version(version()[1]) for version in
             (runtime.cudaDriverGetVersion, runtime.cudaRuntimeGetVersion)
         )
         if driver == '0.0':
-            raise EngineError(
-                'There is no usable NVIDIA GPU: no NVIDIA driver is loaded.',
-                "Install NVIDIA's driver; in a container, start it with the NVIDIA runtime.",
-            )
+            raise _no_driver('driver version 0')
         raise EngineError(
             f'There is no usable NVIDIA GPU: the driver serves CUDA up to {driver}, and this '
             f'cuda-python brings the runtime of CUDA {wanted}.',
@@ -102,6 +102,13 @@ def read_gpu(call: Callable[..., Any], device: int) -> Gpu:
         int(properties.totalGlobalMem),
         bool(properties.integrated),
         _version(call('cudaDriverGetVersion')),
+    )
+
+
+def _no_driver(why: str) -> EngineError:
+    return EngineError(
+        f'There is no usable NVIDIA GPU: no NVIDIA driver is loaded ({why}).',
+        "Install NVIDIA's driver; in a container, start it with the NVIDIA runtime.",
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 import contextlib
 import datetime as dt
+import fcntl
 import hashlib
+import os
 from pathlib import Path
 import re
 import tempfile
@@ -37,6 +39,7 @@ from depth_node.engine.tensorrt.runtime import TensorRtEngine
 from depth_node.engine.tensorrt.sample import Sample
 from depth_node.engine.verify import answers, as_built, check, sample_frames, Verdict
 from depth_node.errors import CancelledError, DeviceLostError, EngineError
+from depth_node.files import PART, sweep
 from depth_node.image.size import Size
 from depth_node.model import network as networks
 from depth_node.model.prediction import Prediction
@@ -329,7 +332,16 @@ class Job:
             root: Path | None = writable(self.cache.folder)
         except EngineError:
             root = None
-        with tempfile.TemporaryDirectory(prefix='.build-', dir=root) as folder:
+        else:
+            sweep(self.cache.folder / 'build')  # of builds whose process was killed
+        with (
+            tempfile.TemporaryDirectory(PART, '.build-', root) as folder,
+            contextlib.ExitStack() as stack,
+        ):
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield Path(folder)
 
     def _timing(self) -> Path:

@@ -6,6 +6,7 @@ import contextlib
 
 from depth_node.engine.base import Request
 from depth_node.engine.tensorrt.cuda import Cuda, load_cuda
+from depth_node.engine.tensorrt.gpu import read_gpu
 from depth_node.engine.tensorrt.job import Job
 from depth_node.engine.tensorrt.library import load_library
 from depth_node.engine.tensorrt.runtime import TensorRtEngine
@@ -27,24 +28,31 @@ def open_tensorrt(request: Request) -> TensorRtEngine:
     cuda = Cuda(load_cuda(), request.config.device)
     try:
         engine = Job(request, library, cuda).open()
-        if request.camera is not None:
-            # a frame of another size than the engine takes is refused when it comes
-            with contextlib.suppress(DataError):
-                engine.prepare(request.camera)
     except BaseException:
         cuda.settle()
         cuda.close()
         raise
+    if request.camera is not None:
+        try:
+            engine.prepare(request.camera)
+        except DataError:
+            pass  # a frame that is larger than the engine takes is refused when it comes
+        except BaseException:
+            engine.close()
+            raise
     return engine
 
 
-def current() -> tuple[str, str]:
+def current() -> tuple[str, tuple[str, ...]]:
     """
     Name what a kept engine has to be of to load here.
 
-    :returns: TensorRT with its version, and the GPU.
+    :returns: TensorRT with its version, and the names of the GPUs.
     :raises EngineError: no GPU or no TensorRT.
     """
     library = load_library()
     with contextlib.closing(Cuda(load_cuda())) as cuda:
-        return library.name, cuda.gpu.name
+        count = int(cuda.call('cudaGetDeviceCount'))
+        return library.name, tuple(
+            read_gpu(cuda.call, device).name for device in range(count)
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 import re
@@ -194,6 +195,8 @@ class TensorRtEngine(Described):
         if self._closed:
             return
         self._closed = True
+        with contextlib.suppress(EngineError):  # whatever holds, everything is let go of
+            self._cuda.use()
         self._cuda.settle()
         self._forget_capture()
         # in this order: a context must not outlive its engine, nor an engine its runtime
