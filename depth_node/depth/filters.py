@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from depth_node.config import FilterConfig
 
 Depth = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 _AROUND_STEP = np.ones((3, 3), np.uint8)
 _AROUND_PLANE = np.ones((9, 9), np.uint8)
@@ -31,6 +32,7 @@ class Filters:
     def __init__(self, config: FilterConfig) -> None:
         self.config = config
         self._previous: Depth | None = None
+        self._nearer: Mask | None = None
 
     def apply(self, depth: Depth, confidence: Depth | None = None) -> Depth:
         """
@@ -46,9 +48,13 @@ class Filters:
         if config.temporal_threshold > 0:
             self._previous = depth.copy()  # as it came, or a doubtful pixel would stay so
             if previous is not None and previous.shape == depth.shape:
-                drop_unsteady(depth, previous, config.temporal_threshold)
+                self._nearer = drop_unsteady(
+                    depth, previous, config.temporal_threshold, self._nearer
+                )
+            else:
+                self._nearer = None
         else:
-            self._previous = None
+            self._previous = self._nearer = None
         if confidence is not None and config.min_confidence > 0:
             drop_unsure(depth, confidence, config.min_confidence)
         if config.edge_threshold > 0:
@@ -102,18 +108,22 @@ def drop_unsure(depth: Depth, confidence: Depth, share: float) -> Depth:
     return depth
 
 
-def drop_unsteady(depth: Depth, previous: Depth, threshold: float) -> Depth:
+def drop_unsteady(
+    depth: Depth, previous: Depth, threshold: float, nearer: Mask | None = None
+) -> Mask:
     """
     Remove pixels that differ from the previous frame.
 
     A depth is kept if it lies within the range of nearby depths in the previous frame (about 1 %
     of the width), which allows the camera to move. Objects that move lose their points for one
-    frame.
+    frame. What has come nearer in the previous frame and comes nearer again is kept: an obstacle
+    that approaches must not be missing from every frame.
 
     :param depth: float32 (H, W), m, changed in place.
     :param previous: float32 (H, W), m.
     :param threshold: additional relative difference that is allowed.
-    :returns: `depth`.
+    :param nearer: what the call for the previous frame returned, or None.
+    :returns: bool (h, w), the parts that have come nearer.
     """
     known = np.fmax(_small(previous), np.float32(0))
     farthest = cv2.dilate(known, _AROUND_MOTION)
@@ -122,7 +132,12 @@ def drop_unsteady(depth: Depth, previous: Depth, threshold: float) -> Depth:
         farthest *= np.float32(1 + threshold)
         nearest *= np.float32(1 - threshold)
     now = _small(depth)
-    return _without(depth, (now > farthest) | (now < nearest))
+    comes = now < nearest
+    doubtful = comes
+    if nearer is not None and nearer.shape == comes.shape and nearer.any():
+        doubtful = comes & ~cv2.dilate(nearer.view(np.uint8), _AROUND_MOTION).view(np.bool_)
+    _without(depth, (now > farthest) | doubtful)
+    return comes
 
 
 def _small(depth: Depth) -> Depth:
