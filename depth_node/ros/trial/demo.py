@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+import inspect
 import os
 from pathlib import Path
 import sys
@@ -146,6 +147,15 @@ def table(report: dict[str, Any]) -> str:
     return '\n'.join(lines)
 
 
+def _mounting() -> dict[str, float]:
+    """Return where the camera of the world is over its floor, which the scan needs."""
+    defaults = inspect.signature(World).parameters
+    return {
+        'ground.camera_height': defaults['camera_height'].default,
+        'ground.camera_pitch_deg': defaults['tilt'].default,
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run the demo.
@@ -175,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             trio.Drive(
                 {
                     'model.name': choice.name, 'engine.name': args.engine,
-                    'points.voxel_size': 0.0, **choice.parameters,
+                    'points.voxel_size': 0.0, **_mounting(), **choice.parameters,
                 },
                 size, args.rate, args.seconds, args.out / 'log', args.seed, args.out, truth=True,
             )
@@ -191,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'exit codes other than 0: {wrong}; see {args.out}/log', file=sys.stderr)  # noqa: T201
     print(table(report))  # noqa: T201
     print(f'images and cloud: {args.out}/')  # noqa: T201
-    for name in ('camera.png', 'depth_color.png', 'depth.npy', 'points.ply'):
+    for name in ('camera.png', 'depth_color.png', 'depth.npy', 'points.ply', 'sheet.png'):
         if (args.out / name).exists():
             print(f'  {args.out / name}')  # noqa: T201
     return 1 if wrong else 0

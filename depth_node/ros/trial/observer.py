@@ -16,7 +16,6 @@ import sys
 import time
 from typing import Any
 
-import cv2
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +24,12 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.utilities import remove_ros_args
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 
 from depth_node import process
 from depth_node.evaluation.metrics import DepthMetrics, score
 from depth_node.ros import messages
+from depth_node.ros.trial.saving import points_of, save, Seen
 from depth_node.timing import Quantiles
 
 TRUTH_FRAMES = 10
@@ -126,7 +126,8 @@ class Observer(Node):
         self.cloud: PointCloud2 | None = None
         self.depth: Image | None = None
         self.color: Image | None = None
-        self.frame: Image | None = None
+        self.scan: LaserScan | None = None
+        self._frames: dict[int, NDArray[np.uint8]] = {}
         self._true: dict[int, NDArray[np.float32]] = {}
         self._estimated: dict[int, NDArray[np.float32]] = {}
         self._comparing = False
@@ -144,9 +145,21 @@ class Observer(Node):
     def look(self) -> None:
         """Also subscribe to the images and the truth, which would affect the timing."""
         self._comparing = True
-        self._listen(Image, 'image', lambda message: setattr(self, 'frame', message))
+        self._listen(Image, 'image', self._on_frame)
+        self._listen(LaserScan, 'depth/scan', lambda message: setattr(self, 'scan', message))
         self._listen(Image, 'depth/image_color', lambda message: setattr(self, 'color', message))
         self._listen(Image, 'depth_truth', self._on_truth)
+
+    def has_seen_enough(self) -> bool:
+        """
+        Return whether there is one of everything to look at, and enough to compare.
+
+        :returns: false while something is missing; a scan may never come.
+        """
+        return (
+            len(self.pairs()) >= TRUTH_FRAMES and self.color is not None
+            and bool(self._frames.keys() & self._estimated.keys() & self._true.keys())
+        )
 
     def pairs(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """
@@ -156,6 +169,21 @@ class Observer(Node):
         """
         both = sorted(self._true.keys() & self._estimated.keys())
         return [(self._estimated[stamp], self._true[stamp]) for stamp in both]
+
+    def seen(self) -> Seen:
+        """
+        Return what is worth looking at.
+
+        :returns: the last frame of which everything is here, and the last cloud and scan.
+        """
+        known = self._frames.keys() & self._estimated.keys()
+        stamp = max(known & self._true.keys() or known, default=None)
+        if stamp is None:
+            return Seen(color=self.color, cloud=self.cloud, scan=self.scan)
+        return Seen(
+            self._frames[stamp], self._estimated[stamp], self._true.get(stamp), self.color,
+            self.cloud, self.scan,
+        )
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -173,6 +201,11 @@ class Observer(Node):
     def _on_cloud(self, message: PointCloud2) -> None:
         self.clouds.note(message)
         self.cloud = message
+
+    def _on_frame(self, message: Image) -> None:
+        if len(self._frames) < 5 * TRUTH_FRAMES:
+            stamp = messages.nanoseconds_of(message.header.stamp)
+            self._frames[stamp] = messages.rgb_from_msg(message).copy()
 
     def _on_truth(self, message: Image) -> None:
         self._keep(self._true, message)
@@ -214,10 +247,10 @@ def observe(seconds: float, *, cloud: bool, out: Path | None, truth: bool) -> Re
         report = _report(node, seconds)
         if truth or out is not None:
             node.look()
-            spin(10.0, lambda: len(node.pairs()) >= TRUTH_FRAMES and node.color and node.frame)
+            spin(10.0, node.has_seen_enough)
             report = _with_accuracy(report, node)
         if out is not None:
-            _save(node, out)
+            save(node.seen(), out)
         return report
     finally:
         executor.shutdown(timeout_sec=0)
@@ -229,7 +262,7 @@ def _report(node: Observer, seconds: float) -> Report:
     points = 0
     if node.cloud is not None:
         streams['depth/points'] = node.clouds.summary()
-        points = int(np.isfinite(_points(node.cloud)[:, 2]).sum())
+        points = int(np.isfinite(points_of(node.cloud)[:, 2]).sum())
     return Report(
         seconds,
         node.infos.summary().rate,
@@ -257,32 +290,6 @@ def _with_accuracy(report: Report, node: Observer) -> Report:
         scores.append(score(estimated, true, mask=inside).metrics)
     accuracy = DepthMetrics.mean(scores) if scores else None
     return Report(**{**vars(report), 'accuracy': accuracy})
-
-
-def _points(cloud: PointCloud2) -> NDArray[np.float32]:
-    """Return a view on the points of a cloud, float32 (N, 3 or 4)."""
-    return np.frombuffer(cloud.data, np.float32).reshape(-1, cloud.point_step // 4)
-
-
-def _save(node: Observer, out: Path) -> None:
-    """Write the last images and cloud to files."""
-    from depth_node.output.ply import write_ply
-
-    out.mkdir(parents=True, exist_ok=True)
-    for name, message in (('camera.png', node.frame), ('depth_color.png', node.color)):
-        if message is not None:
-            rgb = messages.rgb_from_msg(message)
-            cv2.imwrite(str(out / name), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    if node.depth is not None:
-        np.save(out / 'depth.npy', messages.metres_from_msg(node.depth))
-    if node.cloud is not None:
-        points = _points(node.cloud)
-        points = points[np.isfinite(points[:, 2])]
-        colors: NDArray[np.uint8] | None = None
-        if points.shape[1] == 4:
-            packed = np.ascontiguousarray(points[:, 3]).view(np.uint32)
-            colors = np.stack([packed >> 16, packed >> 8, packed], axis=1).astype(np.uint8)
-        write_ply(out / 'points.ply', points[:, :3], colors)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

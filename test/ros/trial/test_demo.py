@@ -36,6 +36,15 @@ def test_demo_leaves_pictures_a_cloud_and_figures(
     for name in ('camera.png', 'depth_color.png'):
         assert cv2.imread(str(out / name)).shape == (120, 160, 3)
     assert (out / 'points.ply').read_bytes().startswith(b'ply\n')
+    page, camera = (cv2.imread(str(out / name)) for name in ('sheet.png', 'camera.png'))
+    assert page.shape[1] > 3 * 160
+    assert page.shape[0] > 2 * 120
+    # the picture itself is on the page, and the scan in red
+    match = cv2.matchTemplate(page, camera, cv2.TM_SQDIFF)
+    assert match.min() < 1e-3 * (camera.astype(float) ** 2).sum()
+    red = (page[..., 2] == 230) & (page[..., 1] == 40) & (page[..., 0] == 40)
+    assert red.any()
+    assert demo.output.rstrip().endswith('sheet.png')
 
 
 def test_the_weights_beside_the_project_need_no_description(

@@ -1,0 +1,150 @@
+"""A sheet: labelled pictures of one frame side by side, for eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_node.evaluation.report import error_picture
+from depth_node.image.color import bar_height, colorize
+
+Picture = NDArray[np.uint8]
+Depth = NDArray[np.float32]
+
+GAP = 8
+"""Pixels between panels."""
+_BACKGROUND, _INK, _GRID = 250, 40, 215
+_SCAN_COLOR = (40, 40, 230)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+@dataclass(frozen=True)
+class Panel:
+    """
+    One picture of a sheet.
+
+    :param label: what it shows, a few words.
+    :param picture: uint8 (H, W, 3), blue, green, red.
+    """
+
+    label: str
+    picture: Picture
+
+
+def sheet(panels: Sequence[Panel], columns: int = 3) -> Picture:
+    """
+    Put panels side by side, each under its label.
+
+    :param panels: at least one; all get the width of the first.
+    :param columns: panels in a row.
+    :returns: uint8 (H, W, 3), blue, green, red.
+    """
+    width = panels[0].picture.shape[1]
+    tiles = [_tile(panel, width) for panel in panels]
+    height = max(tile.shape[0] for tile in tiles)
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    page = np.full(
+        (rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), _BACKGROUND, np.uint8
+    )
+    for number, tile in enumerate(tiles):
+        row, column = divmod(number, columns)
+        top, left = GAP + row * (height + GAP), GAP + column * (width + GAP)
+        page[top:top + tile.shape[0], left:left + width] = tile
+    return page
+
+
+def depth_panel(label: str, depth: Depth, nearest: float, farthest: float) -> Panel:
+    """
+    Draw depth in metres, with a scale bar.
+
+    :param label: what it shows.
+    :param depth: float32 (H, W) (m).
+    :param nearest: depth of the brightest color (m).
+    :param farthest: depth of the darkest color (m).
+    :returns: the panel.
+    """
+    return Panel(label, colorize(depth, nearest, farthest, bar=True))
+
+
+def error_panel(label: str, depth: Depth, truth: Depth) -> Panel:
+    """
+    Draw how far depth is off: white is right, red a third too far, blue a third too near.
+
+    :param label: what it shows.
+    :param depth: float32 (H, W) (m).
+    :param truth: float32 (H, W) (m).
+    :returns: the panel.
+    """
+    picture = error_picture(depth, truth)
+    bar = np.full((bar_height(len(picture)), picture.shape[1], 3), _BACKGROUND, np.uint8)
+    return Panel(label, np.vstack([picture, bar]))
+
+
+def top_view(
+    points: NDArray[np.float32],
+    colors: Picture | None,
+    size: tuple[int, int],
+    farthest: float,
+    scan: NDArray[np.float32] | None = None,
+) -> Picture:
+    """
+    Draw a cloud from above: the camera at the bottom in the middle, a line every metre.
+
+    :param points: float32 (N, 3), optical frame (m); those that are not finite are left out.
+    :param colors: uint8 (N, 3), red, green, blue; None: gray.
+    :param size: width and height of the picture (pixels).
+    :param farthest: distance at the upper edge (m).
+    :param scan: float32 (M, 2), where beams end, x to the right and z forward (m), drawn red.
+    :returns: uint8 (H, W, 3), blue, green, red.
+    """
+    width, height = size
+    picture = np.full((height, width, 3), _BACKGROUND, np.uint8)
+    scale = height / farthest
+    for metre in range(int(farthest) + 1):
+        row = height - 1 - round(metre * scale)
+        if row >= 0:
+            picture[row] = _GRID
+            cv2.putText(picture, f'{metre} m', (2, max(row - 2, 9)), _FONT, 0.35, (_INK,) * 3, 1)
+    known = np.isfinite(points).all(1)
+    # the highest are drawn last: y points down
+    order = np.argsort(-points[known, 1], kind='stable')
+    shown = points[known][order]
+    inks = np.full((len(shown), 3), 120, np.uint8) if colors is None else colors[known][order]
+    rows, columns, inside = _places(shown[:, [0, 2]], width, height, scale)
+    picture[rows, columns] = inks[inside][:, ::-1]
+    if scan is not None:
+        ends = scan[np.isfinite(scan).all(1)]
+        rows, columns, _ = _places(ends, width, height, scale)
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            cv2.circle(picture, (column, row), 2, _SCAN_COLOR, -1)
+    return picture
+
+
+def _places(
+    ground: NDArray[np.float32], width: int, height: int, scale: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return rows and columns of points (x, z) that lie in the picture, and which do."""
+    columns = np.rint(width / 2 + ground[:, 0] * scale).astype(np.int64)
+    rows = np.rint(height - 1 - ground[:, 1] * scale).astype(np.int64)
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return rows[inside], columns[inside], inside
+
+
+def _tile(panel: Panel, width: int) -> Picture:
+    """Return a panel at a width, with its label above."""
+    picture = panel.picture
+    if picture.shape[1] != width:
+        height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    size = max(0.4, width / 900)
+    strip = np.full((round(34 * size) + 6, width, 3), _BACKGROUND, np.uint8)
+    cv2.putText(
+        strip, panel.label, (2, strip.shape[0] - round(10 * size)), _FONT, size, (_INK,) * 3, 1,
+        cv2.LINE_AA,
+    )
+    return np.vstack([strip, picture])
