@@ -1,0 +1,73 @@
+"""Every example runs as it is written, and does what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import re
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[1] / 'examples').glob('[0-9]*.py'))
+
+
+def run(name: str, folder: Path, *words: str) -> str:
+    """Run an example in a folder; return what it prints."""
+    (script,) = (path for path in EXAMPLES if path.stem.endswith(name))
+    done = subprocess.run(
+        [sys.executable, str(script), *words], cwd=folder, capture_output=True, text=True,
+        timeout=120, check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_they_are_numbered_and_short() -> None:
+    assert [int(path.name[:2]) for path in EXAMPLES] == list(range(1, len(EXAMPLES) + 1))
+    for path in EXAMPLES:
+        assert len(path.read_text().splitlines()) <= 60, path.name
+
+
+def test_one_picture(tmp_path: Path) -> None:
+    said = run('one_picture', tmp_path)
+    middle = float(re.search(r'middle is ([\d.]+) m', said).group(1))
+    assert 0.3 < middle < 12
+    picture = cv2.imread(str(tmp_path / 'depth.png'))
+    assert picture.shape[1] == 320
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100
+
+
+def test_a_video(tmp_path: Path) -> None:
+    assert '6 frames' in run('video', tmp_path, 'world:7', '70', 'embedded', '6')
+    video = cv2.VideoCapture(str(tmp_path / 'depth.avi'))
+    frames = [video.read()[1] for _ in range(6)]
+    assert all(frame.shape == (240, 640, 3) for frame in frames)
+    assert not np.array_equal(frames[0], frames[5])
+
+
+def test_the_nearest_obstacle(tmp_path: Path) -> None:
+    said = run('nearest_obstacle', tmp_path)
+    free = [float(value) for value in re.findall(r': ([\d.]+) m free ahead', said)]
+    assert len(free) == 5
+    assert all(0.5 < value < 10 for value in free)
+    assert max(free) - min(free) < 0.5, 'the floor flickers in and out of the corridor'
+
+
+@pytest.mark.parametrize(('distance', 'low', 'high'), [('0.8', 0, 5), ('60', 100, 100)])
+def test_augmented_reality(tmp_path: Path, distance: str, low: int, high: int) -> None:
+    """A ball before everything is seen whole, one behind the walls not at all."""
+    said = run('augmented_reality', tmp_path, 'world:7', 'embedded', distance)
+    hidden = int(re.search(r'(\d+) % of it is hidden', said).group(1))
+    assert low <= hidden <= high
+    orange = cv2.imread(str(tmp_path / 'ball.png')).astype(int)
+    assert ((orange[..., 2] > 2 * orange[..., 0] + 60).sum() > 500) == (high < 100)
+
+
+def test_your_own_network(tmp_path: Path) -> None:
+    said = run('your_own_network', tmp_path)
+    low, high = map(float, re.search(r': ([\d.]+) to ([\d.]+) m', said).groups())
+    assert 1 <= low < high <= 5
+    assert (tmp_path / 'tiny.json').exists()
