@@ -7,6 +7,10 @@ Everything a caller is expected to handle derives from :class:`DepthNodeError`, 
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+import traceback
+
 from depth_node.text import printable
 
 
@@ -50,3 +54,23 @@ class CancelledError(EngineError):
 
 class DataError(DepthNodeError):
     """An image, message, calibration or dataset is not what it has to be."""
+
+
+def unexpected(error: BaseException) -> str:
+    """
+    Describe an error that nobody expected, with the place that raised it, in one line.
+
+    :param error: that was raised.
+    :returns: its text as it is where it is one of ours; otherwise what it is, where it was
+        raised, and what to do.
+    """
+    if isinstance(error, DepthNodeError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if f'{os.sep}depth_node{os.sep}' in frame.filename]
+    last = [*frames[-1:], *ours[-1:]][-1:]
+    place = ''.join(f' ({Path(frame.filename).name}, line {frame.lineno})' for frame in last)
+    text = printable(f'{type(error).__name__}: {error}')
+    if isinstance(error, (OSError, MemoryError)):
+        return f'{text}{place}. The system refuses it: check memory, open files and disks.'
+    return f'{text}{place}. This is a bug in depth_node: report it.'

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from depth_node.config import ModelConfig
-from depth_node.errors import ModelError
+from depth_node.errors import DataError, ModelError
+from depth_node.files import local_path
 from depth_node.image.size import Size
 from depth_node.model.fingerprint import check_fingerprint
 from depth_node.model.normalization import check_normalization, has_normalization
@@ -55,9 +56,8 @@ def open_model(
     :raises CancelledError: `cancelled` said so.
     """
     overrides = overrides or {}
-    path = Path(name_or_path).expanduser()
     if is_path(name_or_path):
-        return _open_path(path, overrides)
+        return _open_path(_local(str(name_or_path)), overrides)
 
     # the catalogue is made of the specs of this package, so it cannot be imported before it
     from depth_node.catalogue import find
@@ -101,6 +101,13 @@ def overrides_from(config: ModelConfig) -> dict[str, Any]:
         for name, value in dataclasses.asdict(config).items()
         if name in fields and value not in ('', [], 0.0)
     }
+
+
+def _local(text: str) -> Path:
+    try:
+        return local_path(text)
+    except DataError as error:
+        raise ModelError(error.problem, error.remedy) from error
 
 
 def _open_path(path: Path, overrides: Mapping[str, Any]) -> Model:

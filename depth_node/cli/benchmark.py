@@ -8,6 +8,7 @@ import dataclasses
 import sys
 from typing import Any
 
+from depth_node.cli.numbers import integer, real
 from depth_node.cli.options import add_json_option, add_model_options, config_from, model_from
 from depth_node.cli.progress import progress
 from depth_node.cli.results import write_json
@@ -22,6 +23,9 @@ EVERYTHING: dict[str, object] = {
 }
 _TABLE = '{:16}{:>10}{:>10}{:>10}'
 
+LEAST_SIDE = 16
+"""Of a camera that is worth a measurement (pixels)."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
@@ -30,7 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--camera-size', default='640x480', metavar='WxH', help='size of the camera frames [px]'
     )
-    group.add_argument('--frames', type=int, default=200, help='number of frames to time')
+    group.add_argument(
+        '--frames', type=integer(1, 10**6), default=200, help='number of frames to time'
+    )
     group.add_argument(
         '--set', action='append', default=[], metavar='NAME=VALUE',
         help='set a parameter, like points.voxel_size=0.05; by default the cloud is organized and '
@@ -46,10 +52,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='also run camera, node and subscriber as processes over real DDS',
     )
     group.add_argument(
-        '--rate', type=float, default=30.0, help='camera rate with --ros [Hz]'
+        '--rate', type=real(0.1, 1000.0), default=30.0, help='camera rate with --ros [Hz]'
     )
     group.add_argument(
-        '--seconds', type=float, default=10.0, help='duration of the measurement with --ros [s]'
+        '--seconds', type=real(1.0, 1e5), default=10.0,
+        help='duration of the measurement with --ros [s]',
     )
     add_json_option(parser)
 
@@ -60,6 +67,10 @@ def run(args: argparse.Namespace) -> None:
     changes = {**(EVERYTHING if args.everything else plain), **_settings(args.set)}
     config = config_from(args, changes)
     size = Size.parse(args.camera_size)
+    if min(size) < LEAST_SIDE:
+        raise ConfigError(
+            f'--camera-size is {size}, expected sides of at least {LEAST_SIDE} pixels.'
+        )
     if args.frames < 1:
         raise ConfigError(f'--frames is {args.frames}, expected 1 or more.')
     model = model_from(args, config, size)
@@ -165,9 +176,9 @@ def _settings(words: list[str]) -> dict[str, object]:
     for word in words:
         name, equals, value = word.partition('=')
         if not equals:
-            raise ConfigError(f'--set {word}: expected NAME=VALUE.')
+            raise ConfigError(f'--set {word:.40}: expected NAME=VALUE.')
         try:
             found[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f'--set {word}: {value!r} is not a YAML value.') from error
+        except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:
+            raise ConfigError(f'--set {name}: {value!r:.40} is not a YAML value.') from error
     return found

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_node.cli.numbers import real
 from depth_node.cli.options import (
     add_json_option,
     add_network_options,
@@ -48,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_network_options(parser, required=False)
     add_parameters(parser.add_argument_group('building'), _SETTINGS)
     parser.add_argument(
-        '--scale', dest='same_scale', type=float, metavar='S',
+        '--scale', dest='same_scale', type=real(1e-9, 1e6), metavar='S',
         help='accepted for consistency with the other verbs; an engine does not depend on it',
     )
     parser.add_argument(

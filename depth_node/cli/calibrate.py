@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.cli.numbers import frames, metres, real
 from depth_node.cli.options import (
     add_camera_options,
     add_json_option,
@@ -72,17 +73,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--at', metavar='COLUMN,ROW,METRES', action='append', default=[],
         help='depth along the optical axis at a pixel; can be repeated',
     )
-    group.add_argument('--height', metavar='M', type=float, default=0.0,
+    group.add_argument('--height', metavar='M', type=metres, default=0.0,
                        help='height of the camera above flat ground in the frames (m)')
-    group.add_argument('--pitch', metavar='DEG', type=float, default=0.0,
+    group.add_argument('--pitch', metavar='DEG', type=real(-90.0, 90.0), default=0.0,
                        help='angle by which the camera looks down (deg)')
-    group.add_argument('--roll', metavar='DEG', type=float, default=0.0,
+    group.add_argument('--roll', metavar='DEG', type=real(-180.0, 180.0), default=0.0,
                        help='angle by which it leans to its right (deg)')
-    group.add_argument('--tilt-sigma', metavar='DEG', type=float, default=0.5,
+    group.add_argument('--tilt-sigma', metavar='DEG', type=real(0.0, 45.0), default=0.5,
                        help='standard deviation of pitch and roll (deg)')
-    parser.add_argument('--depth-scale', type=float, default=1000.0,
+    parser.add_argument('--depth-scale', type=real(1e-6, 1e9), default=1000.0,
                         help='units per metre in 16-bit depth images')
-    parser.add_argument('--frames', type=int, default=50, help='maximum number of frames; 0: all')
+    parser.add_argument(
+        '--frames', type=frames, default=50, help='maximum number of frames; 0: all'
+    )
     add_network_options(parser)
     parser.add_argument(
         '--no-focal-correction', action='store_true',

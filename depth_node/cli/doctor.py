@@ -8,6 +8,7 @@ import importlib.util
 from pathlib import Path
 
 from depth_node import __version__
+from depth_node.cli.numbers import real
 from depth_node.cli.results import output_file, write_json
 from depth_node.errors import ConfigError, DepthNodeError
 from depth_node.evaluation.checkup import (
@@ -31,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='a parameter file of the node: it and the files that it names are checked, too',
     )
     parser.add_argument(
-        '--seconds', type=float, default=3.0, metavar='S',
+        '--seconds', type=real(0.0, 3600.0), default=3.0, metavar='S',
         help='how long to listen to the cameras of the ROS domain; 0: not at all (s, default 3)',
     )
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write the page as JSON')

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.cli.evaluate_rooms import run_rooms
+from depth_node.cli.numbers import frames, metres, real
 from depth_node.cli.options import (
     add_camera_options,
     add_json_option,
@@ -41,7 +42,6 @@ from depth_node.sources.depth_files import read_depth, read_plane
 from depth_node.sources.frame import Frame
 from depth_node.sources.skipping import OnSkip, refuse
 
-_MOST_FRAMES = 10**9
 Plane = NDArray[np.float32]
 
 
@@ -61,14 +61,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--crop', choices=[crop.value for crop in Crop], default='none',
                        help='part of the image to evaluate')
     group.add_argument(
-        '--cap', type=float, default=80.0, help='largest true depth to evaluate (m)',
+        '--cap', type=metres, default=80.0, help='largest true depth to evaluate (m)',
     )
     group.add_argument(
-        '--floor', type=float, default=1e-3, help='smallest true depth to evaluate (m)',
+        '--floor', type=metres, default=1e-3, help='smallest true depth to evaluate (m)',
     )
-    group.add_argument('--depth-scale', type=float, default=1000.0,
+    group.add_argument('--depth-scale', type=real(1e-6, 1e9), default=1000.0,
                        help='units per metre in 16-bit depth images')
-    group.add_argument('--frames', type=int, default=0, help='maximum number of frames; 0: all')
+    group.add_argument('--frames', type=frames, default=0, help='maximum number of frames; 0: all')
     add_json_option(parser)
     parser.add_argument(
         '--table', metavar='CSV', type=output_file, help='also write one row per frame'
@@ -96,8 +96,6 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             '--median-scaling and --affine-alignment cannot be combined. Use one of them.',
         )
-    if not 0 <= args.frames <= _MOST_FRAMES:
-        raise ConfigError(f'--frames is {args.frames}, expected 0 to {_MOST_FRAMES}.')
     if not 0 <= args.floor < args.cap:
         raise ConfigError(
             f'--floor is {args.floor:g} m, expected less than --cap, which is {args.cap:g} m.',

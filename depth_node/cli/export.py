@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from depth_node.cli.numbers import real
 from depth_node.errors import ModelError
 
 
@@ -28,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='network size in pixels, multiples of 32; empty: the size of training',
     )
     parser.add_argument(
-        '--focal', type=float, default=0.0, metavar='PX',
+        '--focal', type=real(0.0, 1e6), default=0.0, metavar='PX',
         help='Monodepth2: vertical focal length of the training data at network size, in pixels '
         '(KITTI at 640x192: about 370); 0: unknown',
     )

@@ -13,8 +13,10 @@ import importlib
 import logging
 import os
 import sys
+from typing import NoReturn
 
-from depth_node.errors import DepthNodeError
+from depth_node.errors import DepthNodeError, unexpected
+from depth_node.text import printable
 
 VERBS = {
     'models': 'list the catalogue: name, kind, licence, size, what is cached',
@@ -30,13 +32,18 @@ VERBS = {
 }
 
 
+_LONGEST_REASON = 500
+_LONGEST = 40
+"""Characters of a verb that messages repeat."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """
     Run the command line.
 
     :param argv: arguments without the program name; None: those of the process.
-    :returns: 0 on success, 1 if some of the input could not be used, 2 on wrong usage or
-        input, 130 after Ctrl-C.
+    :returns: 0 on success, 1 if some of the input could not be used or on a bug, 2 on wrong
+        usage or input, 130 after Ctrl-C.
     """
     # before OpenCV is imported: what it cannot read, we say, in one line
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
@@ -44,20 +51,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     _show_log()
     words = list(sys.argv[1:] if argv is None else argv)
     # only the verb that is called is imported
-    called = next((word for word in words if not word.startswith('-')), '')
+    called = printable(next((word for word in words if not word.startswith('-')), ''), _LONGEST)
     try:
         return _call(called, words) or 0
     except DepthNodeError as error:
         print(f'depth-node {called}: {error}', file=sys.stderr)
         return 2
+    except SystemExit as end:  # of argparse: its usage, or --help
+        return end.code if isinstance(end.code, int) else 2
     except BrokenPipeError:
         return 0
     except OSError as error:  # a disk, a permission: nothing that a traceback would explain
-        print(f'depth-node {called}: {error}', file=sys.stderr)
+        print(f'depth-node {called}: {printable(str(error), _LONGEST_REASON)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'depth-node {called}: interrupted', file=sys.stderr)
         return 130
+    except MemoryError:
+        print(f'depth-node {called}: not enough memory for this input.', file=sys.stderr)
+        return 2
+    except Exception as error:  # noqa: BLE001  one line, whatever it is
+        print(f'depth-node {called}: {unexpected(error)}', file=sys.stderr)
+        return 1
 
 
 class _ToStderr(logging.Handler):
@@ -75,8 +90,16 @@ def _show_log() -> None:
         log.setLevel(logging.INFO)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        text = printable(message, _LONGEST_REASON)
+        self.exit(2, f'{self.prog}: {text}. See {self.prog} --help.\n')
+
+
 def _call(called: str, words: list[str]) -> int | None:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog='depth-node', description='Depth from one camera, for robots.'
     )
     verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)

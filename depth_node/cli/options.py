@@ -11,6 +11,7 @@ from depth_node.camera.calibration_file import read_calibration
 from depth_node.camera.info import CameraNumbers
 from depth_node.camera.rectified import choose
 from depth_node.catalogue.opening import open_model, overrides_from
+from depth_node.cli.numbers import real
 from depth_node.cli.progress import build_bar, interruptible
 from depth_node.cli.results import output_file
 from depth_node.config import Config, parameters
@@ -103,7 +104,7 @@ def add_camera_options(parser: argparse.ArgumentParser) -> None:
         help='calibration file of camera_calibration, OpenCV (YAML) or Kalibr (camchain)',
     )
     group.add_argument(
-        '--hfov', metavar='DEG', type=float,
+        '--hfov', metavar='DEG', type=real(1.0, 179.0),
         help='horizontal field of view of an uncalibrated camera (deg)',
     )
 

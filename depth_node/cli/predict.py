@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.catalogue import caution
+from depth_node.cli.numbers import frames, metres, real
 from depth_node.cli.options import (
     add_camera_options,
     add_filter_options,
@@ -44,7 +45,6 @@ from depth_node.sources.video import RATE
 
 _FILES = ('npy', 'png', 'color', 'ply')
 _COLORS_TO = 20.0
-_MOST_FRAMES = 10**9
 _RATES = (1e-3, 1e4)
 
 
@@ -59,16 +59,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--write', metavar='LIST', default=','.join(_FILES),
         help='files to write: npy (float32 m), png (16 bit mm), color (with a scale bar), ply',
     )
-    parser.add_argument('--near', type=float, default=0.1, help='smallest depth (m)')
+    parser.add_argument('--near', type=metres, default=0.1, help='smallest depth (m)')
     parser.add_argument(
-        '--far', type=float, default=0.0,
+        '--far', type=metres, default=0.0,
         help='largest depth, and end of the color scale (m); 0: the range of a metric '
              f'network, 100 m for other networks, and colors up to {_COLORS_TO:g} m',
     )
-    parser.add_argument('--frames', type=int, default=0,
+    parser.add_argument('--frames', type=frames, default=0,
                         help='maximum number of frames of each INPUT; 0: all')
     parser.add_argument('--topic', default='', help='image topic of a rosbag; empty: the first')
-    parser.add_argument('--rate', type=float, default=RATE,
+    parser.add_argument('--rate', type=real(*_RATES), default=RATE,
                         help='frames per second of folders and of the world (Hz)')
     add_model_options(parser)
     add_filter_options(parser)
@@ -82,11 +82,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
              'frames for which the fit is bad are left out',
     )
     group.add_argument(
-        '--disparity-unit', type=float, default=0.0, metavar='N',
+        '--disparity-unit', type=real(0.0, 65536.0), default=0.0, metavar='N',
         help='stored values per pixel of disparity; 0: by the type of the file, as above',
     )
     group.add_argument(
-        '--baseline', type=float, default=0.0,
+        '--baseline', type=real(0.0, 100.0), default=0.0,
         help='distance between the stereo cameras (m); 0: write aligned disparity, not metres',
     )
     add_json_option(parser)
@@ -168,15 +168,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
-    """Refuse numbers outside reason."""
-    for name, most in (('frames', _MOST_FRAMES), ('baseline', 100.0), ('disparity_unit', 65536.0)):
-        if not 0 <= getattr(args, name) <= most:
-            option = name.replace('_', '-')
-            raise ConfigError(f'--{option} is {getattr(args, name)}, expected 0 to {most:g}.')
-    if not _RATES[0] <= args.rate <= _RATES[1]:
-        raise ConfigError(
-            f'--rate is {args.rate:g} Hz, expected {_RATES[0]:g} to {_RATES[1]:g} Hz.'
-        )
+    """Refuse depths that contradict each other."""
     if args.far and args.near >= args.far:
         raise ConfigError(
             f'--near is {args.near:g} m, expected less than --far, which is {args.far:g} m.',

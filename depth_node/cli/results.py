@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from depth_node.errors import DataError
-from depth_node.files import replacing
+from depth_node.files import reason, replacing
 
 
 def output_file(text: str) -> Path:
@@ -20,6 +20,8 @@ def output_file(text: str) -> Path:
     :returns: the path.
     :raises ArgumentTypeError: the file cannot be written.
     """
+    if not text or '\0' in text:
+        raise argparse.ArgumentTypeError(f'{text!r:.40} is not a path')
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
         where = path if path.is_dir() else path.parent
@@ -40,8 +42,8 @@ def output_folder(path: Path) -> Path:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f'{path}: cannot be created ({error.strerror}).') from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise DataError(f'{path}: cannot be created ({reason(error)}).') from error
     return path
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING, TypeAlias
 
 from depth_node.catalogue.opening import open_model
+from depth_node.cli.numbers import real
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_file, output_folder, write_json
 from depth_node.config.fields import ParamSpec, specs
@@ -63,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='also train without each part of the self-supervised loss, and write a table',
     )
     parser.add_argument(
-        '--least-motion', type=float, default=1.0, metavar='PX',
+        '--least-motion', type=real(0.0, 1e4), default=1.0, metavar='PX',
         help='drop frames whose corners have moved less since the last one kept (pixels at '
         'network size); 0: keep all',
     )
@@ -104,11 +105,30 @@ def run(args: argparse.Namespace) -> None:
     from depth_node.training.config import config_from, TrainConfig
     from depth_node.training.processes import joined
 
+    refuse_existing(args.out, resume=args.resume)
     config = config_from({f.name: getattr(args, f.name) for f in dataclasses.fields(TrainConfig)})
     with joined(config.device) as processes:
         figures = _trained(args, config, processes, _say if processes.first else _hush)
         if processes.first:
             write_json(args.json, figures)
+
+
+def refuse_existing(out: Path, *, resume: bool) -> None:
+    """
+    Refuse a folder that holds a run, whose checkpoints would be overwritten.
+
+    :param out: of `--out`.
+    :param resume: whether the run in it is to be continued.
+    :raises ConfigError: there is one, and it is not.
+    """
+    names = ('last.pt', 'best.pt')
+    found = [path for name in names for path in (out / name, *out.glob(f'*/{name}'))]
+    existing = next((path for path in found if path.exists()), None)
+    if existing is not None and not resume:
+        raise ConfigError(
+            f'{existing}: a run is there already, and would be overwritten.',
+            'Continue it with --resume, give another --out, or delete it.',
+        )
 
 
 def _trained(

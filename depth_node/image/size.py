@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from depth_node.errors import DataError
+
+_SIZE = re.compile(r'([1-9][0-9]{0,8})[xX]([1-9][0-9]{0,8})')
 
 
 class Size(NamedTuple):
@@ -22,11 +25,10 @@ class Size(NamedTuple):
         :returns: the size.
         :raises DataError: not two positive integers separated by an x.
         """
-        width, _, height = text.lower().partition('x')
-        digits = width.isdecimal() and height.isdecimal() and len(text) < 20
-        if not (digits and int(width) and int(height)):
-            raise DataError(f'{text!r} is not a size.', 'Write WIDTHxHEIGHT, like 640x192.')
-        return cls(int(width), int(height))
+        found = _SIZE.fullmatch(text)
+        if found is None:
+            raise DataError(f'{text!r:.40} is not a size.', 'Write WIDTHxHEIGHT, like 640x192.')
+        return cls(int(found[1]), int(found[2]))
 
     def __str__(self) -> str:
         """Return the size as WIDTHxHEIGHT."""

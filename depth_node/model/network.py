@@ -83,7 +83,7 @@ def load(path: Path, *, weights: bool = True) -> Any:
     try:
         # protobuf's DecodeError has no importable home that is the same in every version
         model = onnx.load_from_string(read_regular(path, LARGEST_BYTES, raised=ModelError))
-    except ModelError:
+    except (ModelError, MemoryError):
         raise
     except Exception as error:
         raise ModelError(f'{path}: is not an ONNX file ({error}).') from error

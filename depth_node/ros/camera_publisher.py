@@ -35,7 +35,7 @@ from std_msgs.msg import Header
 from depth_node.camera import Camera
 from depth_node.config.camera_publisher import CameraPublisherConfig
 from depth_node.config.fields import specs
-from depth_node.errors import DepthNodeError
+from depth_node.errors import DepthNodeError, unexpected
 from depth_node.image.size import Size
 from depth_node.ros import messages, runtime
 from depth_node.ros.log import Log
@@ -109,7 +109,7 @@ class CameraPublisher(Node):
         :param where: topic, service or kind of callback.
         :param error: the exception.
         """
-        self._log.error(f'{where}: {runtime.unexpected(error)}', 'callback')
+        self._log.error(f'{where}: {unexpected(error)}', 'callback')
 
     def close(self) -> None:
         """Stop publishing."""
@@ -124,7 +124,7 @@ class CameraPublisher(Node):
             self._log.fatal(str(error))
             self.code = runtime.USAGE
         except Exception as error:  # noqa: BLE001  a thread that dies must not leave the node
-            self._log.fatal(runtime.unexpected(error))
+            self._log.fatal(unexpected(error))
             self.code = runtime.FAULT
         else:
             if not self._stopping.is_set():

@@ -21,7 +21,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
-from depth_node.errors import DepthNodeError, DeviceLostError
+from depth_node.errors import DepthNodeError, DeviceLostError, unexpected
 from depth_node.ros import runtime
 from depth_node.ros.calibration import Calibration
 from depth_node.ros.diagnostics import DiagnosticsPublisher, statuses
@@ -125,7 +125,7 @@ class DepthNode(LifecycleNode):
         :param where: topic, service or kind of callback.
         :param error: the exception.
         """
-        self._notices.caught(f'{where}: {runtime.unexpected(error)}')
+        self._notices.caught(f'{where}: {unexpected(error)}')
 
     def close(self) -> None:
         """Stop all work before the process ends."""
@@ -143,7 +143,7 @@ class DepthNode(LifecycleNode):
         except DepthNodeError as error:
             text = str(error)
         except Exception as error:  # noqa: BLE001  rclpy would swallow it without a word
-            text = runtime.unexpected(error)
+            text = unexpected(error)
         else:
             return then()
         undo()

@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 import contextlib
 from contextlib import contextmanager
 import os
-from pathlib import Path
 import signal
 import sys
 import threading
-import traceback
 from types import FrameType
 from typing import Any, NoReturn, Protocol, TypeVar
 
@@ -26,7 +24,7 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
 from depth_node import process
-from depth_node.errors import DepthNodeError
+from depth_node.errors import DepthNodeError, unexpected
 from depth_node.ros import tuning
 from depth_node.ros.executor import FaultError, GuardedExecutor
 from depth_node.ros.log import Log
@@ -164,20 +162,6 @@ def _spin(
         executor.shutdown(timeout_sec=0)
         node.destroy_node()
     return OK if code is None else code
-
-
-def unexpected(error: BaseException) -> str:
-    """
-    Describe an unexpected error, with the line that raised it.
-
-    :param error: the exception.
-    :returns: one line.
-    """
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if f'{os.sep}depth_node{os.sep}' in frame.filename]
-    last = [*frames[-1:], *ours[-1:]][-1:]
-    place = ''.join(f' ({Path(frame.filename).name}, line {frame.lineno})' for frame in last)
-    return f'{type(error).__name__}: {error}{place}. This is a bug in depth_node: report it.'
 
 
 _watchers: set[threading.Thread] = set()

@@ -116,7 +116,7 @@ def test_kitti_lidar(tmp_path, shared_data):
     ([], 'needs'),
     (['--height', '1', '--at', '8,20,1.0'], 'cannot be combined'),
     (['--height', '1'], '--hfov'),
-    (['--height', '-1'], '--height is -1 m'),
+    (['--height', '-1'], "--height: '-1' is not a number"),
 ])
 def test_what_cannot_be_used_is_one_clear_line(tmp_path, model, capsys, words, says):
     write(tmp_path / 'frames' / 'a.png', painted(steps()))

@@ -10,7 +10,7 @@ import pytest
 NODE = """
 import sys, threading, time
 from rclpy.node import Node
-from depth_node.errors import ConfigError
+from depth_node.errors import ConfigError, unexpected
 from depth_node.ros import runtime
 
 class Tried(Node):
@@ -26,7 +26,7 @@ class Tried(Node):
         TICK
 
     def caught(self, where, error):
-        self.get_logger().error(f'{where}: {runtime.unexpected(error)}')
+        self.get_logger().error(f'{where}: {unexpected(error)}')
 
     def close(self):
         print('closed', flush=True)

@@ -1,0 +1,96 @@
+"""Whatever is typed: one line and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from depth_node.cli.main import main, VERBS
+from depth_node.cli.numbers import integer, real
+from depth_node.errors import ConfigError
+
+BIG = '9' * 5000
+
+
+@pytest.mark.parametrize('error', [
+    ValueError('odd \x1b[2J'), RecursionError('deep'), AssertionError(), KeyError('x' * 10_000),
+    MemoryError(), OSError(24, 'Too many open files'),
+])
+def test_what_nobody_expected_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(importlib.import_module('depth_node.cli.models'), 'run', fail)
+    assert main(['models']) in (1, 2)
+    said = capsys.readouterr().err
+    assert said.startswith('depth-node models: ')
+    assert len(said.splitlines()) == 1
+    assert len(said) < 2500
+    assert '\x1b' not in said
+
+
+@pytest.mark.parametrize('words', [
+    [], [''], ['\x00'], ['nope'], ['--', 'predict'], ['--model', 'x'], ['models', 'x'],
+    ['predict', 'a.png', '--out', 'o', '--model', '~nobody_of_that_name/x.onnx'],
+    ['predict', 'a.png', '--out', '\x00', '--model', 'embedded'],
+    ['predict', 'a.png', '--out', 'o', '--model', 'embedded', '--json', '\x00'],
+    ['predict', 'world:1', '--out', 'o', '--model', 'embedded', '--frames', BIG],
+    ['predict', 'world:1', '--out', 'o', '--model', 'embedded', '--rate', 'nan'],
+    ['predict', 'world:1', '--out', 'o', '--model', 'embedded', '--size', f'{BIG}x{BIG}'],
+    ['predict', 'world:1', '--out', 'o', '--model', 'embedded', '--hfov', '1e-300'],
+    ['evaluate', 'world', BIG, '--model', 'embedded'],
+    ['evaluate', 'world', '0-99999999999', '--model', 'embedded'],
+    ['benchmark', '--model', 'embedded', '--set', 'a=2001-13-45'],
+    ['benchmark', '--model', 'embedded', '--set', f'points.stride={BIG}'],
+    ['benchmark', '--model', 'embedded', '--set', 'a=' + '[' * 5000],
+    ['benchmark', '--model', 'embedded', '--camera-size', '1x1'],
+    ['fetch', 'embedded', '--frame', BIG],
+])
+def test_a_wrong_usage_is_said_shortly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    lines = [line for line in said.splitlines() if not line.startswith(('usage:', ' '))]
+    assert len(lines) == 1
+    assert 'Traceback' not in said
+    assert 'bug' not in said
+    assert len(lines[0]) < 1500
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_of_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in VERBS:
+        assert main([verb, '--help']) == 0
+        assert 'usage' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('text', ['nan', 'inf', '-inf', '1e400', '', 'x', BIG, '²', '1_0', '0x1'])
+def test_numbers_have_bounds(text: str) -> None:
+    for kind in (integer(1, 9), real(1.0, 9.0)):
+        with pytest.raises(Exception, match='is not a') as caught:
+            kind(text)
+        assert len(str(caught.value)) < 100
+    assert integer(1, 9)(' 7 ') == 7
+    assert real(1.0, 9.0)('7e0') == 7.0
+
+
+@pytest.mark.parametrize('where', ['last.pt', 'best.pt', 'without_smoothness/last.pt'])
+def test_a_run_is_not_overwritten(tmp_path: Path, where: str) -> None:
+    pytest.importorskip('torch')
+    from depth_node.cli.train import refuse_existing
+
+    refuse_existing(tmp_path, resume=False)
+    path = tmp_path / where
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b'weights')
+    with pytest.raises(ConfigError, match=r'a run is there already.*--resume'):
+        refuse_existing(tmp_path, resume=False)
+    refuse_existing(tmp_path, resume=True)
+    assert path.read_bytes() == b'weights'
