@@ -178,3 +178,19 @@ def test_it_ends_with_the_process_that_asked(graph, pretend):
         os.kill(worker, signal.SIGKILL)
     assert gone
     assert score == '1000'  # the kernel's choice when memory runs out
+
+
+def test_the_engine_that_was_built_apart_runs_here(machine, pretend, monkeypatch):
+    """The whole way: graph written, built there, loaded, verified and kept here."""
+    monkeypatch.setattr('depth_node.engine.tensorrt.job.build_apart', build_apart)
+    engine = machine.open()
+    assert engine.precision == 'fp16'
+    assert machine.trt.builds == []  # not in this process
+    assert machine.metadata()['verification'][0]['good']
+    assert {stage for _, stage in machine.progress} >= {'building fp16', 'verifying fp16'}
+    assert not list(machine.folder.glob('.build-*'))
+    engine.close()
+    pretend(memory_mb=300, shape='killed')
+    machine.open(optimization_level=1).close()
+    assert sum('trying with' in line for line in machine.warnings) == 2
+    assert machine.leaks() == 0

@@ -12,7 +12,7 @@ import pytest
 from depth_node.engine.tensorrt.progress import monitor_of
 
 
-def build(monitor, threads=4, phases=200):
+def build(monitor, threads=4, phases=600):
     """Report phases from several threads; return what the monitor raised or answered."""
     outcomes = []
 
