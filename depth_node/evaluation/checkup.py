@@ -18,6 +18,7 @@ from depth_node.catalogue.store import is_present, Request
 from depth_node.config import Config, EngineConfig
 from depth_node.engine.base import Request as EngineRequest
 from depth_node.engine.table import ENGINES, Row
+from depth_node.engine.tensorrt.board import advice, power_state
 from depth_node.errors import ConfigError, DataError, DepthNodeError, ModelError
 from depth_node.files import read_yaml
 from depth_node.model import Model
@@ -82,6 +83,9 @@ def software() -> Iterator[Finding]:
         'machine', 'system',
         f'{platform.system()} {platform.release()}, {platform.machine()}, {cores} cores',
     )
+    state = power_state()
+    for name, value in state.items():
+        yield Finding('machine', name, value, *(advice(state) if name == 'GPU clock' else ()))
     installed = {
         found.metadata['Name']: found.version for found in metadata.distributions()
     }
@@ -105,7 +109,7 @@ def engines() -> Iterator[Finding]:
         try:
             value = _opened(row, model)
         except DepthNodeError as error:
-            yield Finding('engines', row.name, f'not available: {error}')
+            yield Finding('engines', row.name, f'not available: {error} It needs {row.needs}.')
             continue
         except Exception as error:  # noqa: BLE001  a broken library: the next may work
             yield Finding('engines', row.name, f'broken: {type(error).__name__}: {error}')
@@ -121,9 +125,9 @@ def engines() -> Iterator[Finding]:
 
 
 def _opened(row: Row, model: Model) -> str:
-    runtime, gpu = row.current()
+    runtime, gpus = row.current()
     if runtime:
-        return f'{runtime} on {gpu}'
+        return f'{runtime} on {" and ".join(gpus)}'
     size = choose_size(model.spec, inspect(model.path), 'auto')
     engine = row.open(EngineRequest(model, EngineConfig(), size))
     try:

@@ -32,15 +32,17 @@ def test_what_a_jetson_says(orin):
         'power mode': '3 (25W)',
         'GPU clock': '306 to 918 MHz, as the load asks',
     }
-    assert 'jetson_clocks' in advice(state)
-    assert 'nvpmodel' in advice(state)
+    problem, remedy = advice(state)
+    assert 'change with the load' in problem
+    assert 'jetson_clocks' in remedy
+    assert 'nvpmodel' in remedy
 
 
 def test_fixed_clocks_need_no_advice(orin):
     (orin / 'sys/class/devfreq/17000000.gpu/min_freq').write_text('918000000\n')
     state = power_state(orin)
     assert state['GPU clock'] == '918 MHz, fixed'
-    assert advice(state) == ''
+    assert advice(state) == ('', '')
 
 
 @pytest.mark.parametrize('gone', [
@@ -56,7 +58,7 @@ def test_what_cannot_be_read_is_left_out(orin, gone):
 
 def test_no_jetson_says_nothing(tmp_path):
     assert power_state(tmp_path) == {}
-    assert advice({}) == ''
+    assert advice({}) == ('', '')
 
 
 def test_it_is_recorded_with_the_engine(machine, monkeypatch, orin):

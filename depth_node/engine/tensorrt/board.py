@@ -36,20 +36,21 @@ def power_state(root: Path = Path('/')) -> dict[str, str]:
     return state
 
 
-def advice(state: dict[str, str]) -> str:
+def advice(state: dict[str, str]) -> tuple[str, str]:
     """
     Say what to set before a build or a measurement.
 
     :param state: see :func:`power_state`.
-    :returns: one line; empty where there is nothing to say.
+    :returns: what is wrong, and what to do; both empty where nothing is.
     """
-    if not state.get('GPU clock', 'fixed').endswith('fixed'):
-        return (
-            f'{state["board"]}: the clocks of the GPU change with the load, so that kernels are '
-            'timed at different speeds. Set the power mode the robot runs in (sudo nvpmodel -m '
-            'N) and fix the clocks (sudo jetson_clocks) before the build.'
-        )
-    return ''
+    if state.get('GPU clock', 'fixed').endswith('fixed'):
+        return '', ''
+    return (
+        f'{state["board"]}: the clocks of the GPU change with the load, so that kernels are timed '
+        'at different speeds.',
+        'Set the power mode the robot runs in (sudo nvpmodel -m N) and fix the clocks (sudo '
+        'jetson_clocks) before an engine is built.',
+    )
 
 
 def _clocks(root: Path) -> tuple[int, int] | None:

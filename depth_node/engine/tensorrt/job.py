@@ -164,7 +164,7 @@ class Job:
             f'Building {self.name} with {self.library.name} for {gpu.name} ({gpu.hardware}).'
         )
         for line in filter(None, (
-            board.advice(board.power_state()),
+            ' '.join(board.advice(board.power_state())).strip(),
             costly_resize(self.model.spec, self.size, self.settings.largest, gpu),
             *map(str, self.advisories),
         )):
