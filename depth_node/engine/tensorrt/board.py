@@ -46,10 +46,10 @@ def advice(state: dict[str, str]) -> tuple[str, str]:
     if state.get('GPU clock', 'fixed').endswith('fixed'):
         return '', ''
     return (
-        f'{state["board"]}: the clocks of the GPU change with the load, so that kernels are timed '
-        'at different speeds.',
-        'Set the power mode the robot runs in (sudo nvpmodel -m N) and fix the clocks (sudo '
-        'jetson_clocks) before an engine is built.',
+        (f'{state["board"]}: the clocks of the GPU change with the load, so that kernels are '
+         'timed at different speeds.'),
+        ('Set the power mode the robot runs in (sudo nvpmodel -m N) and fix the clocks (sudo '
+         'jetson_clocks) before an engine is built.'),
     )
 
 
