@@ -58,7 +58,7 @@ def bare(
     model: Model, size: Size, precision: Precision, provider: str, rounds: int
 ) -> dict[str, float]:
     """Time the network alone, its input and output staying where it runs."""
-    info = network.inspect(model.path)
+    info = network.inspect(model.path, model.spec)
     fixed = graph.with_size(network.load(model.path), info, size)
     session = onnxruntime.InferenceSession(
         converted(fixed, precision).SerializeToString(), providers=[provider]
@@ -97,7 +97,7 @@ def copies(camera: Size, planes: int, provider: str, rounds: int) -> dict[str, f
 def measure(model: Model, size: Size, provider: str, rounds: int) -> list[dict[str, Any]]:
     """Measure every camera and precision."""
     reference = open_merged(model, size, provider=CPU)
-    info = network.inspect(model.path)
+    info = network.inspect(model.path, model.spec)
     rows = []
     for name, precision in PRECISIONS.items():
         fixed = graph.with_size(network.load(model.path), info, size)
@@ -154,7 +154,7 @@ def main() -> None:
         model = Model(Path(args.model), spec)
     else:
         model = open_model(args.model)
-    size = network.choose_size(model.spec, network.inspect(model.path), args.size)
+    size = network.choose_size(model.spec, network.inspect(model.path, model.spec), args.size)
     report = {
         'device': device(args.provider),
         'onnxruntime': onnxruntime.__version__,

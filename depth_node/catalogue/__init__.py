@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 
-from depth_node.catalogue import depth_anything, monodepth2
+from depth_node.catalogue import depth_anything, monodepth2, others
 from depth_node.catalogue.entry import Entry, Form, HubFile, WebFile
 from depth_node.errors import ModelError
 from depth_node.model.spec import ModelSpec, OutputKind
@@ -25,7 +25,9 @@ EMBEDDED = Entry(
 )
 
 CATALOGUE: dict[str, Entry] = {
-    entry.name: entry for entry in (*depth_anything.ENTRIES, *monodepth2.ENTRIES, EMBEDDED)
+    entry.name: entry for entry in (
+        *depth_anything.ENTRIES, *monodepth2.ENTRIES, *others.ENTRIES, EMBEDDED
+    )
 }
 
 

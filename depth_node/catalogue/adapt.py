@@ -14,6 +14,7 @@ from typing import Any
 
 from depth_node.errors import ModelError
 from depth_node.files import replacing
+from depth_node.model.spec import ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +25,12 @@ _EXTRAS = {
 }
 
 
-def adapted(path: Path) -> Path:
+def adapted(path: Path, spec: ModelSpec | None = None) -> Path:
     """
     Return a graph that keeps the contract: the file itself, or an adapted copy beside it.
 
     :param path: an ONNX file.
+    :param spec: which says what its outputs are called.
     :returns: `path`, or ``NAME_adapted.onnx``, whose weights may stay in the files of `path`.
     :raises ModelError: not ONNX, or ends this package cannot make sense of.
     :raises DataError: the folder cannot be written, or the disk is full.
@@ -40,7 +42,7 @@ def adapted(path: Path) -> Path:
     target = path.with_name(f'{path.stem}_adapted.onnx')
     model = load(path, weights=False)
     try:
-        describe(model, path)
+        describe(model, path, spec)
     except ModelError:
         if not _adapt(model):
             raise

@@ -13,7 +13,7 @@ from depth_node.errors import DataError, ModelError
 from depth_node.files import local_path
 from depth_node.image.size import Size
 from depth_node.model.fingerprint import check_fingerprint
-from depth_node.model.normalization import check_normalization, has_normalization
+from depth_node.model.normalization import check_normalization, normalized
 from depth_node.model.sidecar import read_sidecar, spec_from_mapping
 from depth_node.model.spec import Model, ModelSpec
 from depth_node.process import never
@@ -62,6 +62,7 @@ def open_model(
     # the catalogue is made of the specs of this package, so it cannot be imported before it
     from depth_node.catalogue import find
     from depth_node.catalogue.store import obtain, Request
+    from depth_node.model.network import load
 
     entry = find(str(name_or_path))
     cache = None if cache_dir is None else Path(cache_dir).expanduser()
@@ -71,9 +72,7 @@ def open_model(
     )
     if path.with_suffix('.json').exists():
         return _open_path(path, overrides)  # written here, or part of the package
-    spec = entry.spec
-    if has_normalization(path):
-        spec = dataclasses.replace(spec, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    spec = normalized(load(path, weights=False), entry.spec)
     return _checked(path, _overridden(spec, overrides, f'{entry.name} and options'))
 
 
@@ -126,7 +125,7 @@ def _checked(path: Path, spec: ModelSpec) -> Model:
     from depth_node.model.network import choose_size, describe, load
 
     graph = load(path, weights=False)
-    info = describe(graph, path)
+    info = describe(graph, path, spec)
     if spec.input_size is not None:
         choose_size(spec, info)
     check_normalization(graph, spec, path)

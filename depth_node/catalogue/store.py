@@ -82,7 +82,7 @@ def obtain(entry: Entry, request: Request) -> Path:
     if not entry.form.is_checkpoint:
         from depth_node.catalogue.adapt import adapted
 
-        return adapted(fetch_all(entry, request)[0])
+        return adapted(fetch_all(entry, request)[0], entry.spec)
     checkpoint = fetch_all(entry, request)[0]
     return _written(
         entry, request, checkpoint, known_hash(entry.files[0], request.folder(entry))

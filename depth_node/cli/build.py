@@ -110,7 +110,7 @@ def _self_test(model: Model | None, config: Config, path: Path | None) -> None:
     from depth_node.engine.tensorrt.self_test import self_test
 
     size = None if model is None else network.choose_size(
-        model.spec, network.inspect(model.path), config.model.input_size
+        model.spec, network.inspect(model.path, model.spec), config.model.input_size
     )
     print('depth-node build --self-test')
     findings = self_test(config.engine, print, model=model, size=size)

@@ -31,6 +31,8 @@ _MODEL = {
     '--min-depth': 'model.min_depth',
     '--max-depth': 'model.max_depth',
     '--train-focal': 'model.train_focal',
+    '--canonical-focal': 'model.canonical_focal',
+    '--output': 'model.output',
     '--accept-licence': 'model.accept_licence',
 }
 _ENGINE = {

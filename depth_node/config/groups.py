@@ -106,6 +106,19 @@ class ModelConfig:
         unit='px', low=0.0, high=1e6,
         live=False,
     )
+    canonical_focal: float = param(
+        0.0,
+        'Focal length at which a canonical depth is in metres, at network size (1000 for '
+        'Metric3D). 0: as in the sidecar, or 300.',
+        unit='px', low=0.0, high=1e6,
+        live=False,
+    )
+    output: str = param(
+        '',
+        'Name of the depth output, for an ONNX file with several outputs. Empty: as in the '
+        'sidecar.',
+        live=False,
+    )
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,6 @@ from depth_node.model.prediction import Prediction
 
 Depth = NDArray[np.float32]
 
-CANONICAL_FOCAL = 300.0
-"""Focal length of canonical depth (pixels at network size), as in Depth Anything 3."""
 TRUSTED_CORRECTION = (0.7, 1.4)
 _STRIP = 65536
 
@@ -89,7 +87,7 @@ def focal_correction(
     :returns: the factor, and a warning, which may be empty.
     """
     if spec.kind is OutputKind.CANONICAL_DEPTH:
-        return focal / CANONICAL_FOCAL, None
+        return focal / spec.canonical_focal, None
     if spec.kind.has_shift or not enabled:
         return 1.0, None
     if spec.train_focal is None:

@@ -68,7 +68,7 @@ class _Job:
 
     def open(self) -> Engine:
         self.core = cpu.shared_core()
-        self.info = networks.inspect(self.model.path)
+        self.info = networks.inspect(self.model.path, self.model.spec)
         self.options = cpu.cpu_options(self.core, 'fp32', self.config.threads)
         calibration = calibration_frames(self.config.calibration_dir)
         name, key = f'{self.model.spec.name}_{self.size}', self._key(calibration)

@@ -34,7 +34,7 @@ def open_onnxruntime(model: Model, size: Size, *, threads: int = 0) -> HostEngin
     :raises EngineError: ONNX Runtime is not installed or does not take the network.
     :raises ModelError: the file is not a network this package can run.
     """
-    info = networks.inspect(model.path)
+    info = networks.inspect(model.path, model.spec)
     preparation = Preparation(model.spec, size)
     network = OnnxRuntimeNetwork(info, size, preparation.tensor, threads=threads)
     return HostEngine(model.spec, size, preparation, network)
@@ -63,7 +63,7 @@ def open_merged(
     :raises ModelError: the file is not a network this package can run.
     """
     _check_provider(provider)  # before the work, which may be for nothing
-    info = networks.inspect(model.path)
+    info = networks.inspect(model.path, model.spec)
     network = graphs.with_size(networks.load(model.path), info, size)
     whole = graphs.merged(converted(network, precision), info, model.spec, size)
     return open_graph(

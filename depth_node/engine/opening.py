@@ -108,5 +108,5 @@ def open_for(
     :raises ModelError: a size that the network cannot have.
     :raises EngineError: no engine works.
     """
-    size = choose_size(model.spec, inspect(model.path), config.model.input_size, frame)
+    size = choose_size(model.spec, inspect(model.path, model.spec), config.model.input_size, frame)
     return open_engine(model, config.engine, size, camera=frame, **options)

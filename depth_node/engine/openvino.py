@@ -42,7 +42,7 @@ def open_openvino(
         does not have the precision.
     :raises ModelError: the file is not a network this package can run.
     """
-    info = networks.inspect(model.path)
+    info = networks.inspect(model.path, model.spec)
     core = shared_core()
     folder = None if cache is None else prepared(cache, model.spec.name, size)
     options = cpu_options(core, precision, threads, folder)

@@ -105,13 +105,14 @@ def load(path: Path, *, weights: bool = True) -> Any:
     return model
 
 
-def inspect(path: Path) -> NetworkInfo:
+def inspect(path: Path, spec: ModelSpec | None = None) -> NetworkInfo:
     """
     Return the input and outputs of a network, checked against the contract.
 
     An unchanged file is read only once, because 100 MB of weights take 0.15 s.
 
     :param path: the ONNX file.
+    :param spec: which says what the outputs are called; None: as in the contract.
     :returns: names and sizes.
     :raises ModelError: not ONNX, or inputs or outputs that this package cannot run.
     """
@@ -119,23 +120,35 @@ def inspect(path: Path) -> NetworkInfo:
         status = path.stat()
     except OSError:
         return describe(load(path, weights=False), path)  # which says what is wrong
-    return _inspected(path, status.st_mtime_ns, status.st_size, status.st_ino)
+    return _inspected(path, _roles(spec), status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 @functools.lru_cache(maxsize=8)
-def _inspected(path: Path, *_version: int) -> NetworkInfo:
-    return describe(load(path, weights=False), path)
+def _inspected(path: Path, roles: tuple[str, ...], *_version: int) -> NetworkInfo:
+    return _described(load(path, weights=False), path, roles)
 
 
-def describe(model: Any, path: Path) -> NetworkInfo:
+def describe(model: Any, path: Path, spec: ModelSpec | None = None) -> NetworkInfo:
     """
     Return the same as :func:`inspect`, for a loaded model.
 
     :param model: the ``onnx.ModelProto``.
     :param path: where it came from.
+    :param spec: which says what the outputs are called; None: as in the contract.
     :returns: names and sizes.
     :raises ModelError: inputs or outputs that this package cannot run.
     """
+    return _described(model, path, _roles(spec))
+
+
+def _roles(spec: ModelSpec | None) -> tuple[str, ...]:
+    """Return the names of depth, confidence and sky, empty where the contract says."""
+    if spec is None:
+        return ('', '', '')
+    return spec.output, spec.confidence_output, spec.sky_output
+
+
+def _described(model: Any, path: Path, roles: tuple[str, ...]) -> NetworkInfo:
     opset = next((o.version for o in model.opset_import if o.domain in ('', 'ai.onnx')), 0)
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
@@ -145,21 +158,27 @@ def describe(model: Any, path: Path) -> NetworkInfo:
             'expected one.', _REMEDY,
         )
     height, width = _input_sides(inputs[0], path)
-    extras: dict[str, str | None] = dict.fromkeys(EXTRAS)
-    depth = []
-    for value in model.graph.output:
-        _check_output(value, path)
-        if value.name in EXTRAS:
-            extras[value.name] = value.name
-        else:
-            depth.append(value.name)
-    if len(depth) != 1:
+    outputs = {value.name: value for value in model.graph.output}
+    for name in filter(None, roles):
+        if name not in outputs:
+            raise ModelError(
+                f'{path}: has no output {name!r}; its outputs are {", ".join(outputs)}.',
+                'Set model.output or --output, or the names in the sidecar.',
+            )
+    named = dict(zip(EXTRAS, roles[1:], strict=True))
+    extras = {role: name or (role if role in outputs else None) for role, name in named.items()}
+    others = [name for name in outputs if name not in extras.values()]
+    if not roles[0] and len(others) != 1:
         raise ModelError(
-            f'{path}: has {len(depth)} outputs besides confidence and sky '
-            f'({", ".join(depth)}), expected one.', 'Export it with a single depth output.',
+            f'{path}: has {len(others)} outputs besides confidence and sky '
+            f'({", ".join(others)}), expected one.',
+            'Choose the depth with model.output or --output, or with output in the sidecar.',
         )
+    depth = roles[0] or others[0]
+    for name in (depth, *filter(None, extras.values())):
+        _check_output(outputs[name], path)
     return NetworkInfo(
-        path, inputs[0].name, width, height, depth[0], extras['confidence'], extras['sky'], opset
+        path, inputs[0].name, width, height, depth, extras['confidence'], extras['sky'], opset
     )
 
 

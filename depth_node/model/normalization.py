@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,17 +49,22 @@ class Affine(NamedTuple):
     in_order: bool
 
 
-def has_normalization(path: Path) -> bool:
+def normalized(model: Any, spec: ModelSpec) -> ModelSpec:
     """
-    Return whether a graph first subtracts a mean from its input.
+    Describe the input of a graph that subtracts a mean itself.
 
-    :param path: the ONNX file.
-    :returns: whether it does; see :func:`first_affine`.
-    :raises ModelError: the file cannot be read.
+    :param model: the ``onnx.ModelProto``.
+    :param spec: the description of the network without that.
+    :returns: `spec`, with a mean of 0 and the range of values, 0 to 1 or 0 to 255, that the mean
+        of the graph is one of, if it subtracts one.
     """
-    from depth_node.model.network import load
-
-    return bool(np.any(first_affine(load(path, weights=False)).offset))
+    graph = first_affine(model)
+    if not graph.offset.any():
+        return spec
+    with np.errstate(divide='ignore', invalid='ignore'):
+        mean = np.abs(graph.offset / graph.gain).max()
+    largest = 255.0 if mean > 2 else 1.0
+    return replace(spec, mean=(0.0, 0.0, 0.0), std=(1 / largest,) * 3)
 
 
 def first_affine(model: Any) -> Affine:

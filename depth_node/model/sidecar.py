@@ -19,9 +19,14 @@ _ENUMS: dict[str, type[enum.Enum]] = {
     'aspect': Aspect,
     'interpolation': Interpolation,
 }
-_NUMBERS = ('min_depth', 'max_depth', 'scale', 'train_focal', 'sky_threshold')
+_NUMBERS = (
+    'min_depth', 'max_depth', 'scale', 'train_focal', 'canonical_focal', 'sky_threshold',
+)
 _TYPES: dict[str, type] = {
     'name': str,
+    'output': str,
+    'confidence_output': str,
+    'sky_output': str,
     'multiple': int,
     'bgr': bool,
     'licence': str,

@@ -18,6 +18,8 @@ from depth_node.errors import ModelError
 from depth_node.image.size import Size
 
 SIDECAR_FORMAT = 1
+CANONICAL_FOCAL = 300.0
+"""Of Depth Anything 3 (pixels at network size)."""
 LARGEST_SIDE = 8192
 """Maximum side of a network's input (pixels); larger values are damaged or malicious."""
 
@@ -89,6 +91,12 @@ class ModelSpec:
         Monodepth2), or None.
     :param train_focal: vertical focal length of the training data (pixels at network size), or
         None if unknown or irrelevant.
+    :param canonical_focal: focal length at which a canonical depth is in metres (pixels at network
+        size).
+    :param output: name of the depth output of a network with several; empty: the one that is
+        neither confidence nor sky.
+    :param confidence_output: name of the confidence output; empty: ``confidence``, if present.
+    :param sky_output: name of the sky output; empty: ``sky``, if present.
     :param sky_threshold: sky probability above which a pixel counts as sky, for networks with
         a ``sky`` output.
     :param licence: SPDX identifier, or a short name.
@@ -110,6 +118,10 @@ class ModelSpec:
     max_depth: float = 100.0
     scale: float | None = None
     train_focal: float | None = None
+    canonical_focal: float = CANONICAL_FOCAL
+    output: str = ''
+    confidence_output: str = ''
+    sky_output: str = ''
     sky_threshold: float = 0.3
     licence: str = 'unknown'
     commercial: bool | None = None
@@ -117,7 +129,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         """Check that the values are possible."""
-        for name in ('min_depth', 'max_depth', 'scale', 'train_focal'):
+        for name in ('min_depth', 'max_depth', 'scale', 'train_focal', 'canonical_focal'):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ModelError(f'{self.name}: {name} is {value}, expected a positive number.')

@@ -172,7 +172,8 @@ class Opening:
         """Whether the network's size does not depend on the camera."""
         if self._model is None:
             return False
-        fixed = network.inspect(self._model.path).size or self._model.spec.input_size
+        spec = self._model.spec
+        fixed = network.inspect(self._model.path, spec).size or spec.input_size
         return fixed is not None or self._config.model.input_size != 'auto'
 
     def _run(self, frame: Size | None, cancelled: threading.Event) -> None:

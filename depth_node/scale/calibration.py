@@ -21,7 +21,7 @@ FORMAT = 1
 """Version of the file format; others are refused."""
 UNITS = {
     OutputKind.METRIC_DEPTH: 'z [m] = scale * output [m]',
-    OutputKind.CANONICAL_DEPTH: 'z [m] = scale * focal / 300 * output',
+    OutputKind.CANONICAL_DEPTH: 'z [m] = scale * focal / canonical focal * output',
     OutputKind.SIGMOID_DISPARITY: 'z [m] = scale / (1/max + (1/min - 1/max) * output)',
     OutputKind.RELATIVE_DEPTH: 'z [m] = scale [m] * output + shift [m]',
     OutputKind.RELATIVE_DISPARITY: '1/z [1/m] = scale [1/m] * output + shift [1/m]',

@@ -14,6 +14,7 @@ from depth_node.catalogue.entry import megabytes, size_rule, use
 from depth_node.catalogue.graphs.depth_anything import NETWORKS
 from depth_node.depth.metres import focal_correction, network_focal
 from depth_node.errors import ModelError
+from depth_node.image.size import Size
 from depth_node.model import OutputKind
 
 FREE = ('Apache-2.0', 'MIT', 'CC0-1.0', 'BSD-2-Clause')
@@ -129,6 +130,23 @@ def test_only_what_is_no_use_without_a_warning_has_one() -> None:
     assert '%' in caution('embedded')
     assert not caution('depth_anything_v2_small')
     assert not caution('some/path.onnx')
+
+
+@pytest.mark.parametrize(('width', 'height', 'fy'), [(640, 480, 525.0), (1920, 1080, 1400.0)])
+def test_metric3d_is_metric_by_its_own_canonical_focal_length(
+    width: int, height: int, fy: float
+) -> None:
+    spec = find('metric3d_v2_small').spec
+    camera = Camera(width, height, fy, fy, width / 2, height / 2)
+    # metres = focal at network size * output / 1000 (Metric3D issue 141)
+    focal = network_focal(camera, spec.aspect, Size(1064, 616))
+    factor, warning = focal_correction(spec, focal)
+    assert factor == pytest.approx(fy * 616 / height / 1000)
+    assert warning is None
+
+
+def test_a_student_of_a_teacher_that_is_not_free_says_so() -> None:
+    assert 'Depth Anything V2 Large, whose weights are CC-BY-NC-4.0' in find('zipdepth').note
 
 
 def test_a_plus_in_a_name_is_a_plus_in_the_file() -> None:

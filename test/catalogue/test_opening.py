@@ -13,10 +13,12 @@ from onnx import helper, numpy_helper, TensorProto
 import pytest
 
 from depth_node.catalogue.opening import open_model, overrides_from
-from depth_node.config import Config
+from depth_node.config import Config, EngineConfig
+from depth_node.engine import open_engine
 from depth_node.errors import ModelError
 from depth_node.image.size import Size
 from depth_node.model import OutputKind
+from depth_node.model.network import inspect
 
 DESCRIBED = {'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1]}
 
@@ -163,3 +165,110 @@ def test_the_real_network_says_that_it_normalises(shared_data: Path) -> None:
     assert open_model(path, overrides=DESCRIBED).path == path
     with pytest.raises(ModelError, match='subtracted twice'):
         open_model(path, overrides={**DESCRIBED, 'mean': [0.485, 0.456, 0.406]})
+
+
+def normalizing(network: Path, *steps: tuple[str, list[float]]) -> None:
+    """Put what a graph does to its input itself before a network."""
+    proto = onnx.load(network)
+    wire = 'image'
+    for number, (kind, values) in enumerate(steps):
+        constant = np.array(values, np.float32).reshape(1, -1, 1, 1)
+        proto.graph.initializer.append(numpy_helper.from_array(constant, f'step{number}'))
+        node = helper.make_node(kind, [wire, f'step{number}'], [f'stepped{number}'])
+        proto.graph.node.insert(number, node)
+        wire = f'stepped{number}'
+    proto.graph.node[len(steps)].input[0] = wire
+    onnx.save(proto, network)
+
+
+BYTES = [('Sub', [123.675, 116.28, 103.53]), ('Div', [58.395, 57.12, 57.375])]
+SHARES = [('Sub', [0.485, 0.456, 0.406]), ('Div', [0.229, 0.224, 0.225])]
+
+
+@pytest.mark.parametrize(
+    ('steps', 'largest'),
+    [
+        (BYTES, 255), (SHARES, 1), ([('Div', [255.0]), *SHARES], 255),
+        ([('Mul', [1 / 255]), *SHARES], 255), ([('Mul', [255.0]), *BYTES], 1),
+        ([('Add', [-0.5])], 1), ([('Mul', [2.0]), ('Add', [-1.0])], 1),
+        ([('Div', [127.5]), ('Sub', [1.0])], 255),
+    ],
+)
+def test_the_range_a_graph_normalizes_is_told_apart(
+    network: Path, steps: list[tuple[str, list[float]]], largest: int
+) -> None:
+    """Means of 0 to 255 given values of 0 to 1 make every picture black, without an error."""
+    normalizing(network, *steps)
+    spec = open_model(network, overrides={**DESCRIBED, 'std': [1 / largest] * 3}).spec
+    assert spec.std == pytest.approx((1 / largest,) * 3)
+    other = 256 - largest
+    with pytest.raises(ModelError, match=f'values from 0 to {largest} itself') as caught:
+        open_model(network, overrides={**DESCRIBED, 'std': [1 / other] * 3})
+    # following the advice helps
+    advice = str(caught.value).rpartition('std to ')[2].rstrip('.').split(',')
+    open_model(network, overrides={**DESCRIBED, 'std': [float(word) for word in advice]})
+
+
+SEVERAL = {'extras': ('normal', 'uncertainty', 'haze'), 'depth': 'z'}
+
+
+def test_an_output_of_several_is_chosen_by_name(tmp_path: Path) -> None:
+    path = write_network(tmp_path / 'several.onnx', width=6, height=4, **SEVERAL)
+    with pytest.raises(ModelError, match=r'has 4 outputs .*\(z, normal, uncerta') as no:
+        open_model(path, overrides=DESCRIBED)
+    assert 'model.output or --output' in str(no.value)
+    overrides = {
+        **DESCRIBED, 'output': 'z', 'confidence_output': 'uncertainty', 'sky_output': 'haze',
+    }
+    spec = open_model(path, overrides=overrides).spec
+    info = inspect(path, spec)
+    assert (info.depth, info.confidence, info.sky) == ('z', 'uncertainty', 'haze')
+    with pytest.raises(ModelError, match=r"no output 'y'; its outputs are z, normal, uncert"):
+        open_model(path, overrides={**DESCRIBED, 'output': 'y'})
+
+
+def test_outputs_that_are_not_used_may_have_any_shape(tmp_path: Path) -> None:
+    path = write_network(tmp_path / 'odd.onnx', width=6, height=4, extras=('normal',))
+    proto = onnx.load(path)
+    proto.graph.output[1].type.tensor_type.shape.dim[1].dim_value = 3
+    onnx.save(proto, path)
+    with pytest.raises(ModelError, match='expected one'):
+        open_model(path, overrides=DESCRIBED)
+    spec = open_model(path, overrides={**DESCRIBED, 'output': 'depth'}).spec
+    assert inspect(path, spec).depth == 'depth'
+    with pytest.raises(ModelError, match='expected float'):
+        open_model(path, overrides={**DESCRIBED, 'output': 'normal'})
+
+
+def test_the_sidecar_names_outputs(network: Path) -> None:
+    sidecar(network, output='depth', canonical_focal=1000, kind='canonical_depth')
+    spec = open_model(network).spec
+    assert (spec.output, spec.canonical_focal) == ('depth', 1000.0)
+    sidecar(network, output=3)
+    with pytest.raises(ModelError, match='output is 3, expected str'):
+        open_model(network)
+
+
+@pytest.mark.parametrize('engine', ['openvino', 'onnxruntime'])
+def test_every_engine_runs_the_chosen_output(tmp_path: Path, engine: str) -> None:
+    path = write_network(tmp_path / 'several.onnx', width=6, height=4, **SEVERAL)
+    frame = np.random.default_rng(0).integers(0, 255, (4, 6, 3), np.uint8)
+    found = {}
+    for name in ('z', 'haze'):
+        overrides = {**DESCRIBED, 'output': name, 'confidence_output': 'normal'}
+        model = open_model(path, overrides=overrides)
+        opened = open_engine(model, EngineConfig(name=engine, precision='fp32'), Size(6, 4))
+        out = opened.buffers(4, 6)
+        opened.infer(frame, out)
+        assert out.confidence is not None
+        assert out.sky is None
+        np.testing.assert_allclose(out.confidence, frame.mean(axis=2) / 255, atol=1e-5)
+        found[name] = out.values.copy()
+        opened.close()
+    np.testing.assert_allclose(found['haze'], frame.mean(axis=2) / 255, atol=1e-5)
+    assert np.abs(found['z'] - found['haze']).max() > 0.05
+
+
+def test_the_parameter_names_the_output() -> None:
+    config = Config().replaced({'model.output': 'z', 'model.canonical_focal': 1000.0})
+    assert overrides_from(config.model) == {'output': 'z', 'canonical_focal': 1000.0}

@@ -85,7 +85,7 @@ class Job:
         )
         self.cache = EngineCache(engine_cache_root(self.config.cache_dir) / 'tensorrt')
         self.name = f'{self.model.spec.name}-{self.size}'
-        self.info = networks.inspect(self.model.path)
+        self.info = networks.inspect(self.model.path, self.model.spec)
         exact = self._graph(Precision.FP32)
         self.advisories = known(library.version, cuda.gpu.capability, graphs.operators(exact))
         self.key = Key(

@@ -301,7 +301,7 @@ class Trials:
 
     @staticmethod
     def _graph(model: Model, size: Size) -> bytes:
-        info = networks.inspect(model.path)
+        info = networks.inspect(model.path, model.spec)
         network = graphs.with_size(networks.load(model.path), info, size)
         return bytes(graphs.merged(network, info, model.spec, size).SerializeToString())
 
