@@ -18,7 +18,7 @@ from depth_node.catalogue.graphs.monodepth2 import release_weights, write_monode
 from depth_node.errors import ModelError
 from depth_node.files import replacing
 from depth_node.image.size import Size
-from depth_node.model.hashes import hash_of
+from depth_node.model.fingerprint import fingerprint
 from depth_node.model.sidecar import read_sidecar
 
 RELEASE = ('encoder.pth', 'depth.pth')
@@ -59,7 +59,10 @@ def write_graph(entry: Entry, checkpoint: Path, sha256: str, size: Size, path: P
             max_depth=entry.spec.max_depth if entry.spec.kind.is_metric else None,
             checkpoint=checkpoint, facts=facts,
         )
-    spec = dataclasses.replace(entry.spec, input_size=size, sha256=hash_of(path))
+    known = {checkpoint.name: sha256}
+    spec = dataclasses.replace(
+        entry.spec, input_size=size, sha256=fingerprint(path, known)
+    )
     if spec.train_focal is not None and spec.nominal_size is not None:
         # the cameras of the training data, scaled to as many rows as this graph has
         focal = spec.train_focal * size.height / spec.nominal_size.height
@@ -68,11 +71,12 @@ def write_graph(entry: Entry, checkpoint: Path, sha256: str, size: Size, path: P
         temporary.write_text(spec.to_json(), encoding='utf-8')
 
 
-def is_current(path: Path, sha256: str) -> bool:
+def is_current(path: Path, checkpoint: Path, sha256: str) -> bool:
     """
     Return whether a graph was written by this version, for a checkpoint.
 
     :param path: the ONNX file, which may be missing or damaged.
+    :param checkpoint: its weights.
     :param sha256: of the checkpoint.
     :returns: whether it need not be written again.
     """
@@ -81,7 +85,8 @@ def is_current(path: Path, sha256: str) -> bool:
     if not path.exists() or not path.with_suffix('.json').exists():
         return False
     try:
-        if read_sidecar(path.with_suffix('.json')).sha256 != hash_of(path):
+        known = {checkpoint.name: sha256}
+        if read_sidecar(path.with_suffix('.json')).sha256 != fingerprint(path, known):
             return False
         model = load(path, weights=False)
     except ModelError:

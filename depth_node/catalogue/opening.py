@@ -60,7 +60,7 @@ def open_model(
         return _open_path(_local(str(name_or_path)), overrides)
 
     # the catalogue is made of the specs of this package, so it cannot be imported before it
-    from depth_node.catalogue import find
+    from depth_node.catalogue import find, Form
     from depth_node.catalogue.store import obtain, Request
     from depth_node.model.network import load
 
@@ -70,8 +70,11 @@ def open_model(
         entry,
         Request(accept_licence, cache, offline, input_size, frame, cancelled, on_progress),
     )
+    if entry.form is Form.EMBEDDED:
+        return _open_path(path, overrides)
     if path.with_suffix('.json').exists():
-        return _open_path(path, overrides)  # written here, or part of the package
+        # written here, and compared with its hash before it was handed out
+        return _checked(path, _described(path, overrides))
     spec = normalized(load(path, weights=False), entry.spec)
     return _checked(path, _overridden(spec, overrides, f'{entry.name} and options'))
 

@@ -261,7 +261,7 @@ def _written(entry: Entry, request: Request, checkpoint: Path, sha256: str) -> P
 
     size = graph_size(entry, request)
     path = request.folder(entry) / f'{entry.name}_{size}.onnx'
-    if not is_current(path, sha256):
+    if not is_current(path, checkpoint, sha256):
         write_graph(entry, checkpoint, sha256, size, path)
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import hashlib
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from depth_node.model.hashes import check_sha256, hash_of
 from depth_node.model.network import load
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: Path, known: Mapping[str, str] | None = None) -> str:
     """
     Return the hash of a network, which changes with its weights wherever they are.
 
     :param path: the ONNX file.
+    :param known: SHA-256 of external files that have just been verified, by name; they are not
+        read again.
     :returns: 64 hexadecimal digits: the SHA-256 of the file; for a file with external data, that
         of its SHA-256 and of the names and SHA-256 of those files.
     :raises ModelError: a file cannot be read, or external data lies outside the folder.
@@ -25,7 +28,8 @@ def fingerprint(path: Path) -> str:
         return own
     digest = hashlib.sha256(own.encode('ascii'))
     for place in places:
-        digest.update(f'\0{place}\0{hash_of(path.parent / place)}'.encode())
+        found = (known or {}).get(place) or hash_of(path.parent / place)
+        digest.update(f'\0{place}\0{found}'.encode())
     return digest.hexdigest()
 
 

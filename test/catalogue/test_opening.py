@@ -17,8 +17,9 @@ from depth_node.config import Config, EngineConfig
 from depth_node.engine import open_engine
 from depth_node.errors import ModelError
 from depth_node.image.size import Size
-from depth_node.model import OutputKind
+from depth_node.model import ModelSpec, OutputKind
 from depth_node.model.network import inspect
+from depth_node.model.normalization import normalized
 
 DESCRIBED = {'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1]}
 
@@ -194,19 +195,24 @@ SHARES = [('Sub', [0.485, 0.456, 0.406]), ('Div', [0.229, 0.224, 0.225])]
         ([('Div', [127.5]), ('Sub', [1.0])], 255),
     ],
 )
-def test_the_range_a_graph_normalizes_is_told_apart(
+def test_the_range_a_graph_normalizes_is_recognized(
     network: Path, steps: list[tuple[str, list[float]]], largest: int
 ) -> None:
-    """Means of 0 to 255 given values of 0 to 1 make every picture black, without an error."""
     normalizing(network, *steps)
-    spec = open_model(network, overrides={**DESCRIBED, 'std': [1 / largest] * 3}).spec
-    assert spec.std == pytest.approx((1 / largest,) * 3)
-    other = 256 - largest
-    with pytest.raises(ModelError, match=f'values from 0 to {largest} itself') as caught:
-        open_model(network, overrides={**DESCRIBED, 'std': [1 / other] * 3})
-    # following the advice helps
-    advice = str(caught.value).rpartition('std to ')[2].rstrip('.').split(',')
-    open_model(network, overrides={**DESCRIBED, 'std': [float(word) for word in advice]})
+    spec = ModelSpec('net', OutputKind.RELATIVE_DEPTH, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
+    found = normalized(onnx.load(network), spec)
+    assert found.mean == (0.0, 0.0, 0.0)
+    assert found.std == pytest.approx((1 / largest,) * 3)
+    open_model(network, overrides={**DESCRIBED, 'std': list(found.std)})
+    if largest == 255:
+        # values of 0 to 1 would make every picture black, without an error
+        with pytest.raises(ModelError, match=r'which no network is trained with.* 0\.00392157'):
+            open_model(network, overrides=DESCRIBED)
+
+
+def test_a_graph_that_leaves_its_input_alone_is_described_as_it_is(network: Path) -> None:
+    spec = ModelSpec('net', OutputKind.RELATIVE_DEPTH, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
+    assert normalized(onnx.load(network), spec) is spec
 
 
 SEVERAL = {'extras': ('normal', 'uncertainty', 'haze'), 'depth': 'z'}
