@@ -1,7 +1,7 @@
 """
-Every model that can be had by name, as data.
+The catalogue of models that are available by name, as data.
 
-``doc/models.md`` and ``depth-node models`` are made from it.
+``doc/models.md`` and ``depth-node models`` are generated from it.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def caution(name: str) -> str:
 
 def find(name: str) -> Entry:
     """
-    Look a model up.
+    Return the entry of a model.
 
-    :param name: as `depth-node models` lists it.
-    :returns: what the catalogue says.
-    :raises ModelError: no such name.
+    :param name: name in the list of `depth-node models`.
+    :returns: the entry.
+    :raises ModelError: there is no such name.
     """
     if name in CATALOGUE:
         return CATALOGUE[name]

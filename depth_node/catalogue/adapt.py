@@ -1,9 +1,9 @@
 """
-Ready graphs brought to the contract: one input [1, 3, h, w], one depth.
+Adaptation of ready graphs to the contract: one input [1, 3, h, w], one depth output.
 
-Depth Anything 3 looks at several views at once, [batch, views, 3, h, w], and its exports give
-cameras and rays beside the depth. One view is all we have: an axis is added behind the input,
-taken away before the outputs, and outputs nobody reads are dropped.
+Depth Anything 3 processes several views at once, [batch, views, 3, h, w], and its exports also
+output cameras and rays. Only one view is needed here: an axis is added after the input and removed
+before the outputs, and unused outputs are dropped.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _EXTRAS = {
 
 def adapted(path: Path, spec: ModelSpec | None = None) -> Path:
     """
-    Return a graph that keeps the contract: the file itself, or an adapted copy beside it.
+    Return a graph that meets the contract: the file itself, or an adapted copy next to it.
 
     :param path: an ONNX file.
     :param spec: which says what its outputs are called.
-    :returns: `path`, or ``NAME_adapted.onnx``, whose weights may stay in the files of `path`.
-    :raises ModelError: not ONNX, or ends this package cannot make sense of.
+    :returns: `path`, or ``NAME_adapted.onnx``, which may refer to the weights of `path`.
+    :raises ModelError: not ONNX, or unsupported inputs or outputs.
     :raises DataError: the folder cannot be written, or the disk is full.
     """
     import onnx
@@ -55,12 +55,12 @@ def adapted(path: Path, spec: ModelSpec | None = None) -> Path:
     describe(onnx.load_from_string(content), path)
     with replacing(target) as temporary:
         temporary.write_bytes(content)
-    log.info('%s: adapted to one view and one depth, as %s', path.name, target.name)
+    log.info('%s: adapted to one view and one depth output: %s', path.name, target.name)
     return target
 
 
 def _adapt(model: Any) -> bool:
-    """Change `model` in place; return whether there was anything to change."""
+    """Adapt `model` in place; return whether it changed."""
     from onnx import helper, TensorProto
 
     graph = model.graph
@@ -98,7 +98,7 @@ def _adapt(model: Any) -> bool:
 
 
 def _add_views(graph: Any, value: Any, dims: list[int | str]) -> None:
-    """Put an Unsqueeze behind the input, so that it takes one image."""
+    """Insert an Unsqueeze after the input, so that it accepts one image."""
     from onnx import helper, TensorProto
 
     name = value.name
@@ -116,7 +116,7 @@ def _add_views(graph: Any, value: Any, dims: list[int | str]) -> None:
 
 
 def _squeezed(source: str, target: str, rank: int) -> list[Any]:
-    """Return nodes that make [1, h, w] of [1, 1, h, w], [1, 1, 1, h, w] or itself."""
+    """Return nodes that convert [1, 1, h, w] or [1, 1, 1, h, w] to [1, h, w]."""
     from onnx import helper, TensorProto
 
     if rank not in (3, 4, 5):

@@ -1,16 +1,17 @@
 """
 Depth Anything 1, 2 and 3.
 
-Licences are those of each checkpoint's card; sizes, revisions and hashes are those the Hub lists
-for that commit. Where no hash is known to us the file is pinned on first use.
+Licences are those on the card of each checkpoint; sizes, revisions and hashes are those that the
+Hub lists for that commit. If no hash is known, the file is pinned on first use.
 
-Training focal lengths: the metric networks of V2 saw Hypersim (focal length 886.81 px at
-1024x768) and Virtual KITTI 2 (725.0 px at 1242x375) with the shorter side scaled to 518 px, so
-886.81 * 518 / 768 and 725.0 * 518 / 375 pixels at 518 rows. A graph with another number of rows
-carries that value in proportion: what counts is taken to be the field of view, because the
-position embedding is stretched with the image. Computed from the datasets, not measured.
+Training focal lengths: the metric networks of V2 saw Hypersim (focal length 886.81 px at 1024x768)
+and Virtual KITTI 2 (725.0 px at 1242x375) with the shorter side scaled to 518 px, so 886.81 * 518
+/ 768 and 725.0 * 518 / 375 pixels at 518 rows. For a graph with another number of rows the value
+is scaled in proportion: the field of view is assumed to matter, because the position embedding is
+stretched with the image. Computed from the data sets, not measured.
 
-The authors of version 3 shrink frames by area; every engine can do cubic, so that is used.
+The authors of version 3 downscale frames by area; cubic is used here, because all engines support
+it.
 """
 
 from __future__ import annotations
@@ -32,21 +33,21 @@ _NON_COMMERCIAL = 'CC-BY-NC-4.0'
 _PARAMETERS = {'small': 24.8, 'base': 97.5, 'large': 335.3}
 _ENCODERS = {'small': 'vits', 'base': 'vitb', 'large': 'vitl'}
 _CONFIRM = (
-    'Its authors publish Small under Apache-2.0 and have not confirmed that for the metric '
+    'The authors publish Small under Apache-2.0, but have not confirmed this for the metric '
     'weights (Depth-Anything-V2 issue 245).'
 )
 _VKITTI = (
-    'Trained on Virtual KITTI 2, which is CC-BY-NC-SA-3.0: others take everything trained on it '
+    'Trained on Virtual KITTI 2, which is CC-BY-NC-SA-3.0: some consider everything trained on it '
     'as non-commercial.'
 )
 _TAUGHT = (
-    "Taught by its authors' Giant network, whose weights are not for commercial use."
+    "Distilled from the authors' Giant network, whose weights are non-commercial."
 )
 _CARD = (
-    'Its card says Apache-2.0, but it was tuned from weights under CC-BY-NC-4.0; taken as '
-    'non-commercial until its authors say otherwise.'
+    'Its card says Apache-2.0, but it was fine-tuned from weights under CC-BY-NC-4.0; treated as '
+    'non-commercial until the authors clarify this.'
 )
-_UNTRIED = 'A third party made this export; check its numbers before relying on it.'
+_UNTRIED = 'Exported by a third party; verify its accuracy before relying on it.'
 
 
 def _spec(name: str, kind: OutputKind, *, free: bool, **fields: object) -> ModelSpec:
@@ -63,7 +64,7 @@ def _spec(name: str, kind: OutputKind, *, free: bool, **fields: object) -> Model
 
 
 def _relative(size: str, *files: HubFile, note: str = '') -> Entry:
-    """Describe a network of version 2: the authors' checkpoint, unless `files` are a graph."""
+    """Return a network of version 2: the authors' checkpoint, unless `files` are a graph."""
     encoder = _ENCODERS[size]
     checkpoint = HubFile(
         f'depth-anything/Depth-Anything-V2-{size.capitalize()}',
@@ -83,13 +84,13 @@ def _relative(size: str, *files: HubFile, note: str = '') -> Entry:
 
 
 def _version_1(size: str) -> Entry:
-    """Describe a network of version 1, as its authors publish it for transformers."""
+    """Return a network of version 1, as published by its authors for transformers."""
     spec = _spec(f'depth_anything_v1_{size}', OutputKind.RELATIVE_DISPARITY, free=True)
     note = ''
     if size != 'small':
         spec = dataclasses.replace(spec, commercial=None)
         note = (
-            'Its card says Apache-2.0; its authors have not answered whether that holds for the '
+            'Its card says Apache-2.0; the authors have not answered whether this applies to the '
             'larger weights (Depth-Anything issue 252).'
         )
     return Entry(
@@ -166,7 +167,7 @@ ENTRIES = (
         1258.1,
         'v2_vitg',
         sides=SIDES,
-        note='Announced and not published: only with weights of your own.',
+        note='Announced, but not published: needs your own weights.',
     ),
     _metric(
         'indoor', 'small', '3bc65d4e14a6786a61acec16453c50e12bf5f338', 99222290,
@@ -205,8 +206,8 @@ ENTRIES = (
         (HubFile('TillBeemelmanns/Depth-Anything-V3-ONNX', 'DA3METRIC-LARGE.onnx'),),
         parameters=350.0,
         about=731.0,
-        note='Apache-2.0 by its authors; others list it as non-commercial. Fixed at 504x280: of '
-        f'frames of another aspect the middle is seen, because its metres hold for square pixels. '
+        note='Apache-2.0 by its authors; others list it as non-commercial. Fixed at 504x280: '
+        f'frames of another aspect ratio are cropped, because its metres require square pixels. '
         f'{_UNTRIED}',
         input_size=Size(504, 280),
         aspect=Aspect.CROP,

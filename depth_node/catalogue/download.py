@@ -1,4 +1,4 @@
-"""One file by HTTPS: continued where it broke off, never taken for whole before it is."""
+"""Download of a file over HTTPS, resumed after interruptions and complete when it returns."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from depth_node.process import never
 
 ATTEMPTS = 5
 ANSWER = 6.0
-"""Seconds to wait for the first answer of a server, with all its redirects."""
+"""How long to wait for the first response of a server, including redirects (s)."""
 TIMEOUT = 30.0
-"""Seconds without a byte after which an attempt is given up."""
+"""Time without a byte after which an attempt is aborted (s)."""
 LEAST_RATE = 4096
 """
-Bytes per second, over twice the timeout, below which an attempt is given up.
+Minimum rate over twice the timeout (bytes per second), below which an attempt is aborted.
 
-A server that sends a byte now and then would hold the lock of the model, and everybody who waits
-for it, for weeks.
+A server that sends a byte now and then would otherwise hold the lock of the model, and all
+processes that wait for it, for weeks.
 """
 LARGEST = 8 << 30
-"""Bytes no model has; a server that sends more is not believed."""
+"""Maximum size of a download (bytes)."""
 _CHUNK = 1 << 18
 _WHO = (401, 403)
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
@@ -43,10 +43,10 @@ _LOCAL = ('localhost', '127.0.0.1', '::1')
 @dataclass
 class Watch:
     """
-    Who waits for a download, and wants to know how far it is.
+    Callbacks for cancelling a download and reporting its progress.
 
-    :param cancelled: asked now and then.
-    :param progress: called with the share that has arrived (0 to 1), where the length is known.
+    :param cancelled: called regularly; returns whether to cancel.
+    :param progress: called with the share that has arrived (0 to 1), if the length is known.
     """
 
     cancelled: Callable[[], bool] = never
@@ -54,21 +54,21 @@ class Watch:
 
     def check(self) -> None:
         """
-        Stop a download that is not wanted any more.
+        Raise an error if the download was cancelled.
 
         :raises CancelledError: it was cancelled.
         """
         if self.cancelled():
-            raise CancelledError('The download was cancelled; what has arrived is kept.')
+            raise CancelledError('The download was cancelled; the part that has arrived is kept.')
 
 
 class UnreachableError(ModelError):
     """
-    A file is not here, and there is no network, or no server that answers.
+    A file is not on this machine, and there is no network or no response from the server.
 
     :param what: the file or server.
-    :param reason: why, as the end of a sentence.
-    :param remedy: what the user does now.
+    :param reason: the reason, as the end of a sentence.
+    :param remedy: what the user should do.
     """
 
     def __init__(self, what: str, reason: str, remedy: str) -> None:
@@ -82,23 +82,23 @@ def download(
     watch: Watch | None = None,
 ) -> None:
     """
-    Fetch `url` into `part`; what is there already is continued.
+    Download `url` to `part`, continuing an existing part.
 
-    A server that cannot be reached at all is reported at once; one that breaks off is asked
+    A server that cannot be reached is reported immediately; an interrupted download is tried
     again.
 
-    :param url: https, or http on this very machine.
-    :param part: where it goes; holds what has arrived when this fails.
-    :param size: bytes expected, or None where not known.
-    :param token: shown to the server of `url`, and to no other it redirects to.
-    :param attempts: how often to try, each continuing the last.
-    :param timeout: seconds without a byte after which an attempt is given up.
-    :param answer: seconds to wait for the first answer.
-    :param pause: seconds before the second attempt; doubled for each further one.
-    :param watch: who waits for it.
+    :param url: https, or http on this machine.
+    :param part: the file; after a failure it contains the part that has arrived.
+    :param size: expected size (bytes), or None if unknown.
+    :param token: sent to the server of `url`, but not after redirects.
+    :param attempts: number of attempts, each continuing the previous one.
+    :param timeout: time without a byte after which an attempt is aborted (s).
+    :param answer: how long to wait for the first response (s).
+    :param pause: pause before the second attempt (s), doubled for each further one.
+    :param watch: callbacks for cancelling and progress.
     :raises UnreachableError: no network, or no server.
-    :raises ModelError: not found, refused, unsafe, or broken off too often.
-    :raises CancelledError: `watch` said so.
+    :raises ModelError: not found, refused, unsafe, or interrupted too often.
+    :raises CancelledError: it was cancelled.
     :raises OSError: the disk is full or cannot be written.
     """
     _check_safe(url)
@@ -117,14 +117,14 @@ def download(
                 url, f'{server} cannot be reached ({problem})', 'Check the network.'
             )
     raise ModelError(
-        f'{url}: could not be fetched in {attempts} attempts ({problem}).',
-        'Check the network; what has arrived is kept and continued next time.',
+        f'{url}: could not be downloaded in {attempts} attempts ({problem}).',
+        'Check the network. The part that has arrived is kept and continued next time.',
     )
 
 
 @dataclass
 class _Asked:
-    """One file, over all attempts."""
+    """The download of one file, over all attempts."""
 
     url: str
     part: Path
@@ -135,7 +135,7 @@ class _Asked:
     answered: bool = False
 
     def attempt(self, answer: float) -> str | None:
-        """Fetch what is missing; return None when whole, else why it may be tried again."""
+        """Download the rest; return None if complete, otherwise why to try again."""
         part = self.part
         have = part.stat().st_size if part.exists() else 0
         if self.size is not None and have >= self.size:
@@ -166,14 +166,14 @@ class _Asked:
         place = response.headers.get('Content-Range') or ''
         if resumed and not place.startswith(f'bytes {have}-'):
             part.unlink()
-            return 'it went on at another place than asked'
+            return 'the server continued at a different offset'
         length = response.headers.get('Content-Length')
         start = have if resumed else 0
         total = start + int(length) if length and length.isdecimal() else size
         if size is not None and total != size:
             raise ModelError(
                 f'{url}: the server has {total} bytes, expected {size}.',
-                'The file was changed at its source; update depth_node, or give your own copy.',
+                'The file was changed by its owners. Update depth_node, or use your own copy.',
             )
         pace = _Pace(2 * self.timeout)
         with part.open('ab' if resumed else 'wb') as file, _bar(part.stem, start, total) as bar:
@@ -189,23 +189,24 @@ class _Asked:
                     self.watch.progress(min(1.0, file.tell() / total))
                 self.watch.check()
                 if pace.slow(len(chunk)):
-                    return f'slower than {LEAST_RATE} bytes a second'
+                    return f'slower than {LEAST_RATE} bytes per second'
                 if file.tell() > (total or LARGEST):
                     part.unlink()
                     raise ModelError(
                         f'{url}: the server sends more than {total or LARGEST} bytes.',
-                        'It is not what it was; update depth_node, or give your own copy.',
+                        'The file was changed by its owners. Update depth_node, or use your own '
+                        'copy.',
                     )
             file.flush()
             os.fsync(file.fileno())
             arrived = file.tell()
         if total is not None and arrived < total:
-            return f'broke off after {arrived} of {total} bytes'
+            return f'interrupted after {arrived} of {total} bytes'
         return None
 
 
 class _Pace:
-    """Notices a server that sends, but so slowly that it would take for ever."""
+    """Detects a server that sends too slowly."""
 
     def __init__(self, window: float) -> None:
         self._window = window
@@ -213,7 +214,7 @@ class _Pace:
         self._bytes = 0
 
     def slow(self, received: int) -> bool:
-        """Count bytes; return whether those of the window that ends now were too few."""
+        """Count bytes; return whether the rate in the current window is too low."""
         self._bytes += received
         elapsed = time.monotonic() - self._since
         if elapsed < self._window:
@@ -228,10 +229,10 @@ def _answer(
     longest: float,
 ) -> Any:
     """
-    Wait for the head of the answer, with all redirects.
+    Wait for the header of the response, including redirects.
 
-    The timeout of the socket counts from byte to byte, so that a head that dribbles never ends;
-    therefore the asking is left to a thread, which is left behind where it does not come back.
+    The timeout of the socket applies between bytes, so a header that arrives byte by byte could
+    take forever. Therefore the request runs in a thread, which is abandoned if it does not return.
     """
     found: list[Any] = []
 
@@ -245,23 +246,23 @@ def _answer(
     thread.start()
     thread.join(longest)
     if not found:
-        raise TimeoutError(f'no answer within {longest:g} s')
+        raise TimeoutError(f'no response within {longest:g} s')
     if isinstance(found[0], BaseException):
         raise found[0]
     return found[0]
 
 
 def _refused(url: str, part: Path, error: urllib.error.HTTPError) -> str:
-    """Tell an error status that may pass from one that will not."""
+    """Return a temporary error status as text; raise an error for a permanent one."""
     if error.code == 416:
         part.unlink(missing_ok=True)  # longer than the file: it was another one
-        return 'what had arrived was longer than the file'
+        return 'the part that had arrived was longer than the file'
     if error.code in _AGAIN:
         return f'HTTP {error.code} {error.reason}'
-    remedy = 'Its owners moved it; update depth_node, or give the path of your own copy.'
+    remedy = 'The owners have moved it. Update depth_node, or use the path of your own copy.'
     if error.code in _WHO:
-        remedy = 'Its owners ask who uses it: accept their conditions there, then set HF_TOKEN.'
-    raise ModelError(f'{url}: the server says {error.code} {error.reason}.', remedy) from error
+        remedy = 'The owners require consent: accept their conditions there, then set HF_TOKEN.'
+    raise ModelError(f'{url}: the server returned {error.code} {error.reason}.', remedy) from error
 
 
 def _is_network(error: OSError) -> bool:
@@ -276,14 +277,14 @@ def _is_local(url: str) -> bool:
 
 
 def _check_safe(url: str, origin: str = '') -> None:
-    """Refuse an address whose content anybody between could change, or that asks this machine."""
+    """Refuse addresses without https, and redirects to this machine."""
     local = _is_local(url) and (not origin or _is_local(origin))
     if urllib.parse.urlsplit(url).scheme != 'https' and not local:
-        raise ModelError(f'{url}: is not https, and anybody on the way could change the file.')
+        raise ModelError(f'{url}: expected https, because the file could be changed on the way.')
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but not to where the content could be changed, nor into this machine."""
+    """Follows redirects, except to addresses without https and to this machine."""
 
     max_redirections = 5
 
@@ -294,7 +295,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
 @contextlib.contextmanager
 def _bar(name: str, start: int, total: int | None) -> Iterator[Any]:
-    """Show a bar on a terminal, nothing elsewhere."""
+    """Show a progress bar on terminals only."""
     try:
         from tqdm import tqdm
     except ImportError:

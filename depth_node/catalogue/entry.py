@@ -1,4 +1,4 @@
-"""What the catalogue says about one model."""
+"""The catalogue entry of one model."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _HUB = 'https://huggingface.co'
 
 
 class Form(str, enum.Enum):
-    """What the published files are."""
+    """The form of the published files."""
 
     ONNX = 'onnx'
-    """An ONNX graph, with its data."""
+    """An ONNX graph with its data."""
     DEPTH_ANYTHING = 'depth_anything'
-    """A Depth Anything checkpoint, whose graph is written here."""
+    """A checkpoint of Depth Anything, whose graph is written by this package."""
     MONODEPTH2 = 'monodepth2'
-    """A zip with encoder.pth and depth.pth, whose graph is written here."""
+    """A zip with encoder.pth and depth.pth, whose graph is written by this package."""
     EMBEDDED = 'embedded'
-    """Inside the package."""
+    """Part of the package."""
 
     @property
     def is_checkpoint(self) -> bool:
@@ -35,10 +35,10 @@ class HubFile:
     A file of a Hugging Face repository.
 
     :param repo: owner and name.
-    :param path: the file inside it.
-    :param revision: a commit, where one is known to hold this very file, else a branch.
-    :param size: bytes, or None where not known.
-    :param sha256: 64 hexadecimal digits, or None: then pinned on first use.
+    :param path: path of the file in it.
+    :param revision: a commit that is known to contain this file, otherwise a branch.
+    :param size: size (bytes), or None if unknown.
+    :param sha256: 64 hexadecimal digits, or None: pinned on first use.
     """
 
     repo: str
@@ -49,17 +49,17 @@ class HubFile:
 
     @property
     def name(self) -> str:
-        """The file's own name."""
+        """Name of the file."""
         return self.path.rpartition('/')[2]
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Its location, for display."""
         return f'{_HUB}/{self.repo}'
 
     @property
     def url(self) -> str:
-        """Where it is fetched from; $HF_ENDPOINT names a mirror."""
+        """Its address; $HF_ENDPOINT sets a mirror."""
         endpoint = os.environ.get('HF_ENDPOINT', '').rstrip('/') or _HUB
         return f'{endpoint}/{self.repo}/resolve/{self.revision}/{self.path}'
 
@@ -67,13 +67,13 @@ class HubFile:
 @dataclass(frozen=True)
 class WebFile:
     """
-    A file at an address.
+    A file at a web address.
 
     :param url: https.
-    :param size: bytes, or None where not known.
-    :param sha256: 64 hexadecimal digits, or None: then pinned on first use.
-    :param md5: what its authors published instead of a better hash, or None. It finds damage,
-        not malice.
+    :param size: size (bytes), or None if unknown.
+    :param sha256: 64 hexadecimal digits, or None: pinned on first use.
+    :param md5: the hash published by its authors if there is no better one, or None. It detects
+        damage, but not manipulation.
     """
 
     url: str
@@ -83,12 +83,12 @@ class WebFile:
 
     @property
     def name(self) -> str:
-        """The file's own name."""
+        """Name of the file."""
         return self.url.rpartition('/')[2].replace('%2B', '+')
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Its location, for display."""
         return self.url
 
 
@@ -97,16 +97,15 @@ class Entry:
     """
     One model of the catalogue.
 
-    :param spec: what it is; its `name` is the name users type.
-    :param form: what its files are.
-    :param files: where they are; the first is the graph or the weights.
+    :param spec: its description; `name` is its name in the catalogue.
+    :param form: form of its files.
+    :param files: its files; the first is the graph or the weights.
     :param parameters: number of weights (millions).
-    :param variant: which architecture the weights belong to (``v2_vits``, ``resnet18``), where
-        their graph can be written here.
-    :param about: what is to be downloaded (MB, roughly), where it is not 4 bytes a weight.
-    :param sides: smallest and largest nominal side it is meant for (pixels), or None where its
-        size is fixed.
-    :param note: what else somebody has to know before using it.
+    :param variant: architecture of the weights (``v2_vits``, ``resnet18``), if their graph is
+        written by this package.
+    :param about: approximate size of the download (MB), if it is not 4 bytes per weight.
+    :param sides: smallest and largest nominal side (pixels), or None if the size is fixed.
+    :param note: what users need to know.
     :param caution: what users are warned of each time they open it on a camera.
     """
 
@@ -122,32 +121,32 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The name users type."""
+        """Name in the catalogue."""
         return self.spec.name
 
     @property
     def is_free(self) -> bool:
-        """Whether the licence lets anybody use it for anything, so that nobody need be asked."""
+        """Whether the licence allows every use, so that it need not be accepted."""
         return self.spec.commercial is True
 
     @property
     def takes_weights(self) -> bool:
-        """Whether a checkpoint of its architecture can be used instead of what is published."""
+        """Whether a checkpoint of its architecture can be used instead of the published one."""
         return bool(self.variant)
 
     @property
     def size(self) -> int | None:
-        """Bytes to download, or None where not known."""
+        """Size of the download (bytes), or None if unknown."""
         sizes = [file.size for file in self.files if file.size is not None]
         return sum(sizes) if sizes and len(sizes) == len(self.files) else None
 
 
 def megabytes(entry: Entry) -> str:
     """
-    Write the size of a download.
+    Return the size of a download as text.
 
     :param entry: the model.
-    :returns: for example ``99 MB``; from the number of weights where nobody listed the bytes.
+    :returns: for example ``99 MB``; estimated from the number of weights if not listed.
     """
     if entry.form is Form.EMBEDDED:
         return 'in the package'
@@ -162,7 +161,7 @@ def megabytes(entry: Entry) -> str:
 
 def size_rule(entry: Entry) -> str:
     """
-    Write which sizes a network takes.
+    Return the supported network sizes as text.
 
     :param entry: the model.
     :returns: one phrase.
@@ -171,17 +170,17 @@ def size_rule(entry: Entry) -> str:
     if spec.input_size is not None:
         return str(spec.input_size)
     if entry.sides is None or spec.nominal_size is None:
-        return 'as its sidecar says'
+        return 'as in its sidecar'
     low, high = entry.sides
     return (
-        f'aspect of the camera, area of {spec.nominal_size} (sides of {low} to {high} by '
-        f'choice), multiples of {spec.multiple}'
+        f'aspect ratio of the camera, area of {spec.nominal_size} (or of a side of {low} to '
+        f'{high}), multiples of {spec.multiple}'
     )
 
 
 def use(entry: Entry) -> str:
     """
-    Write what the licence allows, in one word.
+    Return what the licence allows, in one word.
 
     :param entry: the model.
     :returns: ``any`` or ``non-commercial``, or ``unknown``.

@@ -1,9 +1,8 @@
 """
-Getting files of the catalogue, so that a file under its own name is always whole and checked.
+Download of the catalogue's files, which get their names only when complete and verified.
 
-Everything comes by HTTPS; what other programs have fetched from the Hugging Face Hub is taken from
-their cache. What arrives goes to a temporary name and gets its own name only after its size and
-hash were right.
+Files are downloaded over HTTPS, or copied from the cache of the Hugging Face Hub. A download has a
+temporary name and gets its own name only after its size and hash have been verified.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _OFF = ('', '0', 'false', 'no', 'off')
 
 def model_cache_root() -> Path:
     """
-    Say where fetched and exported models are kept.
+    Return the folder for downloaded models and written graphs.
 
     :returns: ``depth_node/models`` under $XDG_CACHE_HOME or ``~/.cache``.
     :raises ModelError: neither is known.
@@ -43,15 +42,15 @@ def model_cache_root() -> Path:
     try:
         base = home if home.is_absolute() else Path.home() / '.cache'
     except RuntimeError as error:  # a user without a home, as containers have them
-        raise ModelError('This user has no home folder.', 'Set HOME or XDG_CACHE_HOME.') from error
+        raise ModelError('The user has no home folder.', 'Set HOME or XDG_CACHE_HOME.') from error
     return base / 'depth_node' / 'models'
 
 
 def is_offline() -> bool:
     """
-    Say whether the user forbade the network.
+    Return whether the user has forbidden network access.
 
-    :returns: whether $HF_HUB_OFFLINE is set, as huggingface_hub reads it.
+    :returns: whether $HF_HUB_OFFLINE is set, as in huggingface_hub.
     """
     return os.environ.get('HF_HUB_OFFLINE', '').lower() not in _OFF
 
@@ -60,16 +59,16 @@ def fetch(
     file: HubFile | WebFile, folder: Path, *, offline: bool = False, watch: Watch | None = None
 ) -> Path:
     """
-    Make sure that a file is there, whole and the right one.
+    Return a file after downloading it if needed, complete and verified.
 
-    :param file: what to get, and what is known about it.
-    :param folder: where it goes; made when it is missing.
+    :param file: the file and its properties.
+    :param folder: the target folder, created if missing.
     :param offline: never use the network.
-    :param watch: who waits for it.
-    :returns: the path of the checked file, in `folder`.
-    :raises UnreachableError: it is not here, and cannot be fetched from here.
-    :raises ModelError: not found, no room, or not the file it should be; says which.
-    :raises CancelledError: `watch` said so.
+    :param watch: callbacks for cancelling and progress.
+    :returns: the path of the verified file, in `folder`.
+    :raises UnreachableError: it is not on this machine and cannot be downloaded.
+    :raises ModelError: not found, no disk space, or not the expected file.
+    :raises CancelledError: it was cancelled.
     """
     target = folder / file.name
     if target.exists():  # then nothing is written, and the folder may be read-only
@@ -84,7 +83,7 @@ def fetch(
             if not _from_cache(file, part, folder):
                 if offline or is_offline():
                     raise UnreachableError(
-                        file.name, 'the network may not be used',
+                        file.name, 'network access is forbidden',
                         'Fetch it without --offline and without HF_HUB_OFFLINE.',
                     )
                 _download(file, part, watch)
@@ -95,21 +94,21 @@ def fetch(
 
 def is_here(file: HubFile | WebFile, folder: Path) -> bool:
     """
-    Return whether a file can be had without the network.
+    Return whether a file is available without the network.
 
     :param file: the file.
-    :param folder: where it would go.
-    :returns: whether it lies there, or where other programs keep what they fetched.
+    :param folder: the target folder.
+    :returns: whether it is there, or in the cache of the Hugging Face Hub.
     """
     return (folder / file.name).exists() or (isinstance(file, HubFile) and bool(cached(file)))
 
 
 def known_hash(file: HubFile | WebFile, folder: Path) -> str:
     """
-    Return the hash of a file that :func:`fetch` has checked.
+    Return the hash of a file that :func:`fetch` has verified.
 
     :param file: the file.
-    :param folder: where it is.
+    :param folder: its folder.
     :returns: its SHA-256.
     """
     return file.sha256 or _read_pins(folder)[file.name]
@@ -117,13 +116,13 @@ def known_hash(file: HubFile | WebFile, folder: Path) -> str:
 
 def _download(file: HubFile | WebFile, part: Path, watch: Watch | None) -> None:
     size = f'{file.size / 1e6:.0f} MB' if file.size else 'of unknown size'
-    log.info('Fetching %s (%s) from %s', file.name, size, file.place)
+    log.info('Downloading %s (%s) from %s', file.name, size, file.place)
     secret = token() if isinstance(file, HubFile) else ''
     download(file.url, part, size=file.size, token=secret, watch=watch)
 
 
 def _from_cache(file: HubFile | WebFile, part: Path, folder: Path) -> bool:
-    """Take a file that another program has fetched, if it is the right one."""
+    """Copy a file from the cache of the Hugging Face Hub, if it is the expected one."""
     path = cached(file) if isinstance(file, HubFile) else None
     if path is None:
         return False
@@ -147,7 +146,7 @@ def _check_arrived(file: HubFile | WebFile, part: Path, folder: Path) -> None:
 
 
 def _check(file: HubFile | WebFile, path: Path, folder: Path) -> None:
-    """Compare size and hash; remember the hash where the catalogue has none."""
+    """Verify size and hash; store the hash if the catalogue has none."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         raise _wrong(file, path, f'{size} bytes', f'{file.size}')
@@ -161,7 +160,7 @@ def _check(file: HubFile | WebFile, path: Path, folder: Path) -> None:
     if expected is None:
         _pin(folder, {**pins, file.name: found})
         log.warning(
-            '%s: nobody published its hash; pinned on this first use as %s', file.name, found
+            '%s: no hash is published; pinned on this first use as %s', file.name, found
         )
     elif found != expected:
         raise _wrong(file, path, f'SHA-256 {found}', expected)
@@ -169,10 +168,10 @@ def _check(file: HubFile | WebFile, path: Path, folder: Path) -> None:
 
 def _wrong(file: HubFile | WebFile, path: Path, found: str, expected: str) -> ModelError:
     return ModelError(
-        f'{file.name} from {file.place} is not the file it should be: {found}, expected '
+        f'{file.name} from {file.place} is not the expected file: {found}, expected '
         f'{expected}.',
-        f'Remove {path.with_name(file.name)} and fetch again; when it happens twice, the file '
-        'was changed at its source.',
+        f'Remove {path.with_name(file.name)} and fetch again. If it happens twice, the file was '
+        'changed by its owners.',
     )
 
 
@@ -185,7 +184,7 @@ def _read_pins(folder: Path) -> dict[str, str]:
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(
             f'{folder / _PINS}: cannot be read ({error}).',
-            'It holds the hashes of files fetched before; remove it to trust them anew.',
+            'It contains the hashes of earlier downloads. Remove it to trust the current files.',
         ) from error
 
 
@@ -194,17 +193,17 @@ def _pin(folder: Path, pins: dict[str, str]) -> None:
         write_text(folder / _PINS, json.dumps(pins, indent=2) + '\n')
     except DataError as error:
         raise ModelError(
-            f'{error.problem} The file has no published hash to be checked against.',
-            error.remedy or 'Fetch it once where the folder can be written.',
+            f'{error.problem} It is needed to store the hash of the file, which is not published.',
+            error.remedy or 'Fetch it once with a writable folder.',
         ) from error
 
 
 def write_text(path: Path, text: str) -> None:
     """
-    Write a small file so that it is either the old one or the whole new one.
+    Write a small file atomically.
 
     :param path: the file.
-    :param text: its content.
+    :param text: the content.
     :raises DataError: the folder cannot be written, or the disk is full.
     """
     with replacing(path) as temporary:
@@ -213,20 +212,20 @@ def write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def _lock(folder: Path, name: str) -> Iterator[None]:
-    """Let one process at a time fetch a file; the others find it there."""
+    """Let one process download a file while the others wait for it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / f'.{name}.lock').open('ab')
     except OSError as error:
         raise ModelError(
             f'{folder}: cannot be written ({error.strerror}).',
-            'Set XDG_CACHE_HOME to a folder that can, or mend the permissions.',
+            'Set XDG_CACHE_HOME to a writable folder, or correct the permissions.',
         ) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info('%s: another process fetches it; waiting', name)
+            log.info('%s: waiting for another process that downloads it', name)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield  # the system lets go of the lock however this ends
 

@@ -1,4 +1,4 @@
-"""What other programs have fetched from the Hugging Face Hub already."""
+"""The cache of the Hugging Face Hub on this machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _COMMIT = re.compile(r'[0-9a-f]{40}')
 
 def cached(file: HubFile) -> Path | None:
     """
-    Look for a file in the cache that programs of Hugging Face share.
+    Return a file in the cache of the Hugging Face Hub.
 
-    $HF_HUB_CACHE names it, or it is ``hub`` in $HF_HOME, or in ``huggingface`` in the user's cache
-    (huggingface_hub's documentation, "Understand caching").
+    The cache is $HF_HUB_CACHE, or ``hub`` in $HF_HOME, or in ``huggingface`` in the user's cache
+    folder (documentation of huggingface_hub, "Understand caching").
 
     :param file: the file.
-    :returns: its path, right or damaged, or None.
+    :returns: its path, without verification, or None.
     """
     repository = _root() / f'models--{file.repo.replace("/", "--")}'
     commit = file.revision
@@ -34,9 +34,9 @@ def cached(file: HubFile) -> Path | None:
 
 def token() -> str:
     """
-    Return what shows the Hub who asks, for files whose owners want to know.
+    Return the access token of the user, for files that require registration.
 
-    :returns: $HF_TOKEN, or nothing.
+    :returns: $HF_TOKEN, or an empty string.
     """
     return os.environ.get('HF_TOKEN', '').strip()
 

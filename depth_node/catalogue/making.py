@@ -1,4 +1,4 @@
-"""From a checkpoint to the graph and description of one size."""
+"""Writing of graph and sidecar of a checkpoint at one size."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from depth_node.model.fingerprint import fingerprint
 from depth_node.model.sidecar import read_sidecar
 
 RELEASE = ('encoder.pth', 'depth.pth')
-"""The files of a Monodepth2 release that are read."""
+"""The files of a Monodepth2 release that are used."""
 _WRITER = 1
-"""Of the graphs; a graph of another one is written again."""
+"""Version of the graphs; graphs of other versions are written again."""
 _LARGEST = 1 << 30
 
 
 def write_graph(entry: Entry, checkpoint: Path, sha256: str, size: Size, path: Path) -> None:
     """
-    Write the graph of a model at one size, and the sidecar that describes it.
+    Write the graph and sidecar of a model at one size.
 
-    Weights stay in the checkpoint where they can be used as they lie there.
+    Weights that can be used unchanged stay in the checkpoint.
 
     :param entry: the model.
-    :param checkpoint: its weights, in the folder of `path`.
-    :param sha256: of the checkpoint.
-    :param size: the network's size (pixels).
-    :param path: the ONNX file; its sidecar goes with it.
-    :raises ModelError: the weights of another network, or not a checkpoint.
+    :param checkpoint: file of its weights, in the folder of `path`.
+    :param sha256: hash of the checkpoint.
+    :param size: network size (pixels).
+    :param path: the ONNX file; the sidecar is written next to it.
+    :raises ModelError: weights of another network, or not a checkpoint.
     :raises DataError: the folder cannot be written, or the disk is full.
     """
     facts = _facts(sha256)
@@ -48,7 +48,7 @@ def write_graph(entry: Entry, checkpoint: Path, sha256: str, size: Size, path: P
         if trained != size:
             raise ModelError(
                 f'{checkpoint}: was trained at {trained}, expected {size}.',
-                'It is another variant; give its own name.',
+                'It is another variant. Use its own name.',
             )
         write_monodepth2(weights, size, path, facts=facts)
     else:
@@ -73,12 +73,12 @@ def write_graph(entry: Entry, checkpoint: Path, sha256: str, size: Size, path: P
 
 def is_current(path: Path, checkpoint: Path, sha256: str) -> bool:
     """
-    Return whether a graph was written by this version, for a checkpoint.
+    Return whether a graph was written by this version for a checkpoint.
 
     :param path: the ONNX file, which may be missing or damaged.
     :param checkpoint: its weights.
-    :param sha256: of the checkpoint.
-    :returns: whether it need not be written again.
+    :param sha256: hash of the checkpoint.
+    :returns: False if it must be written again.
     """
     from depth_node.model.network import load
 
@@ -100,7 +100,7 @@ def _facts(sha256: str) -> dict[str, str]:
 
 
 def _release(archive: Path) -> tuple[Weights, Size]:
-    """Read the two checkpoints in a zip, by their own names and nothing else."""
+    """Read the two checkpoints in a zip, and no other file."""
     parts: list[dict[str, Any]] = []
     try:
         with zipfile.ZipFile(archive) as zipped:
@@ -114,6 +114,6 @@ def _release(archive: Path) -> tuple[Weights, Size]:
                 parts.append(named_values(data, archive / name, None))
     except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         # RuntimeError: encrypted, or packed in a way zipfile does not know
-        raise ModelError(f'{archive}: is not a zip that can be read ({error}).') from error
+        raise ModelError(f'{archive}: is not a readable zip ({error}).') from error
     encoder, decoder = parts
     return release_weights(encoder, decoder, str(archive))

@@ -1,11 +1,12 @@
 """
-Monodepth2: every variant its authors published (Godard et al., ICCV 2019).
+Monodepth2: all published variants (Godard et al., ICCV 2019).
 
-The depth a network gives for disparity d is scale / (1/100 + (1/0.1 - 1/100) d); weights trained
-with stereo pairs have the scale 5.4, because the rig's 0.54 m counted as 0.1 units; those trained
-on video alone have none. KITTI's focal length is 721.5 px at 1242x375.
+The depth for disparity d is scale / (1/100 + (1/0.1 - 1/100) d). Weights trained with stereo pairs
+have the scale 5.4, because the baseline of 0.54 m was 0.1 units; those trained on video only have
+none. KITTI's focal length is 721.5 px at 1242x375.
 
-The authors shrink frames with Pillow's Lanczos; every engine can do linear, so that is used.
+The authors downscale frames with Pillow's Lanczos filter; linear is used here, because all engines
+support it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _LICENCE = 'Monodepth2 (non-commercial)'
 
 
 def _entry(file: str, md5: str | None, variant: str = 'resnet18') -> Entry:
-    """Describe one zip; its name says how it was trained and at what size."""
+    """Return the entry of a zip, whose name contains the kind of training and the size."""
     modality, _, size = file.rpartition('_')
     network = Size.parse(size)
     spec = ModelSpec(
@@ -36,7 +37,7 @@ def _entry(file: str, md5: str | None, variant: str = 'resnet18') -> Entry:
     )
     note = 'Trained without ImageNet weights.' if '_no_pt' in modality else ''
     if 'odom' in modality:
-        note = 'Trained on the odometry split of KITTI, so its sequences 09 and 10 are unseen.'
+        note = 'Trained on the odometry split of KITTI, so sequences 09 and 10 were not used.'
     url = f'{_STORE}/{file.replace("+", "%2B")}.zip'
     files = (WebFile(url, md5=md5),)
     if variant == 'resnet18':

@@ -1,4 +1,4 @@
-"""From a name or a path to a network on disk whose description has been checked."""
+"""Opening of a model by name or path, with a verified description."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ def open_model(
     on_progress: Callable[[float, str], None] = lambda _share, _stage: None,
 ) -> Model:
     """
-    Find a network, fetch it when it has to be, and check what it is.
+    Open a model, after downloading it if needed.
 
-    :param name_or_path: a name of the catalogue, or a path to an ONNX file with its sidecar
-        beside it (``NAME.onnx`` and ``NAME.json``), or without one when `overrides` describe it.
+    :param name_or_path: a name of the catalogue, or the path of an ONNX file with a sidecar next
+        to it (``NAME.onnx`` and ``NAME.json``), or without one if `overrides` describe it.
     :param overrides: fields of :class:`ModelSpec` as plain values; they replace those of the
         catalogue or the sidecar. See :func:`overrides_from`.
     :param accept_licence: whether a licence that is not free is accepted.
-    :param cache_dir: where models are kept; None: ``depth_node/models`` in the user's cache.
-    :param offline: never use the network (as does $HF_HUB_OFFLINE).
+    :param cache_dir: folder for models; None: ``depth_node/models`` in the user's cache.
+    :param offline: never use the network (like $HF_HUB_OFFLINE).
     :param input_size: for a model whose graph is written for one size: ``auto``, a nominal side
         like 308, or WIDTHxHEIGHT (pixels).
-    :param frame: for such a model: the camera's size (pixels), whose aspect ``auto`` keeps;
+    :param frame: for such a model: the camera's size (pixels), whose aspect ratio ``auto`` keeps;
         None: 640x480.
-    :param cancelled: asked now and then while it is fetched.
-    :param on_progress: called with the share fetched (0 to 1) and what is going on.
+    :param cancelled: called regularly during the download; returns whether to cancel.
+    :param on_progress: called with the share downloaded (0 to 1) and the stage.
     :returns: the model.
-    :raises ModelError: not to be had, not what its description says, or not described.
-    :raises CancelledError: `cancelled` said so.
+    :raises ModelError: not available, not matching its description, or without one.
+    :raises CancelledError: it was cancelled.
     """
     overrides = overrides or {}
     if is_path(name_or_path):
@@ -81,10 +81,10 @@ def open_model(
 
 def is_path(name_or_path: str | Path) -> bool:
     """
-    Tell a path from a name of the catalogue.
+    Return whether a text is a path instead of a name of the catalogue.
 
-    :param name_or_path: what the user gave.
-    :returns: whether it is a Path, ends in ``.onnx`` or has a folder in it.
+    :param name_or_path: the name or path.
+    :returns: whether it is a Path, ends in ``.onnx`` or contains a folder.
     """
     text = str(name_or_path)
     return isinstance(name_or_path, Path) or text.endswith('.onnx') or '/' in text
@@ -92,10 +92,10 @@ def is_path(name_or_path: str | Path) -> bool:
 
 def overrides_from(config: ModelConfig) -> dict[str, Any]:
     """
-    Collect what the parameters say about a network.
+    Return the description of a network in the parameters.
 
-    :param config: the model group; empty and 0 mean that the sidecar says.
-    :returns: the fields that were set, for :func:`open_model`.
+    :param config: the model group; empty and 0 mean: as in the sidecar.
+    :returns: the fields that are set, for :func:`open_model`.
     """
     fields = {field.name for field in dataclasses.fields(ModelSpec)} - {'name', 'input_size'}
     return {
@@ -116,7 +116,7 @@ def _open_path(path: Path, overrides: Mapping[str, Any]) -> Model:
     if not path.is_file():
         raise ModelError(
             f'{path}: no such file.',
-            'Give the path of an ONNX file, or a name that `depth-node models` lists.',
+            'Use the path of an ONNX file, or a name in the list of `depth-node models`.',
         )
     spec = _described(path, overrides)
     check_fingerprint(path, spec.sha256)
@@ -124,7 +124,7 @@ def _open_path(path: Path, overrides: Mapping[str, Any]) -> Model:
 
 
 def _checked(path: Path, spec: ModelSpec) -> Model:
-    """Hold the description against the graph: its ends, its size, what it does to its input."""
+    """Check the description against the graph: inputs and outputs, size, normalization."""
     from depth_node.model.network import choose_size, describe, load
 
     graph = load(path, weights=False)
@@ -142,8 +142,8 @@ def _described(path: Path, overrides: Mapping[str, Any]) -> ModelSpec:
     missing = [name for name in REQUIRED if name not in overrides]
     if missing:
         raise ModelError(
-            f'{path}: there is no {sidecar.name} beside it to say what the network is, and no '
-            f'option says its {", ".join(missing)}.',
+            f'{path}: there is no sidecar {sidecar.name} next to it, and no option sets '
+            f'{", ".join(missing)}.',
             f'Describe it with options like {_OPTIONS}, or with the parameters model.kind, '
             'model.mean and model.std.',
         )

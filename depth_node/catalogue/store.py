@@ -1,4 +1,4 @@
-"""From an entry of the catalogue to an ONNX file on this machine."""
+"""The models on this machine: from a catalogue entry to an ONNX file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 EMBEDDED_PATH = Path(__file__).resolve().parents[1] / 'data' / 'embedded.onnx'
 FRAME = Size(640, 480)
-"""What is assumed of a camera whose size is not known yet."""
+"""Assumed size of a camera whose size is not known yet (pixels)."""
 _OWN = 'own_weights'
 _ACCEPTED = 'licence_accepted.txt'
 
@@ -31,16 +31,16 @@ _ACCEPTED = 'licence_accepted.txt'
 @dataclass(frozen=True)
 class Request:
     """
-    How somebody wants a model.
+    The options for obtaining a model.
 
     :param accept_licence: whether a licence that is not free is accepted.
-    :param cache_dir: where models are kept; None:
+    :param cache_dir: folder for models; None:
         :func:`depth_node.catalogue.fetch.model_cache_root`.
     :param offline: never use the network.
     :param input_size: ``auto``, a nominal side like 308, or WIDTHxHEIGHT (pixels).
-    :param frame: the camera's size (pixels), whose aspect ``auto`` keeps.
-    :param cancelled: asked now and then while fetching.
-    :param progress: called with the share fetched (0 to 1) and what is going on.
+    :param frame: the camera's size (pixels), whose aspect ratio ``auto`` keeps.
+    :param cancelled: called regularly during downloads; returns whether to cancel.
+    :param progress: called with the share downloaded (0 to 1) and the stage.
     """
 
     accept_licence: bool = False
@@ -53,7 +53,7 @@ class Request:
 
     def folder(self, entry: Entry) -> Path:
         """
-        Say where everything of one model is kept.
+        Return the folder of a model.
 
         :param entry: the model.
         :returns: the folder, which may not exist yet.
@@ -63,13 +63,13 @@ class Request:
 
 def obtain(entry: Entry, request: Request) -> Path:
     """
-    Return the ONNX file of a model, after fetching and writing what is missing.
+    Return the ONNX file of a model, after downloading and writing missing files.
 
     :param entry: the model.
-    :param request: how it is wanted.
+    :param request: the options.
     :returns: the ONNX file.
-    :raises ModelError: licence not accepted, or not to be had; says what to do.
-    :raises CancelledError: the request was cancelled while fetching.
+    :raises ModelError: the licence is not accepted, or the model is not available.
+    :raises CancelledError: the download was cancelled.
     """
     if entry.form is Form.EMBEDDED:
         return _embedded()
@@ -91,19 +91,19 @@ def obtain(entry: Entry, request: Request) -> Path:
 
 def install(entry: Entry, request: Request, weights: Path) -> Path:
     """
-    Use weights from a file instead of those that are published.
+    Use weights from a file instead of the published ones.
 
-    :param entry: a model that takes weights.
-    :param request: where models are kept.
-    :param weights: safetensors, a .pth, or for Monodepth2 a zip; or the folder they are in.
-    :returns: the copy that is used from now on: under its published name, if it is the published
-        file, else until it is removed.
+    :param entry: a model with weights.
+    :param request: the options.
+    :param weights: safetensors, a .pth, or for Monodepth2 a zip; or their folder.
+    :returns: the copy that is used from now on: with the published name if it is the published
+        file, otherwise until it is removed.
     :raises ModelError: not a checkpoint of this network.
     :raises DataError: the folder cannot be written, or the disk is full.
     """
     if not entry.takes_weights:
         raise ModelError(
-            f'{entry.name} is published as a graph and takes no weights.', 'Leave out --weights.'
+            f'{entry.name} is published as a graph and needs no weights.', 'Omit --weights.'
         )
     check_licence(entry, request)
     folder = request.folder(entry)
@@ -135,8 +135,8 @@ def own_weights(entry: Entry, request: Request) -> Path | None:
     Return the weights that are used instead of the published ones.
 
     :param entry: the model.
-    :param request: where models are kept.
-    :returns: what :func:`install` has put there, or None.
+    :param request: the options.
+    :returns: the file from :func:`install`, or None.
     """
     return next(iter(sorted(request.folder(entry).glob(f'{_OWN}.*'))), None)
 
@@ -146,8 +146,8 @@ def is_present(entry: Entry, request: Request) -> bool:
     Return whether a model can be used without the network.
 
     :param entry: the model.
-    :param request: where models are kept.
-    :returns: whether its files are here; they are not opened.
+    :param request: the options.
+    :returns: whether its files exist; they are not opened.
     """
     if entry.form is Form.EMBEDDED:
         return EMBEDDED_PATH.exists()
@@ -158,11 +158,11 @@ def is_present(entry: Entry, request: Request) -> bool:
 
 def check_licence(entry: Entry, request: Request) -> None:
     """
-    Name a licence on first use, and go on only when it is free or accepted.
+    Log the licence on first use, and check that it is free or accepted.
 
     :param entry: the model.
-    :param request: whether it was accepted.
-    :raises ModelError: it is not free, and nobody accepted it.
+    :param request: the options.
+    :raises ModelError: it is not free and not accepted.
     """
     note = request.folder(entry) / _ACCEPTED
     licence = entry.spec.licence
@@ -172,7 +172,7 @@ def check_licence(entry: Entry, request: Request) -> None:
         raise ModelError(
             f'{entry.name} is under the licence {licence}, which does not allow every use. '
             f'{entry.note}'.strip(),
-            'Accept it with model.accept_licence: true or --accept-licence, or take another '
+            'Accept it with model.accept_licence: true or --accept-licence, or choose another '
             'model (`depth-node models`).',
         )
     log.info('%s: its licence is %s', entry.name, licence)
@@ -182,18 +182,18 @@ def check_licence(entry: Entry, request: Request) -> None:
     except (OSError, DataError) as error:
         raise ModelError(
             f'{note.parent}: cannot be written ({error}).',
-            'Set XDG_CACHE_HOME to a folder that can.',
+            'Set XDG_CACHE_HOME to a writable folder.',
         ) from error
 
 
 def graph_size(entry: Entry, request: Request) -> Size:
     """
-    Choose the size of the graph of a model.
+    Return the size of the graph of a model.
 
-    :param entry: a model that takes weights.
-    :param request: the size wanted, or the camera it is for.
-    :returns: the network's size (pixels).
-    :raises ModelError: a size the network cannot have.
+    :param entry: a model with weights.
+    :param request: the requested size, or the size of the camera.
+    :returns: the network size (pixels).
+    :raises ModelError: an unsupported size.
     """
     from depth_node.model.network import choose_size, NetworkInfo
 
@@ -215,18 +215,18 @@ def graph_size(entry: Entry, request: Request) -> Size:
 
 def fetch_all(entry: Entry, request: Request) -> list[Path]:
     """
-    Fetch every file of a model; see :func:`depth_node.catalogue.fetch.fetch`.
+    Download all files of a model; see :func:`depth_node.catalogue.fetch.fetch`.
 
     :param entry: the model.
-    :param request: where to, and whether the network may be used.
-    :returns: the files, in the entry's order.
-    :raises ModelError: a file cannot be had, or is not the right one.
+    :param request: the options.
+    :returns: the files, in the order of the entry.
+    :raises ModelError: a file is not available, or not the expected one.
     :raises CancelledError: the request was cancelled.
     """
     if not entry.files:
         raise ModelError(
             f'{entry.name} has not been published.',
-            f'If you have its weights: `depth-node fetch {entry.name} --weights FILE`.',
+            f'If you have its weights, run `depth-node fetch {entry.name} --weights FILE`.',
         )
     stage = f'fetching {entry.name} ({megabytes(entry)})'
     watch = Watch(request.cancelled, lambda share: request.progress(share, stage))
@@ -250,13 +250,13 @@ def _embedded() -> Path:
     if not EMBEDDED_PATH.exists():
         raise ModelError(
             f'{EMBEDDED_PATH}: the embedded network is not part of this build.',
-            'Train it with the command of doc/training.md, or take another model.',
+            'Train it with the command in doc/training.md, or choose another model.',
         )
     return EMBEDDED_PATH
 
 
 def _written(entry: Entry, request: Request, checkpoint: Path, sha256: str) -> Path:
-    """Return the graph of a checkpoint at the size wanted."""
+    """Return the graph of a checkpoint at the requested size."""
     from depth_node.catalogue.making import is_current, write_graph
 
     size = graph_size(entry, request)
@@ -273,8 +273,8 @@ def _one_file(weights: Path) -> Path:
     path = weights / 'model.safetensors'
     if not path.is_file():
         raise ModelError(
-            f'{weights}: there is no model.safetensors in this folder.',
-            'Give the file of weights itself.',
+            f'{weights}: contains no model.safetensors.',
+            'Use the file of weights itself.',
         )
     return path
 
@@ -289,14 +289,14 @@ def _copied(source: Path, target: Path) -> Path:
 
 
 def _packed(folder: Path, target: Path) -> Path:
-    """Put the files of a Monodepth2 release into a zip, as its authors do."""
+    """Write the files of a Monodepth2 release to a zip, like its authors."""
     from depth_node.catalogue.making import RELEASE
 
     missing = [name for name in RELEASE if not (folder / name).is_file()]
     if missing:
         raise ModelError(
-            f'{folder}: there is no {" and no ".join(missing)} in this folder.',
-            'Give the zip or the folder of a Monodepth2 release.',
+            f'{folder}: contains no {" and no ".join(missing)}.',
+            'Use the zip or the folder of a Monodepth2 release.',
         )
     with replacing(target) as temporary, zipfile.ZipFile(temporary, 'w') as zipped:
         for name in RELEASE:

@@ -56,7 +56,7 @@ def test_every_entry_says_what_it_may_be_used_for(entry: Entry) -> None:
     [
         ('depth_anything_v2_metric_outdoor_small', 'Virtual KITTI 2, which is CC-BY-NC-SA'),
         ('depth_anything_3_metric_large', 'others list it as non-commercial'),
-        ('depth_anything_v2_small', 'whose weights are not for commercial use'),
+        ('depth_anything_v2_small', 'whose weights are non-commercial'),
         ('depth_anything_v2_metric_indoor_large', 'tuned from weights under CC-BY-NC'),
     ],
 )

@@ -61,7 +61,7 @@ def test_options_describe_a_file_without_a_sidecar(network: Path) -> None:
 @pytest.mark.parametrize('lacking', ['kind', 'mean', 'std'])
 def test_nothing_is_guessed(network: Path, lacking: str) -> None:
     given = {key: value for key, value in DESCRIBED.items() if key != lacking}
-    with pytest.raises(ModelError, match=f'no option says its {lacking}'):
+    with pytest.raises(ModelError, match=f'no option sets {lacking}'):
         open_model(network, overrides=given)
 
 

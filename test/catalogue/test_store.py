@@ -92,7 +92,7 @@ def test_offline_without_the_file_says_so(
     register: Callable[[ModelSpec], Entry], site: Site, tmp_path: Path
 ) -> None:
     register(FREE)
-    with pytest.raises(ModelError, match='the network may not be used'):
+    with pytest.raises(ModelError, match='network access is forbidden'):
         open_model('tiny', cache_dir=tmp_path, offline=True)
     assert site.seen == []
 

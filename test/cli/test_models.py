@@ -83,7 +83,7 @@ def test_the_table_as_json(tiny: Site, tmp_path: Path) -> None:
     [
         (['fetch', 'nothing'], 'neither a model of the catalogue'),
         (['models', 'nothing'], 'neither a model of the catalogue'),
-        (['fetch', 'tiny', '--weights', 'x.pth'], 'published as a graph and takes no weights'),
+        (['fetch', 'tiny', '--weights', 'x.pth'], 'published as a graph and needs no weights'),
         (['fetch', 'monodepth2_mono_640x192', '--accept-licence', '--input-size', '64x64'],
          'it cannot run at 64x64'),
     ],

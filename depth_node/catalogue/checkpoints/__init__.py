@@ -1,9 +1,9 @@
 """
-Checkpoints as their authors publish them, read into NumPy without torch.
+Readers for published checkpoints, with NumPy and without torch.
 
-Safetensors needs no pickle at all. A ``.pth`` is a zip of raw storages and one small pickle
-(torch 1.6 and later), or the older stream of pickles and storages; their pickles are read by an
-interpreter that knows tensors, names and numbers and calls nothing.
+Safetensors contains no pickle. A ``.pth`` is a zip of raw storages and one small pickle (torch 1.6
+and later), or the older stream of pickles and storages. The pickles are read by an interpreter
+that supports tensors, names and numbers, and calls nothing.
 """
 
 from __future__ import annotations

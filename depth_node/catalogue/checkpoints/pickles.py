@@ -1,10 +1,10 @@
 """
-A reader for the pickles in checkpoints that runs nothing.
+A reader for the pickles in checkpoints that runs no code.
 
-`pickletools.genops` splits a pickle into instructions without following them; the few that
-tensors, names and numbers need are followed here, on a stack of plain values. A name of a class
-or function becomes a mark, and only the four below mean something. (Protocols 2 to 5 as described
-in CPython's pickletools; the tuples as documented by torch.serialization.)
+`pickletools.genops` splits a pickle into instructions without executing them. The few that are
+needed for tensors, names and numbers are executed here, on a stack of plain values. The name of a
+class or function becomes a mark, and only the four below have a meaning. (Protocols 2 to 5 as
+described in CPython's pickletools; the tuples as documented by torch.serialization.)
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pickletools
 from typing import Any, BinaryIO
 
 LARGEST_PICKLE = 64 << 20
-"""Bytes no checkpoint's pickle has."""
+"""Maximum size of a pickle (bytes)."""
 _ORDERED = ('collections', 'OrderedDict')
 _TENSOR = ('torch._utils', '_rebuild_tensor_v2')
 _PARAMETER = ('torch._utils', '_rebuild_parameter')
@@ -38,15 +38,15 @@ _TUPLES = {'TUPLE1': 1, 'TUPLE2': 2, 'TUPLE3': 3}
 
 
 class RefusedError(Exception):
-    """A pickle holds something that plain weights do not need."""
+    """A pickle contains something that plain weights do not need."""
 
 
 @dataclass(frozen=True)
 class Storage:
     """
-    A storage as a pickle names it.
+    A storage that a pickle refers to.
 
-    :param dtype: of its elements.
+    :param dtype: type of its elements.
     :param key: its name in the file.
     :param count: number of elements.
     """
@@ -59,11 +59,11 @@ class Storage:
 @dataclass(frozen=True)
 class Tensor:
     """
-    A tensor as a pickle describes it.
+    A tensor that a pickle describes.
 
-    :param storage: what it lies in.
-    :param start: elements before its first.
-    :param shape: its axes.
+    :param storage: its storage.
+    :param start: number of elements before its first.
+    :param shape: its shape.
     :param strides: elements per step of each axis.
     """
 
@@ -75,7 +75,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class _Name:
-    """The name of a class or function, which is never looked up."""
+    """The name of a class or function, which is never imported."""
 
     module: str
     name: str
@@ -83,12 +83,12 @@ class _Name:
 
 def read_pickle(file: BinaryIO) -> Any:
     """
-    Read one pickle; the file stands behind it afterwards.
+    Read one pickle; the file is then positioned after it.
 
-    :param file: at the first byte of a pickle.
+    :param file: a file at the first byte of a pickle.
     :returns: plain values, dictionaries, lists and tuples, with a :class:`Tensor` for each tensor
         and a :class:`Storage` for each storage.
-    :raises RefusedError: it asks for anything else, or is damaged; says what.
+    :raises RefusedError: it needs anything else, or is damaged.
     """
     machine = _Machine()
     begin = file.tell()
@@ -132,7 +132,7 @@ class _Machine:
         }
 
     def follow(self, name: str, argument: Any) -> None:
-        """Follow one instruction."""
+        """Execute one instruction."""
         if name in _PLAIN:
             self._stack.append(argument)
         elif name in _CONSTANTS:
@@ -149,7 +149,7 @@ class _Machine:
             raise RefusedError(f'its pickle uses {name}, which plain weights do not need')
 
     def result(self) -> Any:
-        """Return what is left on the stack."""
+        """Return the value on the stack."""
         [value] = self._stack
         return value
 

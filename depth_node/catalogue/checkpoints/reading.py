@@ -1,4 +1,4 @@
-"""One checkpoint of any format, as a dictionary of tensors."""
+"""Reading of a checkpoint in any format, as a dictionary of tensors."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from depth_node.catalogue.checkpoints.torch_files import looks_like_zip, read_st
 from depth_node.errors import ModelError
 
 _WRAPPERS = ('model', 'state_dict', 'model_state_dict')
-"""Names under which training scripts keep the weights beside their optimizer."""
+"""Keys under which training scripts store the weights."""
 _PARALLEL = 'module.'
-"""What DistributedDataParallel puts before every name."""
+"""Prefix of names from DistributedDataParallel."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """
-    Read a checkpoint without running anything in it.
+    Read a checkpoint without running code in it.
 
-    :param path: safetensors, or what torch.save wrote, in its present or its older format.
-    :returns: name to :class:`StoredTensor` or, for what else stands in it, plain values.
-    :raises ModelError: missing, damaged, or not plain weights; one line.
+    :param path: safetensors, or a file written by torch.save in its current or older format.
+    :returns: name to :class:`StoredTensor`, or to plain values for other contents.
+    :raises ModelError: missing, damaged, or not plain weights.
     """
     return named_values(mapped(path), path, path)
 
 
 def named_values(data: NDArray[np.uint8], name: Path, path: Path | None) -> dict[str, Any]:
     """
-    Read a checkpoint whose bytes are here.
+    Read a checkpoint in memory.
 
     :param data: uint8 (n,), its bytes.
-    :param name: what to call it in errors.
-    :param path: the file the bytes lie in as they are, or None.
+    :param name: its name in error messages.
+    :param path: the file that contains the bytes unchanged, or None.
     :returns: see :func:`read_checkpoint`.
     :raises ModelError: damaged, or not plain weights.
     """
@@ -55,9 +55,8 @@ def named_values(data: NDArray[np.uint8], name: Path, path: Path | None) -> dict
         return _state(found)
     except ModelError as error:
         raise ModelError(
-            f'{name}: is not a checkpoint that can be read: {error.problem.rstrip(".")}.',
-            'Expected safetensors, or a .pth of plain weights that is whole; fetch or copy it '
-            'again.',
+            f'{name}: is not a readable checkpoint: {error.problem.rstrip(".")}.',
+            'Expected safetensors, or a complete .pth of plain weights. Fetch or copy it again.',
         ) from error
 
 
@@ -67,7 +66,7 @@ def mapped(path: Path) -> NDArray[np.uint8]:
 
     :param path: the file.
     :returns: uint8 (n,), its bytes.
-    :raises ModelError: it cannot be read, or is empty.
+    :raises ModelError: the file cannot be read, or is empty.
     """
     try:
         with path.open('rb') as file:
@@ -79,11 +78,11 @@ def mapped(path: Path) -> NDArray[np.uint8]:
 
 
 def _state(value: Any) -> dict[str, Any]:
-    """Find the weights in what was saved."""
+    """Return the weights in the saved object."""
     if isinstance(value, Mapping) and not _has_tensors(value):
         value = next((value[name] for name in _WRAPPERS if name in value), value)
     if not isinstance(value, Mapping) or not _has_tensors(value):
-        raise ModelError(f'it holds no weights by name (a {type(value).__name__})')
+        raise ModelError(f'it contains no named weights (a {type(value).__name__})')
     if not all(isinstance(name, str) for name in value):
         raise ModelError('it has a dictionary whose keys are not names')
     if all(name.startswith(_PARALLEL) for name in value):

@@ -14,7 +14,7 @@ from depth_node.catalogue.checkpoints.tensor import ITEM_SIZES, Region, StoredTe
 from depth_node.errors import ModelError
 
 _LARGEST_HEADER = 100_000_000
-"""Bytes; the limit of the format."""
+"""Maximum size of the header in this format (bytes)."""
 _LENGTH = 8
 _TYPES = {
     'F64': 'float64', 'F32': 'float32', 'F16': 'float16', 'BF16': 'bfloat16', 'I64': 'int64',
@@ -24,10 +24,10 @@ _TYPES = {
 
 def looks_like_safetensors(data: NDArray[np.uint8]) -> bool:
     """
-    Return whether a file begins as this format does.
+    Return whether a file looks like this format.
 
     :param data: uint8 (n,), its bytes.
-    :returns: whether a plausible length and a JSON object come first.
+    :returns: whether it starts with a plausible length and a JSON object.
     """
     return data.size > _LENGTH and data[_LENGTH] == ord('{') and _length(data) <= data.size
 
@@ -39,7 +39,7 @@ def read_safetensors(path: Path, data: NDArray[np.uint8]) -> dict[str, StoredTen
     :param path: the file.
     :param data: uint8 (n,), its bytes, mapped.
     :returns: its tensors by name.
-    :raises ModelError: damaged, or with a type of numbers that is not known.
+    :raises ModelError: damaged, or with an unknown data type.
     """
     length = _length(data)
     if length > min(_LARGEST_HEADER, data.size - _LENGTH):
@@ -69,8 +69,8 @@ def _tensor(path: Path, data: NDArray[np.uint8], start: int, fields: Any) -> Sto
         raise ModelError(f'it has a tensor of the type {kind!s:.20}, which is not known')
     dtype = _TYPES[kind]
     if not good or end > data.size - start:
-        raise ModelError('a tensor reaches beyond the end of the file')
+        raise ModelError('a tensor extends beyond the end of the file')
     if end - begin != math.prod(shape) * ITEM_SIZES[dtype]:
-        raise ModelError('a tensor has another number of bytes than its shape says')
+        raise ModelError('the size of a tensor does not match its shape')
     region = Region(data[start + begin:start + end], path, start + begin)
     return StoredTensor.whole(region, dtype, tuple(shape))

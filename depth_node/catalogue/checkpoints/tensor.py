@@ -1,4 +1,4 @@
-"""Tensors of a checkpoint that stay in their file until they are needed."""
+"""Tensors of a checkpoint that are read when they are needed."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 from depth_node.errors import ModelError
 
 BFLOAT16 = 'bfloat16'
-"""The one type NumPy does not have: the upper half of a float32."""
+"""The only type that NumPy lacks: the upper half of a float32."""
 ITEM_SIZES = {
     'float64': 8, 'float32': 4, 'float16': 2, BFLOAT16: 2, 'int64': 8, 'int32': 4, 'int16': 2,
     'int8': 1, 'uint8': 1, 'bool': 1,
 }
 _LARGEST = 1 << 40
-"""Elements no tensor has."""
+"""Maximum number of elements of a tensor."""
 
 
 @dataclass(frozen=True)
 class Region:
     """
-    Bytes a tensor lies in.
+    The bytes that contain a tensor.
 
     :param data: uint8 (n,), often a view on a mapped file.
-    :param path: the file, where the bytes lie in it as they are, else None.
-    :param offset: of the first byte in that file.
+    :param path: the file, if it contains the bytes unchanged, or None.
+    :param offset: offset of the first byte in that file.
     """
 
     data: NDArray[np.uint8]
@@ -41,13 +41,13 @@ class Region:
 @dataclass(frozen=True)
 class StoredTensor:
     """
-    One tensor, by where it lies.
+    A tensor in a region of bytes.
 
     :param region: the bytes of its storage.
     :param dtype: a key of :data:`ITEM_SIZES`; little-endian.
-    :param shape: its axes.
+    :param shape: its shape.
     :param strides: elements from one index to the next, per axis.
-    :param start: elements of the storage before its first.
+    :param start: number of elements of the storage before its first.
     """
 
     region: Region
@@ -57,7 +57,7 @@ class StoredTensor:
     start: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a tensor that reaches beyond its storage."""
+        """Check that the tensor lies inside its storage."""
         sizes = (*self.shape, *self.strides, self.start)
         if len(self.shape) != len(self.strides) or not all(0 <= n < _LARGEST for n in sizes):
             raise ModelError(f'a tensor has impossible sizes ({self.shape}, {self.strides}).')
@@ -65,16 +65,16 @@ class StoredTensor:
             (n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)
         )
         if 0 not in self.shape and (last + 1) * ITEM_SIZES[self.dtype] > self.region.data.size:
-            raise ModelError('a tensor reaches beyond the end of its storage.')
+            raise ModelError('a tensor extends beyond the end of its storage.')
 
     @classmethod
     def whole(cls, region: Region, dtype: str, shape: tuple[int, ...]) -> StoredTensor:
         """
-        Describe a tensor whose elements follow each other.
+        Return a contiguous tensor.
 
         :param region: the bytes.
         :param dtype: a key of :data:`ITEM_SIZES`.
-        :param shape: its axes.
+        :param shape: its shape.
         :returns: the tensor.
         """
         return cls(region, dtype, shape, contiguous(shape))
@@ -82,9 +82,9 @@ class StoredTensor:
     @classmethod
     def of(cls, array: NDArray[Any]) -> StoredTensor:
         """
-        Describe an array in memory.
+        Return the tensor of an array in memory.
 
-        :param array: of a type in :data:`ITEM_SIZES`.
+        :param array: array with a type in :data:`ITEM_SIZES`.
         :returns: the tensor.
         """
         flat = np.ascontiguousarray(array)
@@ -92,7 +92,7 @@ class StoredTensor:
 
     @property
     def is_contiguous(self) -> bool:
-        """Whether its elements follow each other in the storage."""
+        """Whether its elements are contiguous in the storage."""
         return self.strides == contiguous(self.shape)
 
     @property
@@ -109,8 +109,8 @@ class StoredTensor:
         """
         Return the values.
 
-        :returns: a read-only view where the bytes can be used as they are, else a copy; bfloat16
-            becomes float32.
+        :returns: a read-only view if the bytes can be used unchanged, otherwise a copy; bfloat16
+            is converted to float32.
         """
         item = ITEM_SIZES[self.dtype]
         kind = np.dtype('<u2' if self.dtype == BFLOAT16 else self.dtype).newbyteorder('<')
@@ -128,10 +128,10 @@ class StoredTensor:
 
     def rows(self, first: int, count: int) -> StoredTensor:
         """
-        Take some of the first axis, without copying.
+        Return a part of the first axis, without copying.
 
         :param first: index of the first.
-        :param count: how many.
+        :param count: number of indices.
         :returns: that part.
         """
         return replace(
@@ -141,9 +141,9 @@ class StoredTensor:
 
 def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     """
-    Return the strides of elements that follow each other.
+    Return the strides of a contiguous tensor.
 
-    :param shape: the axes.
+    :param shape: the shape.
     :returns: elements per step of each axis.
     """
     strides = []
@@ -156,10 +156,10 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 class Weights(Mapping[str, StoredTensor]):
     """
-    The tensors of a network by name, each to be taken exactly once.
+    The tensors of a network by name, each of which must be taken exactly once.
 
     :param tensors: by name.
-    :param source: the file they came from, for errors.
+    :param source: the file, for error messages.
     """
 
     def __init__(self, tensors: Mapping[str, StoredTensor], source: str) -> None:
@@ -168,15 +168,15 @@ class Weights(Mapping[str, StoredTensor]):
         self.source = source
 
     def __getitem__(self, name: str) -> StoredTensor:
-        """Look a tensor up without taking it."""
+        """Return a tensor without taking it."""
         return self._tensors[name]
 
     def __iter__(self) -> Iterator[str]:
-        """Walk over the names."""
+        """Iterate over the names."""
         return iter(self._tensors)
 
     def __len__(self) -> int:
-        """Count the tensors."""
+        """Return the number of tensors."""
         return len(self._tensors)
 
     def take(self, name: str, *shape: int) -> StoredTensor:
@@ -184,7 +184,7 @@ class Weights(Mapping[str, StoredTensor]):
         Take a tensor of floating-point numbers.
 
         :param name: its name.
-        :param shape: the axes it must have.
+        :param shape: its expected shape.
         :returns: the tensor.
         :raises ModelError: missing, of another shape, or not of floating-point numbers.
         """
@@ -200,17 +200,17 @@ class Weights(Mapping[str, StoredTensor]):
 
     def ignore(self, *names: str) -> None:
         """
-        Count tensors as taken that the network has and does not need.
+        Mark tensors as taken that the network does not need.
 
-        :param names: their names, there or not.
+        :param names: their names, which may be missing.
         """
         self._taken.update(names)
 
     def finish(self) -> None:
         """
-        Check that nothing is left.
+        Check that all tensors have been taken.
 
-        :raises ModelError: there are tensors that belong to no part of the network.
+        :raises ModelError: some tensors belong to no part of the network.
         """
         left = [name for name in self._tensors if name not in self._taken]
         if left:
@@ -219,6 +219,6 @@ class Weights(Mapping[str, StoredTensor]):
 
     def _other(self, what: str) -> ModelError:
         return ModelError(
-            f'{self.source}: holds the weights of another network: {what:.300}.',
-            'Give the name of the model these weights belong to (`depth-node models`).',
+            f'{self.source}: contains the weights of another network: {what:.300}.',
+            'Use the name of the model that the weights belong to (`depth-node models`).',
         )

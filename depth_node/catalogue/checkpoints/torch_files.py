@@ -1,4 +1,4 @@
-"""What torch.save writes: a zip since torch 1.6, and a stream of pickles and storages before."""
+"""Files of torch.save: a zip since torch 1.6, a stream of pickles and storages before."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _STREAM_PROTOCOL = 1001
 _LOCAL_HEADER = struct.Struct('<4s22xHH')
 _LOCAL_SIGNATURE = b'PK\x03\x04'
 _DEEPEST = 4
-"""Dictionaries inside dictionaries that are looked through."""
+"""Maximum depth of nested dictionaries that are searched."""
 
 
 def looks_like_zip(data: NDArray[np.uint8]) -> bool:
     """
-    Return whether a file begins as a zip does.
+    Return whether a file looks like a zip.
 
     :param data: uint8 (n,), its bytes.
-    :returns: whether the signature comes first.
+    :returns: whether it starts with the signature of a zip.
     """
     return data[:4].tobytes() == _LOCAL_SIGNATURE
 
@@ -45,9 +45,9 @@ def read_zip(path: Path | None, data: NDArray[np.uint8]) -> Any:
     """
     Read a checkpoint of torch 1.6 or later.
 
-    :param path: the file, or None where the bytes are not a file's.
+    :param path: the file, or None if the bytes are not from a file.
     :param data: uint8 (n,), its bytes.
-    :returns: what was saved, with a :class:`StoredTensor` for each tensor.
+    :returns: the saved object, with a :class:`StoredTensor` for each tensor.
     :raises ModelError: damaged, or not plain weights.
     """
     try:
@@ -86,16 +86,16 @@ def read_stream(path: Path | None, data: NDArray[np.uint8]) -> Any:
     """
     Read a checkpoint of torch before 1.6.
 
-    :param path: the file, or None where the bytes are not a file's.
+    :param path: the file, or None if the bytes are not from a file.
     :param data: uint8 (n,), its bytes.
-    :returns: what was saved, with a :class:`StoredTensor` for each tensor.
+    :returns: the saved object, with a :class:`StoredTensor` for each tensor.
     :raises ModelError: damaged, or not plain weights.
     """
     file = _opened(data)
     if _unpickled(file) != _STREAM_MAGIC:
-        raise ModelError('it is neither safetensors nor a file that torch.save wrote')
+        raise ModelError('it is neither safetensors nor a file of torch.save')
     if _unpickled(file) != _STREAM_PROTOCOL:
-        raise ModelError('it has another version than torch.save ever wrote')
+        raise ModelError('it has an unknown version of torch.save')
     system = _unpickled(file)
     if not (isinstance(system, dict) and system.get('little_endian') is True):
         raise ModelError('its numbers are not little-endian')
@@ -112,7 +112,7 @@ def read_stream(path: Path | None, data: NDArray[np.uint8]) -> Any:
         place += 8
         length = count * sizes.get(key, 1)
         if length > data.size - place:
-            raise ModelError(f'its storage {key:.40} reaches beyond the end of the file')
+            raise ModelError(f'its storage {key:.40} extends beyond the end of the file')
         regions[key] = Region(data[place:place + length], path, place)
         place += length
 
@@ -125,7 +125,7 @@ def read_stream(path: Path | None, data: NDArray[np.uint8]) -> Any:
 
 
 class _Bytes(io.RawIOBase):
-    """An array of bytes as a file, without copying it."""
+    """An array of bytes as a file, without a copy."""
 
     def __init__(self, data: NDArray[np.uint8]) -> None:
         super().__init__()
@@ -163,10 +163,10 @@ def _entry(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path | None,
     data: NDArray[np.uint8],
 ) -> Region:
-    """Find the bytes of one file of a zip, checked against its CRC."""
+    """Return the bytes of one file of a zip, verified with its CRC."""
     if info.compress_type != zipfile.ZIP_STORED:
         if info.file_size > data.size * 1100:  # deflate's best
-            raise ModelError(f'its file {info.filename:.60} claims {info.file_size} bytes')
+            raise ModelError(f'its file {info.filename:.60} declares {info.file_size} bytes')
         return Region(np.frombuffer(archive.read(info), np.uint8))
     begin = info.header_offset
     header = data[begin:begin + _LOCAL_HEADER.size].tobytes()
@@ -176,7 +176,7 @@ def _entry(
     begin += _LOCAL_HEADER.size + name + extra
     content = data[begin:begin + info.file_size]
     if signature != _LOCAL_SIGNATURE or content.size != info.file_size:
-        raise ModelError(f'its file {info.filename:.60} reaches beyond the end')
+        raise ModelError(f'its file {info.filename:.60} extends beyond the end')
     if zlib.crc32(content.data) != info.CRC:
         raise ModelError(f'its file {info.filename:.60} is damaged (its checksum differs)')
     return Region(content, path, begin)
@@ -186,11 +186,11 @@ def _unpickled(file: BinaryIO) -> Any:
     try:
         return read_pickle(file)
     except RefusedError as error:
-        raise ModelError(f'{error}; files that need code to be run are refused') from error
+        raise ModelError(f'{error}; files that run code are refused') from error
 
 
 def _storages(value: Any, depth: int = _DEEPEST) -> Iterator[Storage]:
-    """Walk over the storages that tensors lie in."""
+    """Iterate over the storages of tensors."""
     if isinstance(value, Tensor):
         yield value.storage
     elif isinstance(value, dict) and depth:
@@ -201,7 +201,7 @@ def _storages(value: Any, depth: int = _DEEPEST) -> Iterator[Storage]:
 def _with_regions(
     value: Any, region: Callable[[Storage], Region], depth: int = _DEEPEST
 ) -> Any:
-    """Put a StoredTensor wherever the pickle described a tensor."""
+    """Replace the tensors of the pickle by StoredTensor objects."""
     if isinstance(value, Tensor):
         return StoredTensor(
             region(value.storage), value.storage.dtype, value.shape, value.strides, value.start

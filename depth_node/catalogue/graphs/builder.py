@@ -1,4 +1,4 @@
-"""Writing an ONNX graph node by node, with weights left in the checkpoint where that works."""
+"""A builder of ONNX graphs, which leaves weights in the checkpoint if possible."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from depth_node.files import replacing
 from depth_node.image.size import Size
 
 OPSET = 17
-"""The lowest in which LayerNormalization is one operator."""
+"""The lowest opset in which LayerNormalization is one operator."""
 IR_VERSION = 8
-"""Of the same age; later ones are refused by older engines."""
+"""IR version of the same age; older engines refuse later ones."""
 _ALIGNMENT = 4
-"""Bytes; at other places in a file no engine can use the numbers as they are."""
+"""Alignment of weights in a file that engines need (bytes)."""
 _INLINE = 1024
-"""Bytes; smaller weights are not worth a look into another file."""
+"""Size below which weights are stored in the graph (bytes)."""
 _WHOLE_FILE = 1 << 30
-"""Bytes of weights up to which a graph is one file; protobuf ends at twice that."""
+"""Size of weights up to which a graph is one file (bytes); protobuf allows twice that."""
 
 
 class Builder:
     """
-    A graph with one image input that grows by one node at a time.
+    A graph with one image input, built node by node.
 
-    :param checkpoint: the file in whose bytes weights may stay, in the folder where the graph
-        will be; None: every weight is copied into the graph.
+    :param checkpoint: file in the folder of the graph that the graph may refer to for weights;
+        None: all weights are copied.
     """
 
     def __init__(self, checkpoint: Path | None = None) -> None:
@@ -47,11 +47,11 @@ class Builder:
         Add a node.
 
         :param kind: the operator.
-        :param inputs: names of tensors; empty for an optional one that is left out.
-        :param name: of the node, made unique; empty: that of the operator.
-        :param outputs: how many there are; those after the first are called like it, with
-            ``:1``, ``:2`` and so on behind.
-        :param attributes: of the operator.
+        :param inputs: names of tensors; empty for an omitted optional one.
+        :param name: name of the node, made unique; empty: that of the operator.
+        :param outputs: number of outputs; those after the first have the suffix ``:1``, ``:2``
+            and so on.
+        :param attributes: attributes of the operator.
         :returns: the name of its first output.
         """
         from onnx import helper
@@ -65,8 +65,8 @@ class Builder:
         """
         Add an array.
 
-        :param values: of a type ONNX has.
-        :param name: what it is called, if that is free.
+        :param values: array with a type of ONNX.
+        :param name: its name, made unique.
         :returns: its name.
         """
         from onnx import numpy_helper
@@ -77,7 +77,7 @@ class Builder:
 
     def shape(self, *axes: int) -> str:
         """
-        Add a shape, once.
+        Add a constant shape, once.
 
         :param axes: the numbers.
         :returns: its name.
@@ -92,7 +92,7 @@ class Builder:
 
     def number(self, value: float) -> str:
         """
-        Add a scalar, once.
+        Add a constant scalar, once.
 
         :param value: the number.
         :returns: its name.
@@ -106,13 +106,13 @@ class Builder:
 
     def weight(self, tensor: StoredTensor, name: str) -> str:
         """
-        Add a weight, as float32 to those who use it.
+        Add a weight, available as float32.
 
-        What lies in the checkpoint as an engine can use it stays there: the graph says where.
-        Half precision is widened by a Cast, which engines compute once, when they load it.
+        Weights that an engine can use unchanged stay in the checkpoint, and the graph refers to
+        them. Half precision is converted by a Cast, which engines compute once when loading.
 
         :param tensor: the weight.
-        :param name: what it is called.
+        :param name: its name.
         :returns: the name of the float32 tensor.
         """
         name = self._name(name)
@@ -132,12 +132,12 @@ class Builder:
 
     def write(self, path: Path, size: Size, output: str, facts: Mapping[str, str]) -> None:
         """
-        Write the graph, whole or not at all.
+        Write the graph atomically.
 
         :param path: the ONNX file, in the folder of the checkpoint.
-        :param size: of its input (pixels).
-        :param output: name of the tensor (1, h, w) that is its depth.
-        :param facts: noted in the file, as its metadata.
+        :param size: size of its input (pixels).
+        :param output: name of the depth tensor (1, h, w).
+        :param facts: metadata of the file.
         :raises DataError: the folder cannot be written, or the disk is full.
         """
         from onnx import helper
@@ -188,13 +188,13 @@ class Builder:
 @dataclass(frozen=True)
 class Section:
     """
-    A part of a network: a builder, and the weights whose names begin alike.
+    A part of a network: a builder, and the weights with a common prefix.
 
-    Nodes are named after the weights, so that profiles of an engine read like the network.
+    Nodes are named after the weights, so that profiles of an engine are readable.
 
-    :param builder: of the graph.
-    :param weights: of the checkpoint.
-    :param prefix: what the names of its weights begin with; empty, or with a dot at its end.
+    :param builder: builder of the graph.
+    :param weights: weights of the checkpoint.
+    :param prefix: prefix of the names of its weights; empty, or with a dot at its end.
     """
 
     builder: Builder
@@ -203,10 +203,10 @@ class Section:
 
     def at(self, name: str) -> Section:
         """
-        Go into a part of this part.
+        Return a subpart.
 
-        :param name: of it, without a dot at its end.
-        :returns: that part.
+        :param name: its name, without a dot at its end.
+        :returns: the subpart.
         """
         return Section(self.builder, self.weights, f'{self.prefix}{name}.')
 
@@ -216,7 +216,7 @@ class Section:
 
         :param kind: the operator.
         :param inputs: names of tensors.
-        :param attributes: of the operator, and `outputs`.
+        :param attributes: attributes of the operator, and `outputs`.
         :returns: the name of its first output.
         """
         return self.builder.op(kind, *inputs, name=f'{self.prefix}{kind}', **attributes)
@@ -243,8 +243,8 @@ class Section:
         """
         Add an array; see :meth:`Builder.constant`.
 
-        :param values: of a type ONNX has.
-        :param name: of it in this part.
+        :param values: array with a type of ONNX.
+        :param name: its name in this part.
         :returns: its name.
         """
         return self.builder.constant(values, self.prefix + name)
@@ -253,8 +253,8 @@ class Section:
         """
         Take a weight without adding it; see :meth:`Weights.take`.
 
-        :param name: of it in this part.
-        :param shape: the axes it must have.
+        :param name: its name in this part.
+        :param shape: its expected shape.
         :returns: the weight.
         :raises ModelError: missing, or of another shape.
         """
@@ -264,8 +264,8 @@ class Section:
         """
         Take a weight and add it to the graph.
 
-        :param name: of it in this part.
-        :param shape: the axes it must have.
+        :param name: its name in this part.
+        :param shape: its expected shape.
         :returns: the name of the float32 tensor.
         :raises ModelError: missing, or of another shape.
         """
@@ -273,15 +273,15 @@ class Section:
 
     def ignore(self, *names: str) -> None:
         """
-        Leave out weights that the network has and does not need.
+        Ignore weights that the network does not need.
 
-        :param names: of them in this part, there or not.
+        :param names: their names in this part, which may be missing.
         """
         self.weights.ignore(*(self.prefix + name for name in names))
 
 
 def _move_weights(graph: Any, path: Path) -> None:
-    """Put large weights into a file of their own."""
+    """Move large weights to a separate file."""
     place = 0
     with replacing(path) as temporary, temporary.open('wb') as file:
         for tensor in graph.initializer:
@@ -294,7 +294,7 @@ def _move_weights(graph: Any, path: Path) -> None:
 
 
 def _point(tensor: Any, location: str, offset: int, length: int) -> None:
-    """Say that the numbers of a tensor lie in another file."""
+    """Let a tensor refer to data in another file."""
     from onnx import TensorProto
 
     tensor.data_location = TensorProto.EXTERNAL

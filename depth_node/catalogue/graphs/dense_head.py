@@ -1,7 +1,7 @@
 """
 The decoder of Depth Anything: DPT's (Ranftl, Bochkovskiy and Koltun, ICCV 2021, section 3).
 
-Features of four blocks are brought to four resolutions, then fused from the coarsest to the
+Features of four blocks are resampled to four resolutions, then fused from the coarsest to the
 finest.
 """
 
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from depth_node.catalogue.graphs.builder import Section
 
 _ENLARGED = {0: 4, 1: 2}
-"""How much finer than the grid of patches a stage is; the last is half as fine."""
+"""Upsampling of a stage relative to the grid of patches; the last is half as fine."""
 
 
 @dataclass(frozen=True)
 class Head:
     """
-    The sizes of one.
+    The sizes of a decoder.
 
-    :param features: channels of what the transformer gives.
+    :param features: channels of the transformer's output.
     :param stages: channels of the four resolutions, finest first.
-    :param fused: channels while they are fused.
+    :param fused: channels during fusion.
     :param last: channels before the output.
     """
 
@@ -39,10 +39,10 @@ def write_head(
     """
     Write the decoder up to its last convolution.
 
-    :param section: with its weights.
-    :param sizes: of the decoder.
-    :param features: four names of (1, channels, rows, columns), from the first block taken to
-        the last.
+    :param section: section with its weights.
+    :param sizes: sizes of the decoder.
+    :param features: four names of (1, channels, rows, columns), from the first block used to the
+        last.
     :param grid: rows and columns of `features`.
     :param size: rows and columns of the output (pixels).
     :returns: the name of the output (1, 1, height, width), before its activation.
@@ -79,7 +79,7 @@ def write_head(
 def _stage(
     section: Section, sizes: Head, stage: int, source: str, grid: tuple[int, int]
 ) -> tuple[tuple[int, int], str]:
-    """Bring features to their resolution; return it, and the name of the result."""
+    """Resample features to their resolution; return it, and the name of the result."""
     channels, (rows, columns) = sizes.stages[stage], grid
     layer = _convolution(section.at(f'projects.{stage}'), source, channels, sizes.features, 1)
     resize = section.at(f'resize_layers.{stage}')
@@ -119,7 +119,7 @@ def _convolution(
 
 
 def _enlarged(section: Section, source: str, channels: int, wanted: tuple[int, int]) -> str:
-    """Write bilinear interpolation that pins the corners."""
+    """Write bilinear interpolation with aligned corners."""
     return section.op(
         'Resize', source, '', '', section.shape(1, channels, *wanted), mode='linear',
         coordinate_transformation_mode='align_corners',

@@ -22,12 +22,12 @@ from depth_node.image.size import Size
 @dataclass(frozen=True)
 class DepthAnything:
     """
-    The sizes of one network.
+    The sizes of a network.
 
-    :param transformer: of the encoder.
-    :param taken: the blocks whose output the decoder sees, from 1.
+    :param transformer: sizes of the encoder.
+    :param taken: numbers of the blocks used by the decoder, from 1.
     :param stages: channels of the decoder's four resolutions.
-    :param fused: channels while they are fused.
+    :param fused: channels during fusion.
     :param last: channels before the output.
     """
 
@@ -53,7 +53,7 @@ NETWORKS = {
     'v2_vitl': DepthAnything(_LARGE, (5, 12, 18, 24), (256, 512, 1024, 1024), 256),
     'v2_vitg': DepthAnything(_GIANT, (10, 20, 30, 40), (1536, 1536, 1536, 1536), 384),
 }
-"""By version and encoder, as their authors call them."""
+"""The networks by version and encoder, with the names of the authors."""
 
 
 def write_depth_anything(
@@ -64,20 +64,20 @@ def write_depth_anything(
     """
     Write the network at one size.
 
-    :param weights: in the authors' or in transformers' naming.
-    :param sizes: of the network.
-    :param size: of its input (pixels), multiples of 14.
+    :param weights: weights in the naming of the authors or of transformers.
+    :param sizes: sizes of the network.
+    :param size: size of its input (pixels), multiples of 14.
     :param path: the ONNX file.
-    :param max_depth: range of a metric network (m), whose output is a share of it; None: inverse
+    :param max_depth: range of a metric network (m), which scales its output; None: inverse
         depth up to scale and shift.
-    :param checkpoint: the file the weights lie in, where they may stay there.
-    :param facts: noted in the file, as its metadata.
-    :raises ModelError: other weights, or a size that is not made of patches.
+    :param checkpoint: the file of the weights, if the graph may refer to it.
+    :param facts: metadata of the file.
+    :raises ModelError: other weights, or a size that is not a multiple of the patches.
     """
     if size.width % PATCH or size.height % PATCH:
         raise ModelError(
-            f'{path.stem}: {size} is not made of patches of {PATCH} pixels.',
-            f'Take multiples of {PATCH}.',
+            f'{path.stem}: the sides of {size} are not multiples of {PATCH}.',
+            f'Use multiples of {PATCH}.',
         )
     weights = authors_names(weights)
     network = Section(Builder(checkpoint), weights)

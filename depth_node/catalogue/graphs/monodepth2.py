@@ -21,30 +21,30 @@ from depth_node.image.size import Size
 WIDTHS = (16, 32, 64, 128, 256)
 """Channels of the decoder, from full resolution down."""
 MULTIPLE = 32
-"""Five halvings (pixels)."""
+"""Multiple of the sides, because of five halvings (pixels)."""
 _FINEST = 10
-"""Number of the head whose output is used."""
+"""Number of the output head that is used."""
 _MEAN, _STD = 0.45, 0.225
-"""Of every channel, 0 to 1; part of the network."""
+"""Mean and standard deviation of every channel (0 to 1); part of the network."""
 
 
 def release_weights(
     encoder: Mapping[str, Any], decoder: Mapping[str, Any], source: str
 ) -> tuple[Weights, Size]:
     """
-    Put the two checkpoints of a release together.
+    Combine the two checkpoints of a release.
 
-    :param encoder: what ``encoder.pth`` holds.
-    :param decoder: what ``depth.pth`` holds.
-    :param source: where they came from, for errors.
-    :returns: the weights, and the size they were trained at (pixels).
-    :raises ModelError: something else than a release.
+    :param encoder: content of ``encoder.pth``.
+    :param decoder: content of ``depth.pth``.
+    :param source: their file, for error messages.
+    :returns: the weights, and their training size (pixels).
+    :raises ModelError: it is not a release.
     """
     sides = encoder.get('width'), encoder.get('height')
     if not all(type(side) is int and side > 0 for side in sides):
         raise ModelError(
-            f'{source}: width is {sides[0]!r:.40} and height {sides[1]!r:.40}, expected whole '
-            'numbers.', 'Is this the encoder.pth of a Monodepth2 release?',
+            f'{source}: width is {sides[0]!r:.40} and height is {sides[1]!r:.40}, expected '
+            'integers.', 'Use the encoder.pth of a Monodepth2 release.',
         )
     tensors = {
         name: value
@@ -60,15 +60,15 @@ def write_monodepth2(
     """
     Write the network at one size.
 
-    :param weights: of a release, under its own names.
-    :param size: of its input (pixels), multiples of 32.
+    :param weights: weights of a release, with their original names.
+    :param size: size of its input (pixels), multiples of 32.
     :param path: the ONNX file.
-    :param facts: noted in the file, as its metadata.
+    :param facts: metadata of the file.
     :raises ModelError: other weights, or a size that cannot be halved five times.
     """
     if size.width % MULTIPLE or size.height % MULTIPLE:
         raise ModelError(
-            f'{path.stem}: {size} cannot be halved five times.', f'Take multiples of {MULTIPLE}.'
+            f'{path.stem}: {size} cannot be halved five times.', f'Use multiples of {MULTIPLE}.'
         )
     network = Section(Builder(), weights)
     image = network.op('Sub', 'image', network.number(_MEAN))

@@ -1,9 +1,9 @@
 """
-Names of Depth Anything's weights: transformers' turned into the authors'.
+Names of Depth Anything's weights: conversion from transformers' naming to the authors'.
 
-The authors keep query, key and value in one matrix, and the two halves of a gated MLP in another;
-newer versions of transformers keep them apart. So they are put together again, which is the only
-copy made.
+The authors store query, key and value in one matrix, and the two halves of a gated MLP in another;
+newer versions of transformers store them separately. They are merged again, which is the only
+copy.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ _COUNTS = {_QKV: 3, _GATED: 2}
 
 def authors_names(weights: Weights) -> Weights:
     """
-    Return weights under the names that Depth Anything's authors gave them.
+    Return weights with the names of Depth Anything's authors.
 
-    :param weights: in their naming, which is left as it is, or in transformers'.
-    :returns: the same tensors; a name that is not known stays as it is.
+    :param weights: weights in their naming, which is kept, or in that of transformers.
+    :returns: the same tensors; unknown names are kept.
     """
     if not any(name.startswith(('backbone.', 'neck.')) for name in weights):
         return weights

@@ -1,4 +1,4 @@
-"""The position embedding of DINOv2 at another grid than it was trained on."""
+"""The position embedding of DINOv2 for another grid than in training."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 _A = -0.75
-"""The constant of bicubic interpolation (Keys 1981) that PyTorch and OpenCV use."""
+"""The constant of bicubic interpolation (Keys 1981) in PyTorch and OpenCV."""
 OFFSET = 0.1
-"""Patches DINOv2's authors add to the size wanted, so that rounding never loses one."""
+"""Patches that DINOv2's authors add to the size, so that rounding never loses one."""
 
 
 def resized(grid: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
     """
-    Interpolate a grid of embeddings as DINOv2's authors do.
+    Interpolate a grid of embeddings like DINOv2's authors.
 
     Bicubic, pixel centres at halves, borders repeated, sampled every side / (wanted + 0.1)
     patches.
@@ -21,7 +21,7 @@ def resized(grid: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.fl
     :param grid: float32 (side, side, channels), as trained.
     :param rows: patches from top to bottom.
     :param columns: patches from left to right.
-    :returns: float32 (rows, columns, channels); `grid` itself where that is its size.
+    :returns: float32 (rows, columns, channels); `grid` itself if that is its size.
     """
     height, width = grid.shape[:2]
     if (rows, columns) == (height, width):

@@ -1,8 +1,8 @@
 """
 ResNet encoders (He, Zhang, Ren and Sun, CVPR 2016, Table 1 and Figure 5).
 
-Names are torchvision's. As there, the stride of a bottleneck sits on its 3x3 convolution. Batch
-normalization, whose numbers do not change any more, is part of the convolution before it.
+Names are torchvision's. As there, the stride of a bottleneck is on its 3x3 convolution. Batch
+normalization, which is constant, is merged into the convolution before it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from depth_node.catalogue.graphs.builder import Section
 
 BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
 _EPSILON = 1e-5
-"""Of torch's batch normalization."""
+"""Epsilon of torch's batch normalization."""
 _FIRST = 64
 
 
 @dataclass(frozen=True)
 class Features:
     """
-    What an encoder gives.
+    The features of an encoder.
 
-    :param names: five tensors, each half the size of the one before; the first is half the input.
-    :param channels: of each.
+    :param names: five tensors, each half the size of the previous; the first is half the input.
+    :param channels: their channels.
     """
 
     names: tuple[str, ...]
@@ -36,9 +36,9 @@ def write_encoder(section: Section, layers: int, image: str) -> Features:
     """
     Write a ResNet without its classifier.
 
-    :param section: with its weights.
+    :param section: section with its weights.
     :param layers: 18 or 50.
-    :param image: name of the normalised image (1, 3, h, w).
+    :param image: name of the normalized image (1, 3, h, w).
     :returns: its features.
     """
     path = _convolution(section, image, ('conv1', 'bn1'), (_FIRST, 3, 7), stride=2)
@@ -65,7 +65,7 @@ def write_encoder(section: Section, layers: int, image: str) -> Features:
 def _basic(
     section: Section, source: str, inputs: int, planes: int, stride: int
 ) -> tuple[str, int]:
-    """Write two 3x3 convolutions around a shortcut (Figure 5, left)."""
+    """Write two 3x3 convolutions with a shortcut (Figure 5, left)."""
     path = _convolution(section, source, ('conv1', 'bn1'), (planes, inputs, 3), stride=stride)
     path = section.op('Relu', path)
     path = _convolution(section, path, ('conv2', 'bn2'), (planes, planes, 3))
@@ -76,7 +76,7 @@ def _basic(
 def _bottleneck(
     section: Section, source: str, inputs: int, planes: int, stride: int
 ) -> tuple[str, int]:
-    """Write 1x1, 3x3, 1x1 around a shortcut (Figure 5, right)."""
+    """Write 1x1, 3x3 and 1x1 convolutions with a shortcut (Figure 5, right)."""
     outputs = 4 * planes
     path = _convolution(section, source, ('conv1', 'bn1'), (planes, inputs, 1))
     path = section.op('Relu', path)

@@ -1,8 +1,8 @@
 """
 DINOv2's vision transformer (Oquab et al. 2023; Dosovitskiy et al. 2021).
 
-Everything works on one image, so tokens are a matrix (tokens, channels): every linear layer is a
-Gemm with the weights as the checkpoint has them.
+There is only one image, so tokens are a matrix (tokens, channels), and every linear layer is a
+Gemm with the weights of the checkpoint.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from depth_node.catalogue.graphs.builder import Section
 from depth_node.catalogue.graphs.positions import resized
 
 PATCH = 14
-"""Pixels of a patch's side."""
+"""Side of a patch (pixels)."""
 GRID = 37
-"""Patches of a side in training: 518 pixels."""
+"""Patches per side in training: 518 pixels."""
 _EPSILON = 1e-6
-"""Of DINOv2's layer normalization."""
+"""Epsilon of DINOv2's layer normalization."""
 
 
 @dataclass(frozen=True)
 class Transformer:
     """
-    The sizes of one.
+    The sizes of a transformer.
 
-    :param channels: of a token.
-    :param blocks: how many.
-    :param heads: of the attention.
-    :param gated: whether the MLP is a SwiGLU (Shazeer 2020), as in the giant one, instead of a
-        GELU.
+    :param channels: channels of a token.
+    :param blocks: number of blocks.
+    :param heads: number of attention heads.
+    :param gated: whether the MLP is a SwiGLU (Shazeer 2020), as in the giant variant, instead of
+        a GELU.
     """
 
     channels: int
@@ -54,14 +54,14 @@ def write_transformer(
     section: Section, sizes: Transformer, grid: tuple[int, int], taken: Sequence[int]
 ) -> list[str]:
     """
-    Write the transformer from the image to the features the decoder sees.
+    Write the transformer from the image to the features for the decoder.
 
-    :param section: with its weights; the graph has the input ``image`` (1, 3, h, w).
-    :param sizes: of the network.
+    :param section: section with its weights; the graph has the input ``image`` (1, 3, h, w).
+    :param sizes: sizes of the network.
     :param grid: patches from top to bottom and from left to right.
-    :param taken: numbers of the blocks whose output is wanted, from 1, ascending; the last block
-        is among them.
-    :returns: the names of (1, channels, rows, columns) features, normalised, without the class
+    :param taken: numbers of the blocks used by the decoder, from 1, ascending, including the last
+        block.
+    :returns: the names of normalized features (1, channels, rows, columns), without the class
         token.
     """
     channels = sizes.channels
@@ -83,7 +83,7 @@ def write_transformer(
 
 
 def _tokens(section: Section, channels: int, grid: tuple[int, int]) -> str:
-    """Cut the image into patches and add where each is."""
+    """Split the image into patches and add the position embedding."""
     patch = section.at('patch_embed.proj')
     rows = patch.op(
         'Conv', 'image', patch.weight('weight', channels, 3, PATCH, PATCH),
@@ -102,7 +102,7 @@ def _tokens(section: Section, channels: int, grid: tuple[int, int]) -> str:
 
 
 def _block(section: Section, sizes: Transformer, tokens: str) -> str:
-    """Write attention and MLP, each behind a normalization and added to what was there."""
+    """Write attention and MLP, each with a normalization before it and a residual connection."""
     channels = sizes.channels
     normal = _norm(section.at('norm1'), tokens, channels)
     change = _attention(section.at('attn'), sizes, normal)

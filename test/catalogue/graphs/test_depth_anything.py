@@ -279,5 +279,5 @@ def test_other_weights_are_refused(tmp_path: Path, change: Any, message: str) ->
 
 
 def test_a_size_that_is_not_made_of_patches_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match='not made of patches of 14'):
+    with pytest.raises(ModelError, match='not multiples of 14'):
         write_depth_anything(Weights({}, ''), TINY, Size(100, 98), tmp_path / 'graph.onnx')

@@ -52,7 +52,7 @@ def test_the_same_numbers_as_the_paper(tmp_path: Path, layers: int, older: bool)
 
 def test_something_else_is_refused(tmp_path: Path) -> None:
     encoder, depth = (read_checkpoint(path) for path in saved(tmp_path, Monodepth2()))
-    with pytest.raises(ModelError, match=r'width is None.*Is this the encoder\.pth'):
+    with pytest.raises(ModelError, match=r'width is None.*Use the encoder\.pth'):
         release_weights(depth, encoder, 'release')
     weights, _ = release_weights(encoder, encoder, 'release')
     with pytest.raises(ModelError, match=r'network: decoder\.0\.conv\.conv\.weight is missing'):
