@@ -5,8 +5,7 @@ The depth for disparity d is scale / (1/100 + (1/0.1 - 1/100) d). Weights traine
 have the scale 5.4, because the baseline of 0.54 m was 0.1 units; those trained on video only have
 none. KITTI's focal length is 721.5 px at 1242x375.
 
-The authors downscale frames with Pillow's Lanczos filter; linear is used here, because all engines
-support it.
+The authors downscale frames with Pillow's Lanczos filter, and so does every engine here.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def _entry(file: str, md5: str | None, variant: str = 'resnet18') -> Entry:
         OutputKind.SIGMOID_DISPARITY,
         input_size=network,
         multiple=32,
-        interpolation=Interpolation.LINEAR,
+        interpolation=Interpolation.LANCZOS,
         scale=STEREO_SCALE if 'stereo' in modality else None,
         train_focal=round(721.5 * network.height / 375, 1),
         licence=_LICENCE,

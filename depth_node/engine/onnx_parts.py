@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from typing_extensions import assert_never
 
+from depth_node.engine.lanczos import LOBES
 from depth_node.image.size import Size
 from depth_node.model import Interpolation
 
@@ -76,7 +77,7 @@ def add_resize(
     :param sides: int64 [2], H and W.
     :param size: wanted (pixels).
     :param interpolation: the way. AREA is OpenCV's when both sides shrink or both grow; LANCZOS
-        differs from it in the four pixels at the border.
+        is Pillow's.
     :returns: float32 [1, 3, h, w], whole numbers.
     """
     match interpolation:
@@ -92,15 +93,23 @@ def add_resize(
             weights = _area if interpolation is Interpolation.AREA else _lanczos
             rows = weights(parts, _source(parts, sides, 0), size.height)
             columns = weights(parts, _source(parts, sides, 1), size.width)
-            image = parts.add('MatMul', rows, image)
-            image = parts.add('MatMul', image, parts.add('Transpose', columns, perm=[1, 0]))
+            columns = parts.add('Transpose', columns, perm=[1, 0])
+            if interpolation is Interpolation.AREA:
+                image = parts.add('MatMul', parts.add('MatMul', rows, image), columns)
+            else:  # in Pillow's order, which rounds in between
+                image = _to_levels(parts, parts.add('MatMul', image, columns))
+                image = parts.add('MatMul', rows, image)
         case _ as unreachable:
             assert_never(unreachable)
-    # from bytes to bytes: rounded, half up, and saturated where cubic and lanczos overshoot
-    image = parts.add('Floor', parts.add('Add', image, parts.number(0.5)))
     if interpolation in (Interpolation.CUBIC, Interpolation.LANCZOS):
-        image = parts.add('Clip', image, parts.number(0), parts.number(255))
-    return image
+        return _to_levels(parts, image)
+    return parts.add('Floor', parts.add('Add', image, parts.number(0.5)))
+
+
+def _to_levels(parts: Parts, image: str) -> str:
+    """From bytes to bytes: rounded, half up, and saturated where cubic and lanczos overshoot."""
+    image = parts.add('Floor', parts.add('Add', image, parts.number(0.5)))
+    return parts.add('Clip', image, parts.number(0), parts.number(255))
 
 
 def _nearest(parts: Parts, image: str, sides: str, size: Size) -> str:
@@ -138,20 +147,21 @@ def _area(parts: Parts, source: tuple[str, str], count: int) -> str:
 
 
 def _lanczos(parts: Parts, source: tuple[str, str], count: int) -> str:
-    """Weights [count, n]: sinc(x) sinc(x / 4) for |x| < 4, their sum made 1."""
+    """Weights [count, n] as :func:`depth_node.engine.lanczos.weights` has them."""
     side, pixels = source
     scale = parts.add('Div', side, parts.number(count))
     centers = parts.constant(np.arange(count)[:, None] + 0.5, np.float32)
     centers = parts.add('Sub', parts.add('Mul', centers, scale), parts.number(0.5))
     # a little aside of zero, where sin(x) / x is 1 all the same
     distance = parts.add('Abs', parts.add('Sub', pixels, centers))
+    distance = parts.add('Div', distance, parts.add('Max', scale, parts.number(1)))
     distance = parts.add('Max', distance, parts.number(1e-4))
     product = ''
-    for stretch in (np.pi, np.pi / 4):
+    for stretch in (np.pi, np.pi / LOBES):
         angle = parts.add('Mul', distance, parts.number(stretch))
         sinc = parts.add('Div', parts.add('Sin', angle), angle)
         product = parts.add('Mul', product, sinc) if product else sinc
-    near = parts.add('Less', distance, parts.number(4))
+    near = parts.add('Less', distance, parts.number(LOBES))
     weights = parts.add('Where', near, product, parts.number(0))
     total = parts.add('ReduceSum', weights, parts.constant([1]), keepdims=1)
     return parts.add('Div', weights, total)

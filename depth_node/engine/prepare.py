@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import assert_never
 
+from depth_node.engine.lanczos import Lanczos
 from depth_node.errors import DataError
 from depth_node.image.size import Size
 from depth_node.model import Aspect, Interpolation, ModelSpec
@@ -25,7 +26,6 @@ _FLAGS = {
     Interpolation.LINEAR: cv2.INTER_LINEAR,
     Interpolation.CUBIC: cv2.INTER_CUBIC,
     Interpolation.AREA: cv2.INTER_AREA,
-    Interpolation.LANCZOS: cv2.INTER_LANCZOS4,
 }
 
 
@@ -104,7 +104,8 @@ class Preparation:
         self.tensor: NDArray[np.float32] = np.zeros((1, 3, size.height, size.width), np.float32)
         self._spec = spec
         self._size = size
-        self._flag = _FLAGS[spec.interpolation]
+        # OpenCV's Lanczos does not smooth
+        self._lanczos = Lanczos(size) if spec.interpolation is Interpolation.LANCZOS else None
         self._small = np.empty((size.height, size.width, 3), np.uint8)
         self._planes = [np.empty((size.height, size.width), np.uint8) for _ in range(3)]
         gain, offset = affine(spec)
@@ -123,7 +124,7 @@ class Preparation:
         box = seen(Size(width, height), self._size, self._spec.aspect)
         part = frame[box.y:box.y + box.height, box.x:box.x + box.width]
         if (box.width, box.height) != self._size:
-            part = cv2.resize(part, self._size, dst=self._small, interpolation=self._flag)
+            part = self._resize(part)
         # uint8 planes first: splitting bytes is cheaper than splitting floats
         cv2.split(part, self._planes)
         planes = reversed(self._planes) if self._spec.bgr else self._planes
@@ -132,6 +133,13 @@ class Preparation:
             # plane * gain + plane * 0 + offset, converted to float32 in the same pass
             cv2.addWeighted(plane, gain, plane, 0.0, offset, dst=target, dtype=cv2.CV_32F)
         return self.tensor
+
+    def _resize(self, part: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Bring a part of a frame to the network's size."""
+        if self._lanczos is not None:
+            return self._lanczos.resize(part, self._small)
+        flag = _FLAGS[self._spec.interpolation]
+        return cv2.resize(part, self._size, dst=self._small, interpolation=flag)
 
     def back(
         self, plane: NDArray[np.float32], out: NDArray[np.float32], unseen: float = np.nan

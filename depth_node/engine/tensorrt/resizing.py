@@ -26,9 +26,10 @@ def costly_resize(spec: ModelSpec, size: Size, camera: Size, gpu: Gpu) -> str:
     """
     if spec.interpolation not in _AS_PRODUCTS or not gpu.integrated:
         return ''
-    products = size.height * camera.height * camera.width + (
-        size.height * camera.width * size.width
-    )
+    if spec.interpolation is Interpolation.LANCZOS:  # columns first, as Pillow does it
+        products = (camera.width + size.height) * camera.height * size.width
+    else:
+        products = (camera.height + size.width) * size.height * camera.width
     operations = 2.0 * 3 * products
     if operations < _MUCH:
         return ''
