@@ -23,12 +23,13 @@ from typing import Any
 
 from depth_node.engine.base import Log
 from depth_node.errors import CancelledError, DataError, EngineError
-from depth_node.files import locked, PART, remove_abandoned, replacing
+from depth_node.files import locked, PART, read_regular, read_text, remove_abandoned, replacing
 
 FORMAT = 2
 SAMPLE, LAYERS, PROFILE = '.npz', '.layers.json', '.profile.json'
 COMPANIONS = (SAMPLE, LAYERS, PROFILE)
 """Endings of what may lie with a plan: a frame with its answer, its layers, their times."""
+_COMPANION_BYTES = 2**28
 _ASIDE = '.bad'
 
 
@@ -151,19 +152,17 @@ class EngineCache:
         :returns: plan and metadata; None when there is none that is whole.
         """
         path = self.path(name, key)
+        if not path.exists():
+            return None
         try:
-            plan = path.read_bytes()
-            metadata = json.loads(_beside(path).read_text(encoding='utf-8'))
+            metadata = json.loads(read_text(_beside(path)))
+            plan = read_regular(path, metadata['plan_bytes'])
             good = (
                 metadata['format'] == FORMAT
                 and metadata['key'] == json.loads(json.dumps(dataclasses.asdict(key)))
                 and metadata['plan_sha256'] == hashlib.sha256(plan).hexdigest()
             )
-        except FileNotFoundError:
-            good = not path.exists()
-            if good:
-                return None
-        except (OSError, ValueError, TypeError, KeyError):
+        except (DataError, ValueError, TypeError, KeyError):
             good = False
         if not good:
             if tidy:
@@ -184,9 +183,9 @@ class EngineCache:
         :returns: the content; None when there is none that is whole.
         """
         try:
-            content = self.path(name, key).with_suffix(ending).read_bytes()
+            content = read_regular(self.path(name, key).with_suffix(ending), _COMPANION_BYTES)
             wanted = metadata['companions'][ending]
-        except (OSError, TypeError, KeyError):
+        except (DataError, TypeError, KeyError):
             return None
         return content if hashlib.sha256(content).hexdigest() == wanted else None
 
@@ -278,8 +277,8 @@ class EngineCache:
         found = []
         for path in sorted(self.folder.glob('*.plan')):
             try:
-                metadata = json.loads(_beside(path).read_text(encoding='utf-8'))
-            except (OSError, ValueError):
+                metadata = json.loads(read_text(_beside(path)))
+            except (DataError, ValueError):
                 continue
             if _is_ours(metadata):
                 found.append(KeptEngine(path, metadata))

@@ -235,3 +235,31 @@ def test_a_folder_in_use_is_not_swept(machine, monkeypatch):
     monkeypatch.setattr(job, 'build_apart', meanwhile)
     machine.open().close()
     assert not list(machine.folder.glob('.build-*'))
+
+
+@pytest.mark.parametrize('ending', ['.plan', '.json', SAMPLE])
+@pytest.mark.parametrize('kind', ['fifo', 'endless', 'folder'])
+def test_files_of_a_cache_that_are_none_are_not_waited_for(machine, ending, kind):
+    """Somebody else may write to the folder: a FIFO has no end to its opening."""
+    machine.open().close()
+    plan, = machine.plans()
+    path = plan.with_suffix(ending)
+    path.unlink()
+    if kind == 'fifo':
+        os.mkfifo(path)
+    elif kind == 'endless':
+        path.symlink_to('/dev/zero')
+    else:
+        path.mkdir()
+    machine.open().close()
+    assert len(machine.trt.builds) == 2
+    assert path.is_file()
+
+
+def test_timings_that_are_no_file_are_not_waited_for(machine):
+    machine.open().close()
+    path, = machine.folder.glob('timing*')
+    path.unlink()
+    os.mkfifo(path)
+    machine.open(optimization_level=1).close()
+    assert path.is_file()

@@ -14,7 +14,8 @@ from depth_node.engine.graph import FRAME
 from depth_node.engine.tensorrt.library import Library
 from depth_node.engine.tensorrt.limits import is_out_of_memory, Limits, MB, OutOfMemoryError
 from depth_node.engine.tensorrt.progress import monitor_of
-from depth_node.errors import CancelledError, EngineError
+from depth_node.errors import CancelledError, DataError, EngineError
+from depth_node.files import read_regular
 from depth_node.image.size import Size
 from depth_node.process import never
 
@@ -23,6 +24,7 @@ SMALLEST = Size(160, 120)
 USUAL = Size(640, 480)
 """The camera an engine is tuned for where none is known (pixels)."""
 
+_TIMING_BYTES = 2**28
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -153,8 +155,8 @@ def _parse(library: Library, builder: Any, graph: bytes) -> Any:
 def _read_timing(config: Any, path: Path) -> bool:
     """Give the builder what it measured before; a damaged or foreign file only costs time."""
     try:
-        content = path.read_bytes()
-    except OSError:
+        content = read_regular(path, _TIMING_BYTES)
+    except DataError:
         content = b''
     for measured in (content, b''):
         cache = config.create_timing_cache(measured)
