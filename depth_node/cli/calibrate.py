@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -17,6 +18,7 @@ from depth_node.cli.options import (
     add_camera_options,
     add_json_option,
     add_network_options,
+    add_parameters,
     calibration_from,
     chosen_camera,
     config_from,
@@ -42,6 +44,7 @@ from depth_node.scale import (
 )
 from depth_node.scale.frames import ENOUGH, measure_together
 from depth_node.scale.ground import ground_pixels, measured_on
+from depth_node.scale.marker import anchors_on, Marker, MarkerFinder, with_print_errors
 from depth_node.scale.measurement import MAX_SIGMA, plausible, relative_sigma
 from depth_node.scale.pixels import Pixels, pixels_at, together
 from depth_node.scale.points import MAX_POINTS, on_edge
@@ -49,9 +52,10 @@ from depth_node.sources.datasets import LayoutOptions, LAYOUTS
 from depth_node.sources.frame import Frame
 from depth_node.sources.frames import open_source
 
-_FRAMES = 'frames'
+_FRAMES, _MARKER = 'frames', 'marker'
 _LAYOUTS = {
     _FRAMES: 'image, folder, video or bag, with --at or --height',
+    _MARKER: 'image, folder, video or bag that shows printed markers, with --size',
     **{name: layout.contents for name, layout in LAYOUTS.items() if layout.measured},
 }
 _REACH = 3
@@ -68,6 +72,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--out', metavar='YAML', type=output_file, required=True,
         help='output file, for scale.calibration_file of the node',
     )
+    group = parser.add_argument_group('printed markers (layout marker)')
+    group.add_argument('--marker-size', metavar='M', type=float, default=0.0,
+                       help='side of the black squares (m); --size M is the same in this layout')
+    add_parameters(group, {'--dictionary': 'marker.dictionary', '--ids': 'marker.ids'})
     group = parser.add_argument_group('known distances (layout frames)')
     group.add_argument(
         '--at', metavar='COLUMN,ROW,METRES', action='append', default=[],
@@ -104,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
     :raises DepthNodeError: the data, the model or the options cannot be used, or they do not
         determine the scale.
     """
+    _marker_size(args)
     known = [_known(text) for text in args.at]
     if args.height < 0:
         raise ConfigError(f'--height is {args.height:g} m, expected a positive number.')
@@ -150,6 +159,20 @@ def run(args: argparse.Namespace) -> int:
     return skipped.finish(frames)
 
 
+def _marker_size(args: argparse.Namespace) -> None:
+    """Let --size be the side of the markers, in metres, in the layout that has them."""
+    if args.layout != _MARKER:
+        if args.marker_size:
+            raise ConfigError('--marker-size goes with the layout marker.')
+        return
+    with contextlib.suppress(ValueError):
+        args.marker_size, args.size = args.marker_size or float(args.size), 'auto'
+    if not 0 < args.marker_size <= 10:
+        raise ConfigError(
+            'The layout marker needs the side of the black squares in metres: --size 0.16.'
+        )
+
+
 def _basis(frames: int) -> str:
     if frames > ENOUGH:
         return 'from the differences between the frames'
@@ -173,6 +196,8 @@ def _measured(
     """Return the result over all frames, the kind of the network, and the number of frames."""
     parts: list[Pixels] = []
     rays: list[NDArray[np.float64]] = []
+    seen: list[Marker] = []
+    finder = MarkerFinder(args.dictionary) if args.layout == _MARKER else None
     estimator: DepthEstimator | None = None
     try:
         for sample in _samples(args, skipped):
@@ -181,7 +206,9 @@ def _measured(
             if estimator is None:
                 estimator = estimator_from(args, config_from(args), size)
             frame = _seen(args, estimator, sample, chosen_camera(args, sample.camera, size))
-            if ground is not None:
+            if finder is not None:
+                seen += _add_markers(parts, args, finder, frame)
+            elif ground is not None:
                 looked = ground_pixels(frame, ground, Region(far=8.0))
                 if isinstance(looked, NotObservable):
                     raise DataError(f'{sample.name}: {looked.reason}.')
@@ -195,19 +222,37 @@ def _measured(
     if estimator is None:
         skipped.finish(0)
         raise DataError(f'{args.folder}: contains no frame.')
-    kind, pixels = estimator.spec.kind, together(parts)
+    if not parts:
+        raise DataError(
+            f'{args.folder}: no frame shows a marker of {args.dictionary}.',
+            'Check --dictionary and --ids; the white border has to be visible, too.',
+        )
+    kind = estimator.spec.kind
     found: Measurement | NotObservable | None = None
     if ground is not None:
-        found = measured_on(kind, pixels, np.concatenate(rays), ground)
+        found = measured_on(kind, together(parts), np.concatenate(rays), ground)
     found = measure_together(kind, parts, found)
     if isinstance(found, Measurement):
-        found = plausible(estimator.spec, found) or found
+        found = plausible(estimator.spec, found) or with_print_errors(found, seen)
     return found, kind, len(parts)
+
+
+def _add_markers(
+    parts: list[Pixels], args: argparse.Namespace, finder: MarkerFinder, frame: ScaleFrame
+) -> list[Marker]:
+    """Add the pixels on the markers of a frame, where it shows some; return these."""
+    found = finder.find(frame.frame.rgb, frame.camera, args.marker_size, frame.rays)
+    wanted = {int(number) for number in args.ids}
+    markers = [marker for marker in found if not wanted or marker.number in wanted]
+    if markers:
+        anchors = anchors_on(markers, frame.rays, frame.values.shape)
+        parts.append(pixels_at(frame, anchors.rows, anchors.columns, anchors.z))
+    return markers
 
 
 def _samples(args: argparse.Namespace, skipped: Skipped) -> Iterator[Frame]:
     limit = args.frames or None
-    if args.layout == _FRAMES:
+    if args.layout in {_FRAMES, _MARKER}:
         source = open_source(
             args.folder, numbers_from(args), rectified=args.rectified, on_skip=skipped
         )
@@ -230,10 +275,11 @@ def _seen(
 ) -> ScaleFrame:
     prediction = estimator.predict(sample)
     focal = estimator.focal(camera)
-    if focal is None or (camera is None and args.height > 0):
+    looks = args.height > 0 or args.layout == _MARKER
+    if focal is None or (camera is None and looks):
         raise DataError(f'{sample.name}: {NO_CAMERA} Here: --camera or --hfov.')
     if camera is None:
-        # nothing but the ground looks at rays
+        # nothing but ground and markers looks at rays
         height, width = sample.rgb.shape[:2]
         camera = Camera.from_hfov(width, height, 60.0)
     frame = dataclasses.replace(sample, camera=camera)

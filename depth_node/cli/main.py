@@ -27,6 +27,7 @@ VERBS = {
     'train': 'train a network on recordings: self-supervised, supervised, or with a teacher',
     'export': 'convert trained weights to an ONNX file for the node',
     'calibrate': 'recover the scale from known distances, as a file for the node',
+    'marker': 'print a marker of known size, for scale.source marker',
     'benchmark': 'measure engine and frame times on this machine',
     'doctor': 'check this machine: engines, models, middleware, cameras, calibration files',
 }

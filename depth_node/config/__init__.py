@@ -21,7 +21,6 @@ from depth_node.config.groups import (
     EngineConfig,
     InputConfig,
     ModelConfig,
-    ScaleConfig,
     TemporalConfig,
 )
 from depth_node.config.outputs import (
@@ -31,6 +30,7 @@ from depth_node.config.outputs import (
     PointsConfig,
     ScanConfig,
 )
+from depth_node.config.scale import MarkerConfig, ScaleConfig
 from depth_node.errors import ConfigError
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     'FilterConfig',
     'GroundConfig',
     'InputConfig',
+    'MarkerConfig',
     'ModelConfig',
     'OutputConfig',
     'ParamSpec',
@@ -86,6 +87,7 @@ class Config:
     input: InputConfig = field(default_factory=InputConfig)
     depth: DepthConfig = field(default_factory=DepthConfig)
     scale: ScaleConfig = field(default_factory=ScaleConfig)
+    marker: MarkerConfig = field(default_factory=MarkerConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     points: PointsConfig = field(default_factory=PointsConfig)

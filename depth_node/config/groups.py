@@ -21,18 +21,6 @@ KINDS = (
     'sigmoid_disparity',
     'relative_disparity',
 )
-SCALE_SOURCES = (
-    'model',
-    'fixed',
-    'ground',
-    'points',
-    'scan',
-    'range',
-    'depth',
-    'disparity',
-    'odometry',
-)
-
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -257,99 +245,6 @@ class DepthConfig:
         'Value for sky, for networks that detect it. inf: nothing there, so a scan reports free '
         'space. nan: unknown, so a costmap neither marks nor clears.',
         choices=('inf', 'nan'),
-    )
-
-
-@dataclass(frozen=True)
-class ScaleConfig:
-    """Where the metric scale comes from."""
-
-    source: str = param(
-        'model',
-        'Where the metric scale comes from. model: the network is metric, or its sidecar has a '
-        'scale. fixed: `value` and `shift`. ground: the height of the camera (`ground.*`). '
-        'points, scan, range, depth, disparity: a sensor that measures distances (topic of the '
-        'same name below `scale/`). odometry: the motion of the robot.',
-        choices=SCALE_SOURCES,
-    )
-    value: float = param(
-        0.0,
-        'Scale of source fixed (see the table of output kinds in doc/scale.md). 0: not set, and '
-        'nothing metric is published.',
-        low=0.0, high=1e6,
-    )
-    shift: float = param(
-        0.0,
-        'Shift of source fixed, for kinds that have one.',
-        low=-1e6, high=1e6,
-    )
-    calibration_file: str = param(
-        '',
-        'YAML file with a saved scale. Sources model and fixed use it unchanged, the others start '
-        'from it. ~/save_calibration writes it.',
-        at_start=True,
-    )
-    rate: float = param(
-        10.0,
-        'Maximum rate at which the scale is measured and, with odometry, features are tracked.',
-        unit='Hz', low=0.1, high=1000.0,
-    )
-    drift: float = param(
-        0.01,
-        'How fast the scale may change (relative, per square root of a second). Without '
-        'measurements its uncertainty grows at this rate.',
-        low=1e-5, high=1.0,
-    )
-    max_sigma: float = param(
-        0.2,
-        'Metric depth is published while the relative standard deviation of the factor by which '
-        'a frame may be off is below this (doc/scale.md).',
-        low=0.001, high=1.0,
-    )
-    max_misfit: float = param(
-        0.25,
-        'Metric depth is published while pixels disagree with the fit of the scale by less than '
-        'this (relative, robust standard deviation): beyond it the network does not understand '
-        'the scene.',
-        low=0.01, high=10.0,
-    )
-    local: str = param(
-        'auto',
-        'Whether the error of the shape that the sensor shows is taken out of every pixel. auto: '
-        'for points, depth and disparity; true: for scan, too.',
-        choices=('auto', 'true', 'false'),
-    )
-    tilt_sigma_deg: float = param(
-        0.5,
-        'Source ground: standard deviation of pitch and roll; part of the reported uncertainty.',
-        unit='deg', low=0.0, high=10.0,
-    )
-    estimate_tilt: bool = param(
-        False,
-        'Source ground, kinds without a shift: estimate the tilt from the image; pitch and roll '
-        'are then only the initial guess.',
-    )
-    ground_far: float = param(
-        8.0,
-        'Source ground: how far ahead the ground is used, in camera heights.',
-        low=1.0, high=100.0,
-    )
-    ground_side: float = param(
-        3.0,
-        'Source ground: how far to either side the ground is used, in camera heights.',
-        low=0.1, high=100.0,
-    )
-    extrinsic: list[float] = param(
-        [],
-        "Pose of the sensor (source odometry: of its child frame) in the camera's optical frame: "
-        'x y z (m) and quaternion x y z w. Empty: from TF.',
-        low=-1e6, high=1e6,
-        live=False,
-    )
-    time_tolerance: float = param(
-        0.05,
-        'Maximum time difference between a sensor message and the frame it is used for.',
-        unit='s', low=0.001, high=10.0,
     )
 
 

@@ -18,7 +18,7 @@ from stereo_msgs.msg import DisparityImage
 
 from depth_node.camera import Camera
 from depth_node.camera.rigid import Matrix, matrix_of
-from depth_node.config.groups import ScaleConfig
+from depth_node.config.scale import ScaleConfig
 from depth_node.errors import DataError
 from depth_node.ros import messages
 from depth_node.ros.notices import Notices

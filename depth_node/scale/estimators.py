@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 import math
 from typing import cast, Protocol
 
+import cv2
 import numpy as np
 
-from depth_node.config.groups import ScaleConfig
+from depth_node.config.scale import MarkerConfig, ScaleConfig
 from depth_node.scale.fit import Floats
 from depth_node.scale.ground import FloorPose, from_ground, Region
 from depth_node.scale.local import Anchors
+from depth_node.scale.marker import from_markers, Marker, MarkerFinder
 from depth_node.scale.measurement import NotObservable, Outcome
 from depth_node.scale.odometry import OdometrySource
 from depth_node.scale.pixels import ScaleFrame
@@ -19,6 +22,8 @@ from depth_node.scale.points import anchors_of, from_anchors, from_range
 from depth_node.scale.readings import PointsReading, PoseReading, RangeReading, Reading
 from depth_node.scale.sync import blend_poses, StampedBuffer
 
+ABANDONED = 1.0
+"""A picture that was given to the marker finder so long ago has been forgotten (s)."""
 POSE_GAP = 0.5
 """Maximum time between two poses for interpolation (s)."""
 
@@ -36,12 +41,14 @@ class Known:
     The data available in addition to a frame.
 
     :param config: the parameters of the scale.
+    :param marker: the parameters of printed markers.
     :param readings: readings of the source's sensor.
     :param floor: pose of the floor, or None.
     :param floor_note: why it is not known, and what to do.
     """
 
     config: ScaleConfig
+    marker: MarkerConfig
     readings: StampedBuffer[Reading]
     floor: FloorPose | None = None
     floor_note: str = ''
@@ -163,6 +170,51 @@ class OdometryEstimator:
     def reset(self) -> None:
         """Discard the key frame."""
         self._source.reset()
+
+
+class MarkerEstimator:
+    """Measures on printed markers, which a thread of its own looks for."""
+
+    anchors: Anchors | None = None
+
+    def __init__(self) -> None:
+        self._finder: tuple[str, MarkerFinder] | None = None
+        self._looks = ThreadPoolExecutor(1, 'markers')
+        self._looking: tuple[float, Future[list[Marker]]] | None = None
+
+    def measure(self, frame: ScaleFrame, known: Known) -> Outcome | None:
+        """Measure on a frame; while its picture is looked at the answer is `Early`."""
+        config = known.marker
+        if config.size <= 0:
+            return NotObservable('marker.size is not set: measure the black square of the print')
+        if self._looking is None:
+            if self._finder is None or self._finder[0] != config.dictionary:
+                self._finder = config.dictionary, MarkerFinder(config.dictionary)
+            gray = cv2.cvtColor(frame.frame.rgb, cv2.COLOR_RGB2GRAY)
+            self._looking = frame.stamp, self._looks.submit(
+                self._finder[1].find, gray, frame.camera, config.size, frame.rays
+            )
+            return Early('markers are being looked for')
+        stamp, job = self._looking
+        if stamp != frame.stamp:
+            if abs(frame.stamp - stamp) > ABANDONED:
+                self._looking = None  # its frame waits no longer
+            return None
+        if not job.done():
+            return Early('markers are being looked for')
+        self._looking = None
+        wanted = {int(number) for number in config.ids}
+        markers = [one for one in job.result() if not wanted or one.number in wanted]
+        if not markers:
+            return NotObservable(
+                f'no marker of {config.dictionary} is seen large enough and whole'
+                + (f' with one of the numbers {sorted(wanted)}' if wanted else '')
+            )
+        return from_markers(frame, markers)
+
+    def reset(self) -> None:
+        """Forget the picture that is being looked at."""
+        self._looking = None
 
 
 def moved(readings: StampedBuffer[Reading], stamp: float) -> bool:

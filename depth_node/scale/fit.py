@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 
 TUKEY = 4.685
 """Tuning constant of the biweight: 95 % efficiency for Gaussian noise (Huber 1981, 7.8)."""
+ALIKE = 0.002
+"""Residuals of this size (relative) are no reason to doubt a point: nothing is known better."""
 PAIRS = 300
 """Pairs tried for a line: with 40 % outliers all of 300 are bad once in 10^58."""
 SEARCH = 600
@@ -72,7 +74,8 @@ def fit_scale(x: Floats, y: Floats, groups: NDArray[np.int64] | None = None) -> 
     center = float(np.median(ordered[first: first + held]))
     sigma = max(float(widths[first]) / (2 * halfwidth), 1e-9)
     ones = np.ones((count, 1))
-    center_, weights, residual, slope = _biweight(ones, ratio, np.array([center]), sigma)
+    start = np.array([center])
+    center_, weights, residual, slope = _biweight(ones, ratio, start, sigma, ALIKE)
     covariance, bias = _covariances(ones, weights * residual, slope, groups)
     return Fit(
         float(np.exp(center_[0])), 0.0, covariance, bias, weights, int(np.sum(weights > 0))
@@ -107,7 +110,8 @@ def fit_factor(
 
 
 def fit_affine(
-    x: Floats, y: Floats, noise: Floats, groups: NDArray[np.int64] | None = None
+    x: Floats, y: Floats, noise: Floats, groups: NDArray[np.int64] | None = None,
+    alike: float = 0.0,
 ) -> Fit | None:
     """
     Fit y = scale x + shift with up to 40 % outliers.
@@ -120,6 +124,7 @@ def fit_affine(
     :param y: float64 (N,).
     :param noise: float64 (N,), relative sizes of the errors of y, in any unit.
     :param groups: int (N,), the patch of the image a point lies in, or None: independent.
+    :param alike: a point this close to the line is never an outlier, in sizes of `noise`.
     :returns: the fit, or None for fewer than three points or if no increasing line fits.
     """
     count = x.size
@@ -133,7 +138,7 @@ def fit_affine(
     line, sigma = start
     # columns and right side divided by the noise, so that every row weighs alike
     rows = np.column_stack([x, np.ones(count)]) / noise[:, None]
-    line, weights, residual, slope = _biweight(rows, y / noise, line, sigma)
+    line, weights, residual, slope = _biweight(rows, y / noise, line, sigma, alike)
     if not line[0] > 0:
         return None
     covariance, bias = _covariances(rows, weights * residual, slope, groups)
@@ -238,7 +243,7 @@ def _core(count: int) -> tuple[float, float]:
 
 
 def _biweight(
-    rows: Floats, y: Floats, start: Floats, sigma: float
+    rows: Floats, y: Floats, start: Floats, sigma: float, alike: float = 0.0
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """
     Iterate reweighted least squares from a good start.
@@ -246,7 +251,8 @@ def _biweight(
     :returns: parameters (k,), weights (N,), residuals (N,), derivative of psi (N,).
     """
     solution = start
-    limit = TUKEY * sigma
+    least = max(alike, 1e-12)
+    limit = TUKEY * max(sigma, least)
     for step in range(20):
         residual = y - rows @ solution
         weights = _weights(residual, limit)
@@ -259,7 +265,7 @@ def _biweight(
         inside = np.abs(y - rows @ new) < limit
         if step < 5 and np.count_nonzero(inside) > rows.shape[1]:
             middle = float(np.median(np.abs(y - rows @ new)[inside]))
-            limit = TUKEY * max(middle / 0.6745, 1e-12)
+            limit = TUKEY * max(middle / 0.6745, least)
         moved = float(np.max(np.abs(new - solution) / (np.abs(new) + 1e-12)))
         solution = new
         if step >= 5 and moved < 1e-9:

@@ -241,7 +241,7 @@ class ScaleKeeper:
         if isinstance(outcome, Early):
             return outcome
         # tracking is work also when it finds nothing; a message may come with any frame
-        if isinstance(outcome, Measurement) or self.source.tracks:
+        if isinstance(outcome, Measurement) or (self.source.tracks and outcome is not None):
             self._looked_at = frame.stamp
         self._take(frame.stamp, outcome)
         self._correct(frame, outcome)
@@ -284,7 +284,7 @@ class ScaleKeeper:
         if pose is not None:
             pose = dataclasses.replace(pose, tilt_sigma=sigma)
         note = note or 'set ground.camera_height and ground.camera_pitch_deg, or publish TF'
-        return Known(config.scale, self._readings, pose, note)
+        return Known(config.scale, config.marker, self._readings, pose, note)
 
     def _state(self, stamp: float) -> ScaleState:
         belief, source, config = self._tracker.belief(stamp), self.source.name, self._config.scale

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from depth_node.depth.metres import scale_of
 from depth_node.model import ModelSpec, OutputKind
-from depth_node.scale.fit import Fit, fit_affine, fit_factor, fit_scale, Floats, refit
+from depth_node.scale.fit import ALIKE, Fit, fit_affine, fit_factor, fit_scale, Floats, refit
 from depth_node.scale.pixels import Pixels, target
 from depth_node.scale.shape import COUNT, moved, shape_sigma, shares
 
@@ -178,7 +178,7 @@ def _fitted(kind: OutputKind, pixels: Pixels) -> Fit | None:
         return fit_factor(pixels.x, pixels.z, sigma, fit, pixels.patch)
     y, noise = target(kind, pixels.z)
     if sigma is None:
-        return fit_affine(pixels.x, y, noise, pixels.patch)
+        return fit_affine(pixels.x, y, noise, pixels.patch, ALIKE)
     if kind is OutputKind.RELATIVE_DISPARITY:
         return fit_affine(pixels.x, y, sigma, pixels.patch)
     # z has errors of z^2 sigma; by the z measured, points too near would weigh too much

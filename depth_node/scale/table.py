@@ -1,7 +1,7 @@
 """
 The table of the sources of scale.
 
-To add a source, add its estimator, its row here, its name in ``config.groups.SCALE_SOURCES``, and,
+To add a source, add its estimator, its row here, its name in ``config.scale.SCALE_SOURCES``, and,
 if it needs a new message type, a decoder in ``ros.scale_inputs``.
 """
 
@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 import math
 
-from depth_node.config.groups import ScaleConfig
+from depth_node.config.scale import ScaleConfig
 from depth_node.depth.metres import scale_of
 from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.estimators import (
     Estimator,
     FloorEstimator,
+    MarkerEstimator,
     OdometryEstimator,
     PointsEstimator,
     RangeEstimator,
@@ -148,6 +149,10 @@ _ROWS = (
     Source(
         'odometry', 'Odometry on scale/odometry', estimator=OdometryEstimator,
         message='nav_msgs/msg/Odometry', reading=PoseReading, image=True, tracks=True,
+    ),
+    Source(
+        'marker', 'marker.size, and a printed marker in view', estimator=MarkerEstimator,
+        tracks=True,
     ),
 )
 SOURCES = {row.name: row for row in _ROWS}

@@ -9,7 +9,7 @@ import pytest
 import simple_scene as scene
 
 from depth_node.config import Config
-from depth_node.config.groups import SCALE_SOURCES
+from depth_node.config.scale import SCALE_SOURCES
 from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale import ScaleKeeper

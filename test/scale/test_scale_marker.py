@@ -1,0 +1,178 @@
+"""Printed markers as the ruler, rendered into the synthetic world."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import time
+
+import cv2
+import marker as bench
+import numpy as np
+import pytest
+import simple_scene as scene
+
+from depth_node.cli.marker import picture
+from depth_node.config import Config
+from depth_node.config.scale import DICTIONARIES
+from depth_node.errors import ConfigError
+from depth_node.model import ModelSpec, OutputKind
+from depth_node.scale import Measurement, NotObservable, ScaleFrame, ScaleKeeper
+from depth_node.scale.marker import dictionary_of, from_markers, MarkerFinder
+from depth_node.sources.frame import Frame
+
+FINDER = MarkerFinder('apriltag_36h11')
+RAYS = bench.CAMERA.rays()
+
+
+def seen(one, kind=OutputKind.METRIC_DEPTH, scale=bench.SCALE, shift=0.0):
+    """Return what a perfect network of a kind says about a picture."""
+    z = one.depth.astype(np.float64)
+    y = 1 / z if kind is OutputKind.RELATIVE_DISPARITY else z
+    values = ((y - shift) / scale).astype(np.float32)
+    return ScaleFrame(Frame(one.image, 0, bench.CAMERA), values, ModelSpec(kind.value, kind), RAYS)
+
+
+@pytest.mark.parametrize(('distance', 'tilt'), [
+    (1.0, 0), (1.0, 50), (1.7, 30), (2.5, 0), (2.5, 50), (3.2, 20),
+])
+def test_the_scale_is_within_two_percent_through_a_distorted_lens(distance, tilt):
+    errors = [bench.error(FINDER, bench.shown(seed, distance, tilt)) for seed in range(2)]
+    known = [error for error in errors if error is not None]
+    assert len(known) == 2
+    assert max(map(abs, known)) < 0.02
+
+
+def test_at_four_metres_half_of_them_are_found_and_right():
+    errors = [bench.error(FINDER, bench.shown(seed, 4.0, 10)) for seed in range(4)]
+    known = [error for error in errors if error is not None]
+    assert len(known) >= 2
+    assert max(map(abs, known)) < 0.03
+
+
+@pytest.mark.parametrize('kind', [OutputKind.RELATIVE_DISPARITY, OutputKind.RELATIVE_DEPTH])
+def test_one_marker_cannot_tell_scale_from_shift_and_says_so(kind):
+    one = bench.shown(0, 1.5, 10)
+    frame = seen(one, kind, 0.5, 0.1)
+    found = from_markers(frame, FINDER.find(one.image, bench.CAMERA, bench.SIZE))
+    assert isinstance(found, NotObservable)
+    assert 'near and far' in found.reason
+
+
+def test_two_markers_at_two_distances_tell_both():
+    near, far = bench.shown(1, 1.0, 0), bench.shown(1, 2.5, 10, number=9)
+    # side by side: the left half of one picture, the right half of the other
+    for seed in range(2, 60):
+        near, far = bench.shown(seed, 1.0, 0), bench.shown(seed + 100, 2.5, 10, number=9)
+        a = FINDER.find(near.image, bench.CAMERA, bench.SIZE)
+        b = FINDER.find(far.image, bench.CAMERA, bench.SIZE)
+        if a and b and a[0].corners[:, 0].max() < 300 and b[0].corners[:, 0].min() > 340:
+            break
+    image, depth = near.image.copy(), near.depth.copy()
+    image[:, 320:], depth[:, 320:] = far.image[:, 320:], far.depth[:, 320:]
+    both = bench.Shown(image, depth)
+    kind = OutputKind.RELATIVE_DISPARITY
+    markers = FINDER.find(image, bench.CAMERA, bench.SIZE)
+    assert {marker.number for marker in markers} == {7, 9}
+    found = from_markers(seen(both, kind, 0.5, 0.1), markers)
+    assert isinstance(found, Measurement)
+    assert math.exp(found.value[0]) == pytest.approx(0.5, rel=0.02)
+    assert found.value[1] == pytest.approx(0.1, abs=0.01)
+
+
+def test_the_uncertainty_knows_that_one_marker_is_a_small_part_of_the_frame():
+    one = bench.shown(0, 1.0, 0)
+    found = from_markers(seen(one), FINDER.find(one.image, bench.CAMERA, bench.SIZE))
+    assert 0.05 < math.sqrt(found.covariance[0, 0] + found.bias[0, 0]) < 0.15
+
+
+@pytest.mark.parametrize('name', DICTIONARIES)
+def test_every_family_is_drawn_and_found(name):
+    drawn = picture(name, 3, 12)
+    canvas = np.full((480, 640), 200, np.uint8)
+    canvas[40:40 + drawn.shape[0], 60:60 + drawn.shape[1]] = drawn
+    found = MarkerFinder(name).find(canvas, scene.CAMERA.scaled(bench.CAMERA.size), 0.1)
+    assert [marker.number for marker in found] == [3]
+
+
+def test_a_family_that_opencv_does_not_have_says_what_to_do(monkeypatch):
+    with pytest.raises(ConfigError, match=r'OpenCV 4\.7'):
+        dictionary_of('apriltag_99h99')
+    monkeypatch.delattr(cv2, 'aruco')
+    with pytest.raises(ConfigError, match=r'OpenCV 4\.7'):
+        MarkerFinder('apriltag_36h11')
+
+
+def test_a_photograph_of_a_print_warped_blurred_and_noisy():
+    """Printed to an image, seen askew: the corners are where the warp has put them."""
+    printed = picture('apriltag_36h11', 11, 20)
+    corner = 20  # of the black square in the print: a quiet zone of one module
+    count = printed.shape[0] - 2 * corner
+    square = np.array([[0, 0], [count, 0], [count, count], [0, count]]) + corner - 0.5
+    goal = np.array([[200.3, 120.7], [330.1, 140.2], [318.4, 270.9], [190.8, 255.5]])
+    warp = cv2.getPerspectiveTransform(square.astype(np.float32), goal.astype(np.float32))
+    random = np.random.default_rng(0)
+    big = cv2.warpPerspective(
+        printed, np.diag([3.0, 3.0, 1.0]) @ np.array([[1, 0, 1 / 3], [0, 1, 1 / 3], [0, 0, 1]])
+        @ warp, (640 * 3, 480 * 3), borderValue=170, flags=cv2.INTER_AREA,
+    )
+    image = cv2.resize(big, (640, 480), interpolation=cv2.INTER_AREA).astype(np.float64)
+    image = cv2.GaussianBlur(image, (0, 0), 1.0) * 0.6 + 20 + random.normal(0, 6, image.shape)
+    camera = scene.CAMERA.scaled(bench.CAMERA.size)
+    (found,) = FINDER.find(np.clip(image, 0, 255).astype(np.uint8), camera, 0.16)
+    assert found.number == 11
+    # the plane that the exact corners give
+    plain = np.column_stack([(goal[:, 0] - camera.cx) / camera.fx,
+                             (goal[:, 1] - camera.cy) / camera.fy])
+    half = 0.08
+    model = np.array([[-half, half, 0], [half, half, 0], [half, -half, 0], [-half, -half, 0]])
+    _, turns, moves, errors = cv2.solvePnPGeneric(
+        model, plain[:, None], np.eye(3), None, flags=cv2.SOLVEPNP_IPPE_SQUARE
+    )
+    best = int(np.argmin(np.ravel(errors)))
+    distance = float(np.ravel(moves[best])[2])
+    middle = np.array([*plain.mean(axis=0), 1.0])
+    assert turns is not None
+    assert 1 / (found.normal @ middle) == pytest.approx(distance, rel=0.01)
+
+
+def keeper(**changes):
+    return ScaleKeeper(
+        Config().replaced({'scale.source': 'marker', 'marker.size': bench.SIZE, **changes}),
+        ModelSpec('n', OutputKind.METRIC_DEPTH),
+    )
+
+
+def driven(it, frames=14):
+    """Run over frames of one picture, giving the finder's thread time to look."""
+    one = bench.shown(0, 1.5, 20)
+    frame = seen(one)
+    longest = 0.0
+    for index in range(frames):
+        stamped = scene.at(index / 10, frame)
+        begin = time.perf_counter()
+        state = it.update(stamped)
+        longest = max(longest, time.perf_counter() - begin)
+        time.sleep(0.06)
+    return state
+
+
+def test_the_keeper_finds_the_scale_beside_the_frames():
+    state = driven(keeper(), 24)
+    assert state.usable, state.reason
+    assert state.value == pytest.approx(bench.SCALE, rel=0.02)
+
+
+@pytest.mark.parametrize(('changes', 'says'), [
+    ({'marker.size': 0.0}, 'marker.size'),
+    ({'marker.ids': [1.0, 2.0]}, r'\[1, 2\]'),
+    ({'marker.dictionary': 'aruco_4x4_50'}, 'aruco_4x4_50'),
+    ({'marker.size': 160.0 / 1000 * 10}, 'expected 0.2 to 5'),  # ten times the true side
+])
+def test_without_the_marker_there_is_silence_and_a_reason(changes, says):
+    it = keeper(**changes)
+    state = driven(it, 8)
+    assert not state.usable
+    assert dataclasses.asdict(state)['value'] != state.value  # NaN
+    assert re.search(says, state.reason), state.reason
