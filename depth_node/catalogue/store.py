@@ -236,13 +236,15 @@ def fetch_all(entry: Entry, request: Request) -> list[Path]:
             fetch(file, folder, offline=request.offline, watch=watch) for file in entry.files
         ]
     except UnreachableError as error:
+        from depth_node.catalogue import caution
+
         ways = [f'copy {folder} from a machine that has fetched it']
         if entry.takes_weights:
             ways.append(f'use a file: `depth-node fetch {entry.name} --weights FILE`')
         raise ModelError(
             f'{entry.name} ({megabytes(entry)}) is not on this machine, and {error.reason}.',
-            f'{error.remedy} Without it, {", or ".join(ways)}. The model `embedded` needs no '
-            'download, but is only for the synthetic world.',
+            f'{error.remedy} Without it, {", or ".join(ways)}; or take the model '
+            f'`embedded`, which is in the package: {caution("embedded")}',
         ) from error
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import itertools
 import math
 from typing import Any
 import zlib
@@ -47,6 +46,7 @@ __all__ = [
 
 
 _GAMMA = 2.2  # of a screen
+_PATIENCE = 50  # places to try before a smaller clearance will do
 _EXPOSURE = 1.1  # of a home, whose mean light is 1
 
 
@@ -142,13 +142,16 @@ class World:
         :param height: least and largest height of the camera (m).
         :param tilt: least and largest angle it looks down (degrees).
         :param roll: largest turn about the viewing direction, either way (degrees).
-        :param clearance: least distance to anything, and depth straight ahead (m).
+        :param clearance: least distance to anything, and depth straight ahead (m); less in a
+            room that is too full for it.
         :returns: float64 (4, 4), from the optical frame to the world.
         """
         size = self.room.size
-        for tries in itertools.count():
-            # a room may be too full for it
-            clearance *= 0.9 if tries and tries % 50 == 0 else 1.0
+        tries = 0
+        while True:
+            tries += 1
+            if tries % _PATIENCE == 0:
+                clearance *= 0.9
             x, y = (float(rng.uniform(-0.5, 0.5) * (s - 2 * clearance)) for s in size[:2])
             place = (x, y, float(rng.uniform(height[0], min(height[1], size[2] - clearance))))
             pose = camera_pose(
@@ -158,7 +161,6 @@ class World:
             free = self.distance(np.array(place))
             if free > clearance and self.cast(place, pose[:3, 2]) > 2 * clearance:
                 return pose
-        raise AssertionError('itertools.count has no end')
 
     def render(
         self, camera: Camera, pose: Pose, *, time: float = 0.0, noise: float = 0.0,

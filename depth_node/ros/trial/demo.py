@@ -23,14 +23,17 @@ from depth_node.catalogue import find
 from depth_node.catalogue.opening import open_model
 from depth_node.config import Config
 from depth_node.depth.metres import focal_correction, network_focal, Scale, to_metres
-from depth_node.errors import DepthNodeError, ModelError
+from depth_node.errors import DataError, DepthNodeError, ModelError
 from depth_node.estimator import DepthEstimator
 from depth_node.image.size import Size
 from depth_node.model import Model, OutputKind
 from depth_node.ros.trial import trio
 from depth_node.sources.frame import Frame
+from depth_node.sources.frames import open_source, WorldSource
 from depth_node.world import World
 
+ROOM = 'home:4'
+"""A lived-in room, as the camera sees it."""
 REAL_WEIGHTS = Path('../shared/data/weights/rtmonodepth_s_ms_640_192.onnx')
 DESCRIPTION = {'kind': 'sigmoid_disparity', 'mean': [0.0, 0.0, 0.0], 'std': [1.0, 1.0, 1.0]}
 
@@ -67,7 +70,7 @@ def choose_model(asked: str) -> Choice:
         return Choice(open_model(asked), asked, 'requested by MODEL')
     try:
         find('embedded')
-        return Choice(open_model('embedded'), 'embedded', 'knows the synthetic world')
+        return Choice(open_model('embedded'), 'embedded', 'trained on synthetic rooms')
     except ModelError:
         pass
     if REAL_WEIGHTS.is_file():
@@ -147,6 +150,13 @@ def table(report: dict[str, Any]) -> str:
     return '\n'.join(lines)
 
 
+def _world(text: str, camera: Camera) -> World:
+    source = open_source(text, camera)
+    if not isinstance(source, WorldSource):
+        raise DataError(f'{text}: has no exact depth.', 'Take world:SEED or home:SEED.')
+    return source.world
+
+
 def _mounting() -> dict[str, float]:
     """Return where the camera of the world is over its floor, which the scan needs."""
     defaults = inspect.signature(World).parameters
@@ -170,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--engine', default='auto', help='the parameter engine.name')
     parser.add_argument('--size', default='640x480', help='size of the camera images (pixels)')
     parser.add_argument('--rate', type=float, default=30.0, help='rate of the camera (Hz)')
-    parser.add_argument('--seed', type=int, default=7, help='of the world')
+    parser.add_argument('--source', default=ROOM, help='world:SEED or home:SEED')
     parser.add_argument(
         '--seconds', type=float, default=10.0, help='duration of the measurement (s)'
     )
@@ -179,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         size = Size.parse(args.size)
         camera = Camera.from_hfov(size.width, size.height, trio.HFOV_DEG)
-        choice = scaled(choose_model(args.model), World(args.seed), camera)
+        choice = scaled(choose_model(args.model), _world(args.source, camera), camera)
         print(f'network: {choice.name} ({choice.why})', flush=True)  # noqa: T201
         report = trio.run(
             trio.Drive(
@@ -187,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     'model.name': choice.name, 'engine.name': args.engine,
                     'points.voxel_size': 0.0, **_mounting(), **choice.parameters,
                 },
-                size, args.rate, args.seconds, args.out / 'log', args.seed, args.out, truth=True,
+                size, args.rate, args.seconds, args.out / 'log', args.source, args.out, truth=True,
             )
         )
     except DepthNodeError as error:

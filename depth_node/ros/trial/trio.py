@@ -39,7 +39,7 @@ class Drive:
     :param rate: rate of the camera (Hz).
     :param seconds: duration of the measurement (s).
     :param logs: folder for the logs of the processes.
-    :param seed: seed of the world.
+    :param source: `world:SEED` or `home:SEED`.
     :param out: folder for images and the cloud, or None.
     :param truth: whether to compare with the exact depth of the world.
     :param cloud: whether the observer subscribes to the cloud.
@@ -53,7 +53,7 @@ class Drive:
     rate: float
     seconds: float
     logs: Path
-    seed: int = 7
+    source: str = 'world:7'
     out: Path | None = None
     truth: bool = False
     cloud: bool = True
@@ -156,7 +156,7 @@ def run(drive: Drive) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / 'report.json'
         camera = {
-            'source': f'world:{drive.seed}', 'width': drive.size.width,
+            'source': drive.source, 'width': drive.size.width,
             'height': drive.size.height, 'hfov_deg': HFOV_DEG, 'rate': drive.rate,
             'preload': PRELOADED, 'wait': True, 'reliability': drive.reliability,
         }

@@ -9,6 +9,7 @@ from depth_node.model import Interpolation, ModelSpec, OutputKind
 from depth_node.training.embedded.frames import (
     FIRST_TRAINING_SEED,
     FIRST_VALIDATION_SEED,
+    POSES,
     rendered,
     SIZE,
 )
@@ -44,7 +45,7 @@ def main() -> None:
     args = parser.parse_args()
     folder: Path = args.out
     frames = rendered(folder / 'training', args.frames, FIRST_TRAINING_SEED, args.processes)
-    validation = rendered(folder / 'validation', 128, FIRST_VALIDATION_SEED, args.processes)
+    validation = rendered(folder / 'validation', 12 * POSES, FIRST_VALIDATION_SEED, args.processes)
     network = train(frames, validation, Recipe(seed=args.seed), folder, args.threads)
     export_network(network, SPEC, folder / 'embedded.onnx', half=True)
 

@@ -46,14 +46,14 @@ class Recipe:
     """
 
     seed: int = 0
-    small_steps: int = 20000
+    small_steps: int = 6000
     rates: tuple[tuple[int, float], ...] = (
-        (0, 0.0), (200, 6e-3), (12000, 6e-3), (20000, 1e-3), (20100, 2.5e-3), (23600, 0.0),
+        (0, 0.0), (200, 5e-3), (4000, 5e-3), (6000, 1e-3), (6010, 2.5e-3), (8000, 0.0),
     )
     batch: int = 24
     sensor: float = 1.0
     zoom: float = 1.5
-    shape: tuple[float, float] = (0.5, 0.5)
+    shape: tuple[float, float] = (0.3, 0.5)
     weight_decay: float = 1e-2
     average: float = 0.99
     validate_every: int = 100

@@ -12,7 +12,7 @@ from processes import Processes
 import pytest
 
 from depth_node.model import OutputKind
-from depth_node.ros.trial.demo import choose_model
+from depth_node.ros.trial.demo import choose_model, main
 
 
 def test_demo_leaves_pictures_a_cloud_and_figures(
@@ -68,3 +68,12 @@ def test_demo_says_what_is_wrong_with_a_model(processes: Processes, tmp_path: Pa
     assert demo.wait(60) == 2
     assert 'no such file' in demo.output
     assert 'Traceback' not in demo.output
+
+
+def test_demo_needs_a_world_with_exact_depth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder has no truth to compare with."""
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((48, 64, 3), np.uint8))
+    assert main(['--source', str(tmp_path)]) == 2
+    assert 'no exact depth' in capsys.readouterr().err
