@@ -36,12 +36,14 @@ BUILDER = [
     'and platform_machine == "x86_64"'
     for part in ('libs', 'bindings')
 ]
+# its wheel is large, so that only who looks installs it
+VIEW = ['rerun-sdk>=0.24']
 TEST = [
     'pytest>=8', 'pytest-timeout', 'pytest-rerunfailures', 'hypothesis', 'psutil', 'scipy',
     # what Depth Anything's graphs are compared with; before 4.48 some of its loaders unpickled
     # (CVE-2024-11392 to 11394)
     'transformers>=4.48', 'safetensors>=0.4',
-    'pillow', 'cuda-bindings', 'nncf>=2.14', *BUILDER,
+    'pillow', 'cuda-bindings', *VIEW, 'nncf>=2.14', *BUILDER,
 ]
 LINT = ['ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML']
 
@@ -83,6 +85,7 @@ setup(
         'training': TRAINING,
         'export': EXPORT,
         'desktop': CPU + FRAMES + FETCH,
+        'view': VIEW,
         'test': TEST,
         'lint': LINT,
     },

@@ -105,6 +105,11 @@ class Launch(Enum):
     GONE = 'gone'
 
 
+def die_with_parent() -> None:
+    """Get a SIGTERM when the process that started this one ends; for a `preexec_fn`."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def end_with_launch() -> Launch:
     """
     Get a SIGTERM when the launch process that started this one is gone.

@@ -1,0 +1,1 @@
+"""Looking at depth in Rerun: the only home of its library (extra `view`)."""

@@ -1,0 +1,89 @@
+"""The viewer as a process of its own: a window, or a page for a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import importlib.util
+from pathlib import Path
+import socket
+import subprocess
+import time
+
+from depth_node.errors import ConfigError
+from depth_node.process import die_with_parent
+from depth_node.viewer.recording import library
+
+LOOPBACK = '127.0.0.1'
+_PATIENCE_S = 20.0
+
+
+@contextmanager
+def web_viewer(bind: str = LOOPBACK, port: int = 9090) -> Iterator[tuple[str, str]]:
+    """
+    Serve the viewer to browsers, as long as the context lasts.
+
+    The library's own server listens on every interface; the program can be bound to one.
+
+    :param bind: address to listen on.
+    :param port: of the page; 0: a free one.
+    :returns: address of the page, and address for ``RecordingStream.connect_grpc``.
+    :raises ConfigError: Rerun is not installed, or the port is taken.
+    """
+    library()
+    data, port = _free_port(), port or _free_port()
+    process = subprocess.Popen(  # noqa: S603 - our own words
+        [
+            str(_program()), '--serve-web', '--bind', bind, '--port', str(data),
+            '--web-viewer-port', str(port),
+        ],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of prctl
+    )
+    try:
+        _wait(process, bind, (data, port))
+        uri = f'rerun+http://{bind}:{data}/proxy'
+        yield f'http://{bind}:{port}?url={uri}', uri
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _program() -> Path:
+    """Return the viewer's program itself: its Python module would only start and outlive it."""
+    found = importlib.util.find_spec('rerun_cli')
+    program = Path(found.origin).with_name('rerun') if found and found.origin else None
+    if program is None or not program.is_file():
+        raise ConfigError(
+            'The program of Rerun is missing.', "Install it: pip install 'depth_node[view]'."
+        )
+    return program
+
+
+
+def _wait(process: subprocess.Popen[bytes], bind: str, ports: tuple[int, ...]) -> None:
+    """Wait until all ports are open."""
+    address = LOOPBACK if bind in ('0.0.0.0', '::') else bind  # noqa: S104 - compared, not bound
+    end = time.monotonic() + _PATIENCE_S
+    for port in ports:
+        while True:
+            if process.poll() is not None or time.monotonic() > end:
+                raise ConfigError(
+                    f'The viewer cannot listen on {bind}, port {port}.',
+                    'Choose another one with --port, or end what uses it.',
+                )
+            with socket.socket() as probe:
+                probe.settimeout(0.2)
+                if probe.connect_ex((address, port)) == 0:
+                    break
+            time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,164 @@
+"""A recording of the viewer read back: its entities, and the cloud as the node publishes it."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+
+from depth_node import DepthEstimator, open_model
+from depth_node.cli.main import main
+from depth_node.cloud.pipeline import PointsPipeline
+from depth_node.config import Config
+from depth_node.errors import ConfigError
+from depth_node.sources.frames import open_source
+from depth_node.viewer import recording
+from depth_node.viewer.serving import web_viewer
+
+rerun = pytest.importorskip('rerun')
+
+CONFIG = Config().replaced({'ground.camera_height': 0.6, 'ground.camera_pitch_deg': 5.0})
+
+
+def columns(path: Path) -> dict[str, list[dict[str, object]]]:
+    """Read a recording: entity to its rows."""
+    from rerun.chunk import RrdReader
+
+    found: dict[str, list[dict[str, object]]] = {}
+    for chunk in RrdReader(str(path)).stream().to_chunks():
+        batch = chunk.to_record_batch()
+        names = [n for n in batch.schema.names if n not in ('log_time', 'stamp')]
+        found.setdefault(chunk.entity_path, []).extend(batch.select(names).to_pylist())
+    return found
+
+
+@pytest.fixture(scope='module')
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, object]]]:
+    path = tmp_path_factory.mktemp('view') / 'room.rrd'
+    code = main([
+        'view', 'world:7', '--frames', '3', '--model', 'embedded', '--save', str(path),
+        '--camera-height', '0.6', '--camera-pitch', '5',
+    ])
+    assert code == 0
+    return columns(path)
+
+
+def test_every_entity_is_there(recorded: dict[str, list[dict[str, object]]]) -> None:
+    each = (
+        recording.IMAGE, recording.DEPTH, recording.POINTS, recording.SCAN, recording.SCALE,
+        recording.SIGMA, recording.TIME,
+    )
+    for entity in each:
+        rows = recorded[f'/{entity}']
+        assert len(rows) == 3, entity
+        assert sorted(row['frame'] for row in rows) == [0, 1, 2]
+    (camera,) = recorded[f'/{recording.CAMERA}']
+    assert camera['Pinhole:resolution'] == [[320.0, 240.0]]
+
+
+def test_the_cloud_is_the_nodes(recorded: dict[str, list[dict[str, object]]]) -> None:
+    """What is drawn is what a planner would get, point by point, with its colors."""
+    estimator = DepthEstimator(open_model('embedded'), CONFIG)
+    rows = sorted(recorded[f'/{recording.POINTS}'], key=lambda row: row['frame'])
+    for row, frame in zip(rows, islice(open_source('world:7'), 3), strict=True):
+        depth = estimator.estimate(frame).depth
+        expected = PointsPipeline(frame.camera, CONFIG).process(depth, frame.rgb).points
+        shown = np.array(row['Points3D:positions'], np.float32)
+        np.testing.assert_array_equal(shown, expected[:, :3])
+        packed = np.ascontiguousarray(expected[:, 3]).view(np.uint32)
+        rgba = np.array(row['Points3D:colors'], np.uint32)
+        np.testing.assert_array_equal(rgba >> 8, packed)
+    estimator.close()
+
+
+def test_the_scan_lies_where_the_walls_are(recorded: dict[str, list[dict[str, object]]]) -> None:
+    """Ends of beams, 10 cm over the floor of a camera 0.6 m above it."""
+    ends = np.array(recorded[f'/{recording.SCAN}'][0]['Points3D:positions'])
+    pitch = np.radians(5.0)
+    height = 0.6 - (ends[:, 1] * np.cos(pitch) + ends[:, 2] * np.sin(pitch))
+    np.testing.assert_allclose(height, 0.1, atol=1e-3)
+    assert (ends[:, 2] > 0.3).all()
+
+
+def test_without_metres_the_relative_depth_is_shown(tmp_path: Path) -> None:
+    """A network without a scale: no cloud, no metres, and the reason as text."""
+    stream = rerun.RecordingStream('test')
+    path = tmp_path / 'r.rrd'
+    stream.save(str(path))
+    config = Config()
+    model = open_model('embedded', overrides={'kind': 'relative_disparity'})
+    estimator = DepthEstimator(model, config)
+    frame = next(iter(open_source('world:7')))
+    recorder = recording.Recorder(stream, config)
+    assert recorder.add(frame, estimator.estimate(frame), 1.0) is None
+    estimator.close()
+    stream.flush()
+    del stream, recorder
+    found = columns(path)
+    assert f'/{recording.RELATIVE}' in found
+    assert f'/{recording.DEPTH}' not in found
+    assert f'/{recording.POINTS}' not in found
+    assert 'no metres' in str(found['/notes'])
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'rerun', None)
+    with pytest.raises(ConfigError, match=r"pip install 'depth_node\[view\]'"):
+        recording.library()
+
+
+def test_save_and_web_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ['view', 'world:1', '--model', 'embedded', '--save', 'x.rrd', '--web']
+    assert main(words) == 2
+    assert 'exclude each other' in capsys.readouterr().err
+
+
+def test_the_page_is_served_to_this_machine_only() -> None:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    with web_viewer(port=port) as (page, uri):
+        assert uri.startswith('rerun+http://127.0.0.1:')
+        html = urllib.request.urlopen(page.partition('?')[0], timeout=10).read()
+        assert b'<html' in html.lower()
+        taken = subprocess.run(
+            ['cat', '/proc/net/tcp', '/proc/net/tcp6'], capture_output=True, text=True, check=False
+        ).stdout
+        listening = [
+            line.split()[1] for line in taken.splitlines()
+            if len(line.split()) > 3 and line.split()[3] == '0A'
+        ]
+        mine = [address for address in listening if address.endswith(f':{port:04X}')]
+        assert mine == [f'0100007F:{port:04X}']
+    with pytest.raises(OSError, match='refused'):
+        urllib.request.urlopen(f'http://127.0.0.1:{port}', timeout=5)
+
+
+def test_the_server_ends_with_a_viewer_that_is_killed() -> None:
+    """Nothing is left behind that holds the port."""
+    code = (
+        'import os, time\n'
+        'from depth_node.viewer.serving import web_viewer\n'
+        'with web_viewer(port=0) as (page, uri):\n'
+        '    print(uri, flush=True)\n'
+        '    time.sleep(60)\n'
+    )
+    viewer = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+    assert viewer.stdout is not None
+    port = int(viewer.stdout.readline().strip().removesuffix('/proxy').rpartition(':')[2])
+    viewer.kill()
+    viewer.wait()
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(('127.0.0.1', port)):
+                return
+        time.sleep(0.1)
+    raise AssertionError('the server outlives its viewer')
