@@ -103,6 +103,19 @@ def test_cancelling_ends_it_soon_and_keeps_what_was_measured(graph, pretend, tmp
     assert children() == []
 
 
+def test_a_step_that_takes_too_long_is_ended(graph, pretend, monkeypatch):
+    monkeypatch.setattr('depth_node.engine.tensorrt.apart._PATIENCE_S', 0.5)
+    pretend(deaf=60)
+    asked, begin = [], time.monotonic()
+    with pytest.raises(CancelledError):
+        build_apart(
+            graph, Settings(), LIMITS, on_progress=lambda _, stage: asked.append(stage),
+            cancelled=lambda: bool(asked),
+        )
+    assert time.monotonic() - begin < 20
+    assert children() == []
+
+
 def test_an_error_of_the_caller_ends_it(graph, pretend):
     pretend(wait=60)
 
@@ -147,9 +160,10 @@ def test_a_process_that_cannot_start_says_why(graph, pretend, monkeypatch, tmp_p
         build_apart(graph, Settings(), LIMITS)
 
 
-def test_it_ends_with_the_process_that_asked(graph, pretend):
-    """Also when that one was killed."""
-    pretend(wait=60)
+@pytest.mark.parametrize('option', ['wait', 'deaf'])
+def test_it_ends_with_the_process_that_asked(graph, pretend, option):
+    """Also when that one was killed, and in a step of TensorRT's that takes long."""
+    pretend(**{option: 60})
     code = (
         'import sys; from pathlib import Path\n'
         'from depth_node.engine.tensorrt.apart import build_apart\n'
@@ -167,6 +181,7 @@ def test_it_ends_with_the_process_that_asked(graph, pretend):
         ['pgrep', '-P', str(asking.pid)], capture_output=True, text=True, check=True
     )
     worker = int(found.stdout.split()[0])
+    os.kill(worker, signal.SIGINT)  # Ctrl-C in a terminal reaches it, too
     score = Path(f'/proc/{worker}/oom_score_adj').read_text().strip()
     asking.kill()
     asking.wait()

@@ -7,8 +7,10 @@ import json
 import logging
 import os
 from pathlib import Path
+import signal
 import sys
 import threading
+import time
 from typing import Any, TextIO
 
 from depth_node.engine.tensorrt.apart import JOB, PLAN
@@ -18,6 +20,10 @@ from depth_node.engine.tensorrt.library import load_library
 from depth_node.engine.tensorrt.limits import Limits, OutOfMemoryError
 from depth_node.errors import DepthNodeError
 from depth_node.image.size import Size
+
+_POLL_S = 0.1
+_ORPHAN_S = 1.0
+"""How long a build may go on without the process that asked for it."""
 
 
 class _Channel(logging.Handler):
@@ -42,6 +48,8 @@ def main(folder: Path) -> None:
 
     :param folder: with the job and the graph; the plan is written there.
     """
+    # Ctrl-C reaches every process of a terminal; the one that asked cancels in good order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # the kernel shall end this process, not the node
         Path('/proc/self/oom_score_adj').write_text('1000', encoding='ascii')
     # whatever a library prints goes to standard error
@@ -51,7 +59,7 @@ def main(folder: Path) -> None:
         logging.getLogger('depth_node').addHandler(channel)
         logging.getLogger('depth_node').setLevel(logging.DEBUG)
         stop = threading.Event()
-        threading.Thread(target=_listen, args=(stop,), daemon=True).start()
+        threading.Thread(target=_listen, args=(stop, os.getppid()), daemon=True).start()
         try:
             _build(folder, channel, stop)
         except OutOfMemoryError as error:
@@ -84,12 +92,21 @@ def _build(folder: Path, channel: _Channel, stop: threading.Event) -> None:
     (folder / PLAN).write_bytes(plan)
 
 
-def _listen(stop: threading.Event) -> None:
-    """Stop when standard input ends: the builder was cancelled, or whoever asked is gone."""
+def _listen(stop: threading.Event, parent: int) -> None:
+    """
+    Stop when standard input ends: the build was cancelled, or the process that asked is gone.
+
+    TensorRT looks up at every step, and some take long; without the other process there is
+    nobody to lose patience.
+    """
     # not through sys.stdin, whose lock would be held at the end of the interpreter
     while os.read(0, 1):
         pass
     stop.set()
+    while os.getppid() == parent:
+        time.sleep(_POLL_S)
+    time.sleep(_ORPHAN_S)
+    os._exit(1)
 
 
 if __name__ == '__main__':
