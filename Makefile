@@ -2,15 +2,23 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The OpenCV and NumPy of current ROS distributions, beside the newest ones
+COMPAT := .venv-compat
+COMPAT_PINS := opencv-python-headless==4.10.0.84 numpy==1.26.4
+COMPAT_TESTS := test/image test/sources test/camera test/ros/test_messages.py
 TORCH := 2.13.0
 
-.PHONY: demo test lint generate bench fuzz endurance soak audit clean
+.PHONY: demo test compat lint generate bench fuzz endurance soak audit clean
 
 demo: $(VENV)/.run
 	$(BIN)/python -m depth_node.ros.trial.demo
 
-test: lint
+test: lint compat
 	$(BIN)/python -m pytest
+
+# Decoders and messages once more with older libraries; NumPy 1.26 has wheels up to Python 3.12
+compat: $(COMPAT)/.done
+	$(COMPAT)/bin/python -m pytest --quiet $(COMPAT_TESTS)
 
 bench: $(VENV)/.test
 	$(BIN)/python bench/run.py
@@ -35,6 +43,12 @@ $(VENV)/.test: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --editable '.[cpu,ros,frames,fetch,training,export,test,lint]'
 	touch $@
 
+$(COMPAT)/.done: setup.py Makefile
+	$(PYTHON) -m venv $(COMPAT)
+	$(COMPAT)/bin/python -m pip install --quiet --editable '.[ros,frames]' $(COMPAT_PINS) \
+	    onnxruntime 'pytest>=8' pytest-timeout hypothesis pillow scipy psutil
+	touch $@
+
 # Coverage-guided, 100,000 cases per parser: tens of minutes
 fuzz: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet 'atheris>=3'
@@ -55,6 +69,6 @@ audit: $(VENV)/.test
 	$(BIN)/pip-audit --skip-editable
 
 clean:
-	rm -rf $(VENV) build install log dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(COMPAT) build install log dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf *.egg-info
