@@ -39,13 +39,14 @@ class Placement:
     :param points: float64 (4, 4), optical frame to points.frame.
     :param base: float64 (4, 4), optical frame to ground.base_frame.
     :param scan: float64 (4, 4), optical frame to scan.output_frame.
-    :param hint: end of the sentence about an unknown frame: the other remedy.
+    :param hints: the end of the sentence about each of the three that is unknown: the other
+        remedy.
     """
 
     points: Pose | None = None
     base: Pose | None = None
     scan: Pose | None = None
-    hint: str = ''
+    hints: tuple[str, str, str] = ('', '', '')
 
 
 @dataclass(frozen=True)
@@ -193,17 +194,18 @@ class PointsPipeline:
                         None if ground.camera_height > 0 else frames.scan,
                         self.config.scan, ground, self._limits,
                     )
-        notes, hint = [], frames.hint
+        notes, hints = [], frames.hints
         if names[0] and frames.points is None:
             notes.append(NO_FRAME.format(
-                frame=names[0], setting='points.frame', instead='points.transform', hint=hint
+                frame=names[0], setting='points.frame', instead='points.transform',
+                hint=hints[0],
             ))
         if names[1] and frames.base is None:
-            notes.append(NO_GROUND.format(hint=hint))
+            notes.append(NO_GROUND.format(hint=hints[1]))
         elif names[2] and frames.scan is None:
             notes.append(NO_FRAME.format(
                 frame=names[2], setting='scan.output_frame', instead='ground.camera_height',
-                hint=hint,
+                hint=hints[2],
             ))
         return ' '.join(notes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -207,7 +208,18 @@ class MergedOnnxRuntime(Described):
         self._session = None
 
 
+def without_telemetry() -> None:
+    """
+    Keep ONNX Runtime from writing a device id and a store of events for its telemetry.
+
+    From 1.32 on it does so when it is imported; a call afterwards comes too late. A user who has
+    set the variable keeps his choice.
+    """
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
+
+
 def _runtime() -> Any:
+    without_telemetry()
     try:
         import onnxruntime
     except ImportError as error:

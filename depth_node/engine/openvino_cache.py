@@ -8,6 +8,7 @@ it, and a file that has another one, or none, is removed and compiled again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 import contextlib
 from pathlib import Path
 import re
@@ -17,6 +18,9 @@ from depth_node.files import replacing
 from depth_node.image.size import Size
 from depth_node.model.hashes import hash_of
 
+KEPT_PER_NETWORK = 4
+"""Compiled forms of one network at one size: its precisions, and a version before the last."""
+KEPT_IN_ALL = 32
 _BLOBS = '*.blob'
 _HASH = '.sha256'
 
@@ -52,6 +56,28 @@ def remember(folder: Path) -> None:
         if not _beside(blob).exists():
             with contextlib.suppress(DataError, ModelError), replacing(_beside(blob)) as temporary:
                 temporary.write_text(hash_of(blob), encoding='ascii')
+    prune(folder.glob(_BLOBS), KEPT_PER_NETWORK)
+    prune(folder.parent.glob(f'*/{_BLOBS}'), KEPT_IN_ALL)
+
+
+def prune(blobs: Iterable[Path], kept: int) -> None:
+    """
+    Remove the compiled networks that were written first.
+
+    Retrained weights, other versions of OpenVINO and other sizes leave theirs behind. One that
+    is removed too early is only compiled again.
+
+    :param blobs: candidates; those that another process removes meanwhile are passed over.
+    :param kept: how many to keep.
+    """
+    written: list[tuple[float, Path]] = []
+    for blob in blobs:
+        with contextlib.suppress(OSError):
+            written.append((blob.stat().st_mtime, blob))
+    for _, blob in sorted(written, reverse=True)[kept:]:
+        with contextlib.suppress(OSError):
+            blob.unlink(missing_ok=True)
+            _beside(blob).unlink(missing_ok=True)
 
 
 def _is_whole(blob: Path) -> bool:

@@ -193,14 +193,11 @@ class Maker:
 
     def _frames(self, names: tuple[str, str, str], optical: str, stamp: Time) -> Placement:
         """Look up the transforms of the frames that are not empty."""
-        hint = ''
+        def place(name: str) -> tuple[Matrix | None, str]:
+            if not name:
+                return None, ''
+            found = self._transforms.lookup(name, optical, stamp)
+            return found, '' if found is not None else self._transforms.hint
 
-        def place(name: str) -> Matrix | None:
-            nonlocal hint
-            found = self._transforms.lookup(name, optical, stamp) if name else None
-            if name and found is None:
-                hint = self._transforms.hint
-            return found
-
-        points, base, scan = map(place, names)
-        return Placement(points, base, scan, hint)
+        (points, first), (base, second), (scan, third) = map(place, names)
+        return Placement(points, base, scan, (first, second, third))

@@ -184,7 +184,10 @@ class Scaling:
         keeper, model = self._keeper, self._opening.model
         try:
             if not self._file:
-                raise ConfigError('scale.calibration_file is empty. Set the path at start.')
+                raise ConfigError(
+                    'scale.calibration_file is empty, and can be set at start only.',
+                    'Start the node with -p scale.calibration_file:=/path/of/scale.yaml.',
+                )
             if keeper is None or model is None:
                 raise ConfigError('There is no scale yet, because the model is not loaded.')
             found = keeper.calibration(fingerprint(model.path))

@@ -15,6 +15,7 @@ import onnx
 import torch
 from torch import nn
 
+from depth_node.engine.onnxruntime import without_telemetry
 from depth_node.errors import ModelError
 from depth_node.image.size import Size
 
@@ -93,6 +94,7 @@ def _parts(model: Any) -> Iterator[Any]:
 
 
 def _difference(module: nn.Module, image: torch.Tensor, path: Path) -> float:
+    without_telemetry()
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])

@@ -200,13 +200,13 @@ def test_scan_needs_the_ground_and_its_frame(frame) -> None:
 def test_what_is_missing_is_said_in_one_sentence_each(frame) -> None:
     """First the parameter that helps, then the hint of the caller who asked TF."""
     _, depth = frame
-    tf = ', or publish TF, which has no eye in nose (never heard of it)'
+    first, second = ', or publish the transform to map', ', or publish the one to the ground'
     both = pipeline(points__frame='map', points__content='obstacles')
-    note = both.process(depth, frames=Placement(hint=tf)).note
+    note = both.process(depth, frames=Placement(hints=(first, second, ''))).note
     assert note == (
-        'The pose of the camera in map (points.frame) is not known. Set points.transform' + tf +
+        'The pose of the camera in map (points.frame) is not known. Set points.transform' + first +
         '. The ground plane is not known, so there is no scan and no cloud of obstacles or '
-        'ground. Set ground.camera_height' + tf + '.'
+        'ground. Set ground.camera_height' + second + '.'
     )
     no_scan = pipeline().process(depth, frames=Placement(base=BASE), points=False, scan=True)
     assert no_scan.note == (
