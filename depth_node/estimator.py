@@ -55,6 +55,7 @@ class Estimate:
     :param state: what is known of the scale.
     :param note: why there are no metres and what to do; empty where there are.
     :param limits: z-depth below which depth is -Inf, and above which it is +Inf (m).
+    :param focal: the factor of ``depth.metres.focal_correction``; None: it needs a camera.
     """
 
     prediction: Prediction
@@ -62,6 +63,7 @@ class Estimate:
     state: ScaleState
     note: str = ''
     limits: tuple[float, float] = (0.0, math.inf)
+    focal: float | None = None
 
     @property
     def scale(self) -> Scale | None:
@@ -209,7 +211,7 @@ class DepthEstimator:
             else ScaleState(scale.scale, scale.shift, 0.0, 'given', usable=True)
         )
         if state.scale is None:
-            return Estimate(prediction, None, state, _sentence(state.reason))
+            return Estimate(prediction, None, state, _sentence(state.reason), focal=focal)
         if focal is None:
             return Estimate(prediction, None, state, NO_CAMERA)
         if self._depth is None or self._depth.shape != prediction.shape:
@@ -226,7 +228,7 @@ class DepthEstimator:
         limits = config.min_range, config.max_range or self._spec.reach
         clip_range(self._depth, *limits)
         self._stages.lap('filters')
-        return Estimate(prediction, self._depth, state, limits=limits)
+        return Estimate(prediction, self._depth, state, limits=limits, focal=focal)
 
     def close(self) -> None:
         """Close the engine; the estimator opens another when it is used again."""

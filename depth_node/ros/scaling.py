@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import time
 from typing import Any
 
 from rclpy.node import Node
@@ -20,6 +21,7 @@ from depth_node.ros.scale_inputs import ScaleInputs
 from depth_node.ros.transforms import Transforms
 from depth_node.scale import FloorPose, keeper_for, Reading, ScaleKeeper, ScaleState, write_scale
 from depth_node.scale.table import SOURCES
+from depth_node.scale.tape import TapeMeasure
 from depth_node.sources.frame import Frame
 
 
@@ -53,11 +55,15 @@ class Scaling:
         self._error: ConfigError | None = None
         self._source = ''
         self._floor_watch = FloorWatch()
+        self._config = config
+        self._state: ScaleState | None = None
+        self._tape: TapeMeasure | None = None
         if opening.model is not None:
             self.keeper(config)
         self._services = [
             node.create_service(Trigger, '~/reset_scale', self._reset),
             node.create_service(Trigger, '~/save_calibration', self._save),
+            node.create_service(Trigger, '~/calibrate_distance', self._measure_by_tape),
         ]
 
     def keeper(self, config: Config) -> ScaleKeeper:
@@ -148,6 +154,14 @@ class Scaling:
         :param estimate: the result of the estimator.
         """
         self._notices.health.scale = described(estimate.state)
+        self._config, self._state = config, estimate.state
+        given = SOURCES[config.scale.source].given is not None and estimate.depth is not None
+        self._notices.set('calibration file', estimate.state.reason if given else '')
+        model = self._opening.model
+        if config.scale.known_distance > 0 and model is not None:
+            if self._tape is None:
+                self._tape = TapeMeasure(model.spec)
+            self._tape.look(time.monotonic(), estimate.prediction.values, estimate.focal)
         # the scale that a height gives agrees with the height
         follows = SOURCES[config.scale.source].floor
         if estimate.depth is not None and frame.camera is not None and not follows:
@@ -178,6 +192,32 @@ class Scaling:
             return response
         keeper.reset()
         response.success, response.message = True, 'The scale is reset and will be measured again.'
+        return response
+
+    def _measure_by_tape(self, _request: Any, response: Any) -> Any:
+        keeper, model, tape = self._keeper, self._opening.model, self._tape
+        distance = self._config.scale.known_distance
+        try:
+            if keeper is None or model is None:
+                raise ConfigError('There is no scale yet, because the model is not loaded.')
+            if distance <= 0 or tape is None:
+                raise ConfigError(
+                    'scale.known_distance is not set, or no frame was processed since.',
+                    'Set it to the distance to the surface in the middle of the image (m), and '
+                    'call again.',
+                )
+            found = tape.calibration(
+                time.monotonic(), distance, self._state, fingerprint(model.path)
+            )
+            keeper.adopt(found)
+        except DepthNodeError as error:
+            response.message = str(error)
+            return response
+        response.success = True
+        response.message = (
+            f'scale {found.scale:.5g}, shift {found.shift:.5g}, known to '
+            f'{100 * found.sigma:.0f} %. ~/save_calibration keeps it.'
+        )
         return response
 
     def _save(self, _request: Any, response: Any) -> Any:

@@ -18,6 +18,7 @@ from depth_node.scale.calibration import ScaleCalibration
 from depth_node.scale.correction import Corrector
 from depth_node.scale.estimators import Early, Known, moved
 from depth_node.scale.frames import FRAME_PRIOR, scaled_alike
+from depth_node.scale.freezing import Freezer
 from depth_node.scale.ground import FloorPose
 from depth_node.scale.measurement import Measurement, NotObservable, Outcome, plausible
 from depth_node.scale.pixels import ScaleFrame
@@ -50,17 +51,20 @@ class ScaleKeeper:
     :param config: the configuration, of which `scale` and `ground` are used.
     :param spec: the network.
     :param calibration: a saved scale of this network, or None.
+    :param note: what to say of a given scale; mostly empty.
     :raises ConfigError: the source does not support this kind of network.
     """
 
     def __init__(
-        self, config: Config, spec: ModelSpec, calibration: ScaleCalibration | None = None
+        self, config: Config, spec: ModelSpec, calibration: ScaleCalibration | None = None,
+        note: str = '',
     ) -> None:
         self.source = SOURCES[config.scale.source]
         self.source.check(spec)
         self._config = config
         self._spec = spec
         self._calibration = calibration
+        self._note = note
         self._floor: FloorPose | None = None
         self._floor_note = ''
         self._readings: StampedBuffer[Reading] = StampedBuffer(SPAN, MOST)
@@ -69,6 +73,8 @@ class ScaleKeeper:
         self._waiting: deque[ScaleFrame] = deque(maxlen=WAITING)
         self._clock = ClockWatch()
         self._corrector = Corrector()
+        self._freezer = Freezer(spec.kind)
+        self._adopted = False
         self._looked_at = -math.inf
         self._reason = ''
         self._stamp = 0.0
@@ -87,6 +93,7 @@ class ScaleKeeper:
         """Discard all measurements and the initial calibration."""
         with self._lock:
             self._tracker.reset()
+            self._freezer.thaw()
             self._forget_frames()
             self._restart = False
             self._reason = 'the scale was reset'
@@ -151,12 +158,23 @@ class ScaleKeeper:
             return None
         known, limit = self._calibration, self._config.scale.max_sigma
         if known is None:
-            return self.source.given(self._config.scale, self._spec)
+            state = self.source.given(self._config.scale, self._spec)
+            return dataclasses.replace(state, reason=state.reason or self._note)
         usable = known.sigma < limit
         reason = '' if usable else _too_uncertain(known.sigma, limit)
         return ScaleState(
             known.scale, known.shift, known.sigma, 'calibration', usable=usable, reason=reason
         )
+
+    def adopt(self, calibration: ScaleCalibration) -> None:
+        """
+        Use a scale that was found otherwise, as with a tape measure.
+
+        :param calibration: of this network; a source that measures starts from it.
+        """
+        with self._lock:
+            self._calibration, self._adopted, self._restart = calibration, True, True
+            self._freezer.thaw()
 
     def found(self) -> Belief | None:
         """Return the current estimate for a calibration; None if there is none."""
@@ -174,6 +192,8 @@ class ScaleKeeper:
         :returns: the calibration.
         :raises ConfigError: there is no scale, or it is too uncertain to save.
         """
+        if self._adopted and self._calibration is not None and self.source.given is not None:
+            return self._calibration
         if self.source.given is not None:
             raise ConfigError(
                 f'scale.source is {self.source.name}, which measures nothing to save.',
@@ -250,7 +270,8 @@ class ScaleKeeper:
     def _correct(self, frame: ScaleFrame, outcome: Outcome | None) -> None:
         """Find the local correction with the anchors of a frame that was measured."""
         assert self._estimator is not None
-        if not self.source.corrects(self._config.scale.local):
+        config = self._config.scale
+        if config.freeze or not self.source.corrects(config.local):
             self._corrector.reset()
             return
         state, anchors = self._state(frame.stamp), self._estimator.anchors
@@ -306,10 +327,14 @@ class ScaleKeeper:
                 'scene, or the pose of the sensor (scale.extrinsic) is wrong'
             )
         reason = f'{why}: {self._reason}' if why and self._reason else why or self._reason
-        return ScaleState(
+        state = ScaleState(
             value, shift, belief.sigma, source, belief.age, belief.inliers, not why, reason,
             misfit, field,
         )
+        if config.freeze:
+            return self._freezer.state(state, belief, config.max_sigma)
+        self._freezer.thaw()
+        return state
 
 
 def _too_uncertain(sigma: float, limit: float) -> str:

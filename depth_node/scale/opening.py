@@ -26,9 +26,12 @@ def keeper_for(config: Config, spec: ModelSpec, path: Path | None) -> ScaleKeepe
     """
     file = config.scale.calibration_file
     calibration = None
-    # sources that find the scale may name a file that they will write
-    given = SOURCES[config.scale.source].given is not None
-    if file and (given or Path(file).exists()):
+    needed = SOURCES[config.scale.source].file_needed
+    if file and not needed and not Path(file).exists():
+        # where a scale is known without it, the file is one that will be written
+        note = f'{file} does not exist yet; ~/save_calibration writes it'
+        return ScaleKeeper(config, spec, note=note)
+    if file:
         if path is None:
             raise ConfigError(
                 f'{file}: whether it belongs to {spec.name} cannot be checked without the file '

@@ -49,6 +49,7 @@ class Source:
     :param tracks: whether it also processes frames without a measurement.
     :param local: whether it shows enough distances to correct locally: never, optional (where
         ``scale.local`` is true), or auto.
+    :param file_needed: whether a ``scale.calibration_file`` that is named has to exist.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Source:
     image: bool = False
     tracks: bool = False
     local: str = 'never'
+    file_needed: bool = False
 
     def corrects(self, wanted: str) -> bool:
         """
@@ -119,7 +121,9 @@ def _fixed(config: ScaleConfig, _spec: ModelSpec) -> ScaleState:
 
 _ROWS = (
     Source('model', '', given=_from_model),
-    Source('fixed', 'scale.value and scale.shift, or scale.calibration_file', given=_fixed),
+    Source('fixed', 'scale.value and scale.shift, or scale.calibration_file', given=_fixed,
+        file_needed=True,
+    ),
     Source(
         'ground', 'ground.camera_height and ground.camera_pitch_deg, or TF from '
         'ground.base_frame', estimator=FloorEstimator, floor=True,

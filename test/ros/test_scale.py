@@ -190,3 +190,50 @@ def test_ground_from_parameters_and_a_source_changed_while_running(
 def _values(rig: Rig) -> dict[str, str]:
     found = next((s for name, s in rig.statuses.items() if name.endswith('depth')), None)
     return {} if found is None else {pair.key: pair.value for pair in found.values}
+
+
+def test_a_tape_measure_sets_the_scale_and_the_next_start_has_it(
+    rig: Rig, tmp_path: Path
+) -> None:
+    """A metric network that is off, put right live, saved, and loaded."""
+    model = write_red_network(tmp_path / 'metric.onnx', kernel=4.0)
+    sidecar = model.with_suffix('.json')
+    sidecar.write_text(sidecar.read_text().replace('relative_disparity', 'metric_depth'))
+    file = tmp_path / 'scale.yaml'
+    scene = Scene(rig)
+    rig.listen('depth/image')
+    depths = rig.got['depth/image']
+    flat = np.zeros((48, 64, 3), np.uint8)
+    flat[..., 0] = 128  # the network says 2.0 m
+
+    def publish_until(condition: Any) -> bool:
+        for _ in range(400):
+            rig.publish(flat, CAMERA)
+            rig.settle(0.03)
+            if condition():
+                return True
+        return False
+
+    process = rig.start(model, scale__calibration_file=file, filter__edge_threshold=0.0)
+    assert publish_until(lambda: depths)
+    assert np.median(messages.metres_from_msg(depths[-1])) == pytest.approx(2.0, rel=0.02)
+    done, text = scene.call('calibrate_distance')
+    assert not done
+    assert 'known_distance' in text
+    assert rig.set('scale.known_distance', 2.4)[0]
+    depths.clear()
+    assert publish_until(lambda: len(depths) > 5)
+    done, text = scene.call('calibrate_distance')
+    assert done, text
+    depths.clear()
+    assert publish_until(lambda: len(depths) > 2)
+    assert np.median(messages.metres_from_msg(depths[-1])) == pytest.approx(2.4, rel=0.02)
+    saved, text = scene.call('save_calibration')
+    assert saved, text
+    process.stop(signal.SIGINT)
+
+    depths.clear()
+    second = rig.start(model, scale__calibration_file=file, filter__edge_threshold=0.0)
+    assert publish_until(lambda: len(depths) > 2)
+    assert np.median(messages.metres_from_msg(depths[-1])) == pytest.approx(2.4, rel=0.02)
+    second.stop(signal.SIGINT)
