@@ -1,4 +1,4 @@
-"""Engines: one compiled network each, all giving the same answer."""
+"""Inference engines, each with one compiled network, and all with the same results."""
 
 from depth_node.engine.base import Engine
 from depth_node.engine.opening import open_engine, open_for

@@ -1,4 +1,4 @@
-"""What every engine is."""
+"""The interface of engines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 Progress: TypeAlias = Callable[[float, str], None]
 """Called with a share from 0 to 1 and the name of the stage."""
 Log: TypeAlias = Callable[[str], None]
-"""Called with one line for people."""
+"""Called with one line of text."""
 
 
 def no_progress(_share: float, _stage: str) -> None:
@@ -31,18 +31,17 @@ def no_progress(_share: float, _stage: str) -> None:
 @dataclass(frozen=True)
 class Request:
     """
-    What an engine is opened for; every opener takes one.
+    The arguments for opening an engine.
 
     :param model: the network.
     :param config: the ``engine`` parameters.
     :param size: the size to run at (pixels).
     :param on_progress: called with a share from 0 to 1 and the name of the stage.
-    :param cancelled: asked now and then; true ends the opening.
-    :param log: takes one line at a time.
-    :param warn: takes the lines that must not be missed.
-    :param frames: of the user's own, uint8 (H, W, 3) rgb, to verify a built engine on as well.
-    :param camera: size of the frames to come (pixels), so that the first one finds everything
-        ready; None while unknown.
+    :param cancelled: called regularly; returns whether to cancel.
+    :param log: called with one line at a time.
+    :param warn: called with important lines.
+    :param frames: frames of the user for verification, uint8 (H, W, 3) rgb.
+    :param camera: size of the expected frames (pixels), to prepare for them; None if unknown.
     """
 
     model: Model
@@ -58,12 +57,12 @@ class Request:
 
 class Described:
     """
-    What an engine is, in fields.
+    The properties of an engine.
 
-    :param name: the runtime and its version, like OpenVINO 2026.4.
+    :param name: runtime and version, like OpenVINO 2026.4.
     :param device: CPU, or the name of the GPU.
-    :param precision: of the arithmetic.
-    :param on_cpu: whether it computes on the processor that everything else runs on.
+    :param precision: arithmetic precision.
+    :param on_cpu: whether it computes on the CPU.
     """
 
     def __init__(self, name: str, device: str, precision: str, *, on_cpu: bool) -> None:
@@ -80,32 +79,32 @@ class Described:
 
 class Engine(Protocol):
     """
-    One compiled network; takes frames of any camera size.
+    One compiled network, for frames of any camera size.
 
     An engine may be used from any thread, but never from two at once.
     """
 
     facts: dict[str, Any]
     """
-    What was built and how well it agrees with the network, for :func:`verify.in_words`; empty
-    where the network runs as it is.
+    What was built and how accurate it is, for :func:`verify.in_words`; empty if the network is
+    run unmodified.
     """
     name: str
-    """The runtime and its version, like OpenVINO 2026.4."""
+    """Runtime and version, like OpenVINO 2026.4."""
     device: str
     """CPU, or the name of the GPU."""
     precision: str
-    """Of the arithmetic."""
+    """Arithmetic precision."""
     on_cpu: bool
-    """Whether it computes on the processor that everything else runs on."""
+    """Whether it computes on the CPU."""
 
     @property
     def spec(self) -> ModelSpec:
-        """What the network is."""
+        """Description of the network."""
 
     @property
     def network_size(self) -> Size:
-        """The size the network works at (pixels)."""
+        """Input size of the network (pixels)."""
 
     @property
     def description(self) -> str:
@@ -113,29 +112,29 @@ class Engine(Protocol):
 
     def buffers(self, height: int, width: int) -> Prediction:
         """
-        Allocate what :meth:`infer` fills for frames of one size.
+        Return buffers for :meth:`infer`, for frames of one size.
 
         :param height: rows of the frame (pixels).
         :param width: columns of the frame (pixels).
-        :returns: a prediction with a buffer for each output the network has.
+        :returns: a prediction with a buffer for each output of the network.
         """
 
     def infer(self, frame: NDArray[np.uint8], out: Prediction) -> None:
         """
         Run the network on one frame.
 
-        :param frame: uint8 (H, W, 3) rgb; may be a view with any row stride.
-        :param out: buffers of the frame's size; filled.
-        :raises EngineError: the engine failed; it may be closed and opened again.
-        :raises DataError: the frame is not what it has to be.
+        :param frame: uint8 (H, W, 3) rgb, with any row stride.
+        :param out: buffers of the size of the frame, to be filled.
+        :raises EngineError: the engine failed; it can be closed and opened again.
+        :raises DataError: the frame is invalid.
         """
 
     def bare(self) -> None:
         """
-        Run the network alone on whatever its input holds; for measuring what is around it.
+        Run the network alone on its current input, for measurements.
 
-        :raises EngineError: the engine failed, or has seen no frame yet.
+        :raises EngineError: the engine failed, or has had no frame yet.
         """
 
     def close(self) -> None:
-        """Free everything; may be called more than once, not while inferring."""
+        """Free everything; may be called repeatedly, but not during inference."""

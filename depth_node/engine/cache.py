@@ -1,9 +1,10 @@
 """
-Compiled engines between runs: a plan and what is known about it, in a few files.
+The cache of compiled engines: plans with their descriptions.
 
-``NAME-KEY.plan`` is the engine, ``NAME-KEY.json`` says what it was built from and for, and how
-well it agreed with the network; others are :data:`COMPANIONS`. KEY is a hash of everything a plan
-depends on, so any change builds another one. A plan unlike its description is set aside.
+``NAME-KEY.plan`` is the engine, and ``NAME-KEY.json`` describes what it was built from and for,
+and how accurate it is; others are :data:`COMPANIONS`. KEY is a hash of everything that a plan
+depends on, so any change builds another one. A plan that does not match its description is set
+aside.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ from depth_node.files import locked, PART, read_regular, read_text, remove_aband
 FORMAT = 2
 SAMPLE, LAYERS, PROFILE = '.npz', '.layers.json', '.profile.json'
 COMPANIONS = (SAMPLE, LAYERS, PROFILE)
-"""Endings of what may lie with a plan: a frame with its answer, its layers, their times."""
+"""Suffixes of files stored with a plan: a sample frame with its result, layers, their times."""
 _COMPANION_BYTES = 2**28
 _ASIDE = '.bad'
 
 
 def engine_cache_root(configured: str = '') -> Path:
     """
-    Find the folder compiled engines are kept in; it need not exist yet.
+    Return the folder for compiled engines, which may not exist yet.
 
     :param configured: ``engine.cache_dir``; empty: ``depth_node`` under ``$XDG_CACHE_HOME``, or
         under ``~/.cache``.
     :returns: the folder.
-    :raises EngineError: there is no home folder to put it in.
+    :raises EngineError: there is no home folder.
     """
     if configured:
         return Path(configured).expanduser()
@@ -50,7 +51,7 @@ def engine_cache_root(configured: str = '') -> Path:
         base = Path(home) if Path(home).is_absolute() else Path('~/.cache').expanduser()
     except RuntimeError as error:  # a user without a home, as containers have them
         raise EngineError(
-            'This user has no home folder for the cache of engines.',
+            'The user has no home folder for the cache of engines.',
             'Set engine.cache_dir, HOME or XDG_CACHE_HOME.',
         ) from error
     return base / 'depth_node'
@@ -58,11 +59,11 @@ def engine_cache_root(configured: str = '') -> Path:
 
 def writable(folder: Path) -> Path:
     """
-    Make a folder, and say clearly when it cannot be written.
+    Create a folder, and check that it is writable.
 
-    :param folder: wanted.
-    :returns: `folder`, existing.
-    :raises EngineError: it cannot be made or written.
+    :param folder: the folder.
+    :returns: the folder.
+    :raises EngineError: it cannot be created or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ def writable(folder: Path) -> Path:
     except OSError as error:
         raise EngineError(
             f'The cache folder {folder} cannot be written ({error.strerror}).',
-            'Set engine.cache_dir to one that can.',
+            'Set engine.cache_dir to a writable folder.',
         ) from error
     return folder
 
@@ -80,15 +81,15 @@ def writable(folder: Path) -> Path:
 @dataclass(frozen=True)
 class Key:
     """
-    Everything a plan depends on; the camera's size is not among it.
+    Everything that a plan depends on; the size of the camera is not part of it.
 
-    :param graph: sha256 of the merged graph in fp32, weights included.
-    :param runtime: name and version of what built it; plans of other versions do not load.
-    :param gpu: name of the GPU it was tuned on.
+    :param graph: sha256 of the merged graph in fp32, including weights.
+    :param runtime: name and version of the builder; plans of other versions cannot be loaded.
+    :param gpu: name of the GPU it was tuned for.
     :param capability: compute capability of that GPU, like 8.7.
-    :param precision: what was asked for; what came of it stands in the metadata.
-    :param settings: of the builder.
-    :param hardware: what else tells apart GPUs of one name and capability.
+    :param precision: the requested precision; the actual one is in the metadata.
+    :param settings: settings of the builder.
+    :param hardware: other properties that distinguish GPUs of one name and capability.
     """
 
     graph: str
@@ -101,7 +102,7 @@ class Key:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits that stand for all of it."""
+        """Hash of all fields, 16 hexadecimal digits."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -112,7 +113,7 @@ class KeptEngine:
     One compiled engine on disk.
 
     :param path: the plan.
-    :param metadata: what the file beside it says.
+    :param metadata: its description.
     """
 
     path: Path
@@ -123,7 +124,7 @@ class EngineCache:
     """
     A folder of compiled engines.
 
-    :param folder: where; made when the first engine is stored.
+    :param folder: the folder, created when the first engine is stored.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -131,11 +132,11 @@ class EngineCache:
 
     def path(self, name: str, key: Key) -> Path:
         """
-        Name the plan of an engine.
+        Return the path of the plan of an engine.
 
-        :param name: of the model and its size; for people.
-        :param key: what decides.
-        :returns: the path, whether there is such a file or not.
+        :param name: name of the model and its size, for display.
+        :param key: what the plan depends on.
+        :returns: the path, which may not exist.
         """
         return self.folder / f'{re.sub(r"[^A-Za-z0-9._-]+", "_", name)}-{key.digest}.plan'
 
@@ -143,13 +144,13 @@ class EngineCache:
         self, name: str, key: Key, *, tidy: bool = True
     ) -> tuple[bytes, dict[str, Any]] | None:
         """
-        Read an engine, if there is a whole one.
+        Load an engine, if there is a complete one.
 
-        :param name: as it was stored.
-        :param key: as it was stored.
-        :param tidy: whether a damaged one is set aside. Not without the lock: what looks damaged
-            may be about to be whole.
-        :returns: plan and metadata; None when there is none that is whole.
+        :param name: name used for storing.
+        :param key: key used for storing.
+        :param tidy: whether to set a damaged one aside. Only with the lock, because an engine
+            that looks damaged may be in the process of being written.
+        :returns: plan and metadata; None if there is no complete one.
         """
         path = self.path(name, key)
         if not path.exists():
@@ -174,13 +175,13 @@ class EngineCache:
         self, name: str, key: Key, ending: str, metadata: Mapping[str, Any]
     ) -> bytes | None:
         """
-        Read what was stored with a plan.
+        Read a file stored with a plan.
 
-        :param name: as it was stored.
-        :param key: as it was stored.
-        :param ending: of :data:`COMPANIONS`.
-        :param metadata: of the plan.
-        :returns: the content; None when there is none that is whole.
+        :param name: name used for storing.
+        :param key: key used for storing.
+        :param ending: one of :data:`COMPANIONS`.
+        :param metadata: metadata of the plan.
+        :returns: the content; None if there is no complete one.
         """
         try:
             content = read_regular(self.path(name, key).with_suffix(ending), _COMPANION_BYTES)
@@ -194,15 +195,15 @@ class EngineCache:
         companions: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Path:
         """
-        Keep an engine; readers see a whole one or none.
+        Store an engine atomically.
 
-        :param name: of the model and its size; for people.
-        :param key: what decides.
+        :param name: name of the model and its size, for display.
+        :param key: what the plan depends on.
         :param plan: the engine.
-        :param facts: what else to write down.
-        :param companions: what lies with it, by ending.
+        :param facts: other metadata.
+        :param companions: files to store with it, by suffix.
         :returns: the path of the plan.
-        :raises EngineError: the folder is read-only or full; nothing half written stays.
+        :raises EngineError: the folder is read-only or full; nothing partial remains.
         """
         path = self.path(name, key)
         metadata = {
@@ -231,14 +232,14 @@ class EngineCache:
         self, name: str, key: Key, *, cancelled: Callable[[], bool], log: Log
     ) -> Iterator[None]:
         """
-        Let one process at a time look for an engine and build it; the others find it then.
+        Let one process at a time look up and build an engine.
 
-        :param name: as it will be stored.
-        :param key: as it will be stored.
-        :param cancelled: asked while another process builds.
-        :param log: told that another process has the lock, or that there can be none; then
-            everybody goes on without.
-        :raises CancelledError: `cancelled` said so.
+        :param name: name of the engine.
+        :param key: key of the engine.
+        :param cancelled: called while another process builds; returns whether to cancel.
+        :param log: called if another process has the lock, or if there can be no lock; then all
+            processes continue without it.
+        :raises CancelledError: it was cancelled.
         """
         path = self.path(name, key).with_suffix('.lock')
         with contextlib.ExitStack() as stack:
@@ -247,20 +248,25 @@ class EngineCache:
                 stack.enter_context(locked(
                     path,
                     cancelled=cancelled,
-                    waiting=lambda: log('Another process opens or builds this engine; waiting.'),
+                    waiting=lambda: log(
+                        'Waiting for another process that opens or builds this engine.'
+                    ),
                 ))
             except CancelledError:
                 raise
             except (EngineError, OSError) as error:
-                log(f'{error} Not locked: processes that start together may each build it.')
+                log(
+                    f'{error} Without a lock, processes that start together may each build the '
+                    'engine.'
+                )
             yield
 
     def set_aside(self, name: str, key: Key) -> None:
         """
-        Get a plan that does not work out of the way, keeping it for whoever wants to look.
+        Rename a plan that does not work, and keep it for inspection.
 
-        :param name: as it was stored.
-        :param key: as it was stored.
+        :param name: name used for storing.
+        :param key: key used for storing.
         """
         path = self.path(name, key)
         for file in (path, _beside(path), *(path.with_suffix(end) for end in COMPANIONS)):
@@ -270,9 +276,9 @@ class EngineCache:
 
     def entries(self) -> list[KeptEngine]:
         """
-        List the engines kept here.
+        Return the engines in the cache.
 
-        :returns: those whose description is one of ours, by name.
+        :returns: the engines with a valid description, by name.
         """
         found = []
         for path in sorted(self.folder.glob('*.plan')):
@@ -286,11 +292,11 @@ class EngineCache:
 
     def prune(self, runtime: str = '', gpus: Collection[str] = ()) -> list[Path]:
         """
-        Delete what no engine can use any more.
+        Delete files that cannot be used any more.
 
-        :param runtime: engines of any other are deleted; empty: all runtimes stay.
-        :param gpus: engines of any other are deleted; empty: all GPUs stay.
-        :returns: the files deleted.
+        :param runtime: delete engines of other runtimes; empty: keep all runtimes.
+        :param gpus: delete engines of other GPUs; empty: keep all GPUs.
+        :returns: the deleted files.
         """
         unfinished = {path for path in self.folder.glob(f'.*{PART}') if remove_abandoned(path)}
         doomed = set(self.folder.glob(f'*{_ASIDE}'))
@@ -313,10 +319,10 @@ class EngineCache:
 
 def write_whole(path: Path, content: bytes) -> None:
     """
-    Write a file so that it is there whole or not at all, also after a power cut.
+    Write a file atomically, even if the power fails.
 
-    :param path: where.
-    :param content: what.
+    :param path: the file.
+    :param content: its content.
     :raises EngineError: read-only or full.
     """
     try:
@@ -330,7 +336,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _is_ours(metadata: Any) -> bool:
-    """Whether a description has what readers rely on; somebody may have changed it."""
+    """Return whether a description has the fields that readers need; it may have been edited."""
     return (
         isinstance(metadata, dict)
         and metadata.get('format') == FORMAT
@@ -340,7 +346,7 @@ def _is_ours(metadata: Any) -> bool:
 
 
 def _plan_of(path: Path) -> Path:
-    """Name the plan that a file with a description, or a companion, lies with."""
+    """Return the plan that a description or companion belongs to."""
     ending = next(end for end in (*COMPANIONS, '.json') if path.name.endswith(end))
     return path.with_name(path.name.removesuffix(ending) + '.plan')
 

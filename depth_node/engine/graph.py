@@ -1,12 +1,12 @@
 """
-The merged graph: a camera's bytes in, depth at the camera's size out, all in one ONNX file.
+The merged graph: camera bytes in, depth at the camera's size out, in one ONNX file.
 
-GPU engines run it, so that a frame crosses the bus as one byte per channel and comes back as
-four bytes per pixel. The network's size is fixed; height and width of the camera are dynamic,
-so one compiled engine serves every camera.
+GPU engines run it, so that a frame is transferred as one byte per channel and the result as four
+bytes per pixel. The network size is fixed; height and width of the camera are dynamic, so one
+compiled engine serves every camera.
 
 Cast to float32, transpose, crop (only with ``Aspect.CROP``), resize, channel order, normalize,
-network, resize back, pad what the network did not see.
+network, resize back, pad the cropped parts.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from depth_node.model.network import NetworkInfo
 FRAME = 'frame'
 """Input of the merged graph: uint8 [H, W, 3] rgb."""
 DEPTH = 'depth'
-"""First output: float32 [H, W]; ``confidence`` and ``sky`` follow where the network has them."""
+"""First output: float32 [H, W]; followed by ``confidence`` and ``sky`` if present."""
 
 MINIMUM_OPSET = 13
-"""Below, Squeeze and Unsqueeze are other operators; such networks are converted."""
+"""Networks with a lower opset are converted, because Squeeze and Unsqueeze differ."""
 _PREFERRED_OPSET = 17
 
 
@@ -38,7 +38,7 @@ def with_size(model: Any, info: NetworkInfo, size: Size) -> Any:
     Fix the size of a network, in place.
 
     :param model: the ``onnx.ModelProto``.
-    :param info: its ends.
+    :param info: its inputs and outputs.
     :param size: the size to run at (pixels).
     :returns: `model`.
     """
@@ -57,12 +57,12 @@ def with_size(model: Any, info: NetworkInfo, size: Size) -> Any:
 
 def merged(model: Any, info: NetworkInfo, spec: ModelSpec, size: Size) -> Any:
     """
-    Put preparation and way back around a network.
+    Return a network with preprocessing and postprocessing.
 
-    :param model: the ``onnx.ModelProto`` with its weights; changed, do not use it afterwards.
-    :param info: its ends.
-    :param spec: how frames are prepared.
-    :param size: the network's size (pixels).
+    :param model: the ``onnx.ModelProto`` with its weights; it is modified.
+    :param info: its inputs and outputs.
+    :param spec: the description of the network.
+    :param size: network size (pixels).
     :returns: a new ``onnx.ModelProto``: ``frame`` uint8 [height, width, 3] to ``depth`` (and
         ``confidence``, ``sky``) float32 [height, width].
     :raises ModelError: the network's operators are too old and cannot be converted.
@@ -98,10 +98,10 @@ def merged(model: Any, info: NetworkInfo, spec: ModelSpec, size: Size) -> Any:
 
 def operators(graph: bytes) -> set[str]:
     """
-    Name the operators of a graph.
+    Return the operators of a graph.
 
     :param graph: serialized.
-    :returns: types of its nodes, functions included.
+    :returns: types of its nodes, including functions.
     """
     import onnx
 
@@ -111,7 +111,7 @@ def operators(graph: bytes) -> set[str]:
 
 
 def _prepare(parts: Parts, spec: ModelSpec, size: Size, target: str) -> None:
-    """Add what stands before the network; `target` is the network's input."""
+    """Add the preprocessing; `target` is the input of the network."""
     from onnx import TensorProto
 
     # TensorRT takes bytes only where a Cast is their first and only reader
@@ -162,7 +162,7 @@ def _camera_size(parts: Parts, aspect: Aspect, size: Size) -> None:
 
 
 def _bring_back(parts: Parts, inner: str, name: str, aspect: Aspect, size: Size) -> None:
-    """Add what stands behind one output of the network."""
+    """Add the postprocessing of one output of the network."""
     # whether it has 3 or 4 dimensions; any other count of numbers fails when the graph is built
     plane = parts.add('Reshape', inner, parts.constant([1, 1, size.height, size.width]))
     seen = 'camera/whole' if aspect is Aspect.SQUASH else 'camera/seen'
@@ -179,7 +179,7 @@ def _bring_back(parts: Parts, inner: str, name: str, aspect: Aspect, size: Size)
 
 
 def _modern(model: Any, info: NetworkInfo) -> Any:
-    """Convert a network whose operators are older than ours can be."""
+    """Convert a network with an older opset than the merged graph needs."""
     if info.opset >= MINIMUM_OPSET:
         return model
     from onnx import version_converter

@@ -1,4 +1,4 @@
-"""CPU engines: OpenCV prepares the frame on the host, around the bare network."""
+"""CPU engines: the bare network, with preprocessing by OpenCV."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from depth_node.model.prediction import Prediction
 
 
 class BareNetwork(Protocol):
-    """A network alone, reading its input from one array and writing its outputs to others."""
+    """A network that reads its input from one array and writes its outputs to others."""
 
     name: str
-    """The runtime and its version."""
+    """Runtime and version."""
     precision: str
-    """Of the arithmetic."""
+    """Arithmetic precision."""
 
     @property
     def planes(self) -> dict[str, NDArray[np.float32]]:
@@ -41,11 +41,11 @@ class BareNetwork(Protocol):
 
 class HostEngine(Described):
     """
-    An engine around a bare network that shares the preparation's tensor.
+    An engine of a bare network that shares the tensor of the preprocessing.
 
-    :param spec: how frames are prepared.
-    :param preparation: whose tensor the network reads.
-    :param network: what runs.
+    :param spec: the description of the network.
+    :param preparation: the preprocessing, whose tensor the network reads.
+    :param network: the bare network.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class HostEngine(Described):
         self._network = network
 
     def buffers(self, height: int, width: int) -> Prediction:
-        """Allocate what :meth:`infer` fills; see ``Engine``."""
+        """Return buffers for :meth:`infer`; see ``Engine``."""
         planes = self._network.planes
         return Prediction.empty(
             height, width, confidence='confidence' in planes, sky='sky' in planes
@@ -82,22 +82,22 @@ class HostEngine(Described):
         self._network.run()
 
     def close(self) -> None:
-        """Free everything; may be called more than once."""
+        """Free everything; may be called repeatedly."""
         self._network.close()
 
 
 def check_buffers(frame: NDArray[np.uint8], out: Prediction) -> None:
     """
-    Refuse frames and buffers that do not belong together.
+    Check that a frame and buffers match.
 
     :param frame: uint8 (H, W, 3).
-    :param out: buffers of its size.
-    :raises DataError: not a frame, or buffers of another size.
+    :param out: buffers of the same size.
+    :raises DataError: the frame is invalid, or the sizes differ.
     """
     check_frame(frame)
     if out.shape != frame.shape[:2]:
         raise DataError(
-            f'The frame has {list(frame.shape[:2])} rows and columns, the buffers '
+            f'The frame has {list(frame.shape[:2])} rows and columns, but the buffers have '
             f'{list(out.shape)}.'
         )
 
@@ -106,11 +106,11 @@ def named_planes(
     info: NetworkInfo, arrays: dict[str, NDArray[np.float32]], size: Size
 ) -> dict[str, NDArray[np.float32]]:
     """
-    View a network's outputs as planes.
+    Return views of a network's outputs as planes.
 
-    :param info: the network's ends.
-    :param arrays: float32 [1, h, w] or [1, 1, h, w] by the network's own names.
-    :param size: the network's size.
+    :param info: inputs and outputs of the network.
+    :param arrays: float32 [1, h, w] or [1, 1, h, w] by the network's names.
+    :param size: network size.
     :returns: (h, w) views by ``depth``, ``confidence``, ``sky``.
     """
     names = {'depth': info.depth, 'confidence': info.confidence, 'sky': info.sky}

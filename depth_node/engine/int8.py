@@ -1,9 +1,9 @@
 """
-OpenVINO in int8: quantized once on frames like the robot's, checked against fp32, and kept.
+OpenVINO in int8: quantized once on frames of the robot, verified against fp32, and cached.
 
-Post-training quantization by NNCF. What comes out is compared with the network in fp32 as every
-built engine is, with bounds of its own: 8 bits are not 11. Where it does not hold, more of the
-network is left in fp32, and at last all of it.
+Post-training quantization by NNCF. The result is compared with the network in fp32 like every
+built engine, with larger bounds. If it is not accurate enough, more of the network is kept in
+fp32, and finally all of it.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from depth_node.model import network as networks
 Frame = NDArray[np.uint8]
 
 MEDIAN_BOUND = 0.03
-"""Largest median of the relative error of any frame: a fifth of what such networks are off by."""
+"""Maximum median of the relative error of a frame: a fifth of the error of such networks."""
 TAIL_BOUND = 0.25
-"""Largest 99th percentile of it; edges of depth move by a pixel, which is a large error there."""
+"""Maximum 99th percentile, which is dominated by edges that move by a pixel."""
 WORLD_FRAMES = 12
 LARGEST_SET = 64
-"""Pictures used of a folder, evenly spread."""
+"""Maximum number of images used from a folder, evenly distributed."""
 
 # how many of the first and last convolutions and products stay in fp32, one attempt after the
 # other: the image itself and what becomes depth are where 8 bits show
@@ -47,19 +47,19 @@ _KEPT = ((0, 1), (2, 5))
 
 def open_int8(request: Request) -> Engine:
     """
-    Open a network in int8, quantizing it when that has not been done.
+    Open a network in int8, after quantizing it if needed.
 
-    :param request: what for.
-    :returns: the engine; in fp32 when int8 does not hold, after a warning.
-    :raises EngineError: OpenVINO or NNCF are not installed, or do not take the network.
-    :raises DataError: the calibration folder has no pictures.
-    :raises CancelledError: `cancelled` said so.
+    :param request: the arguments.
+    :returns: the engine; in fp32, after a warning, if int8 is not accurate enough.
+    :raises EngineError: OpenVINO or NNCF is not installed, or does not support the network.
+    :raises DataError: the calibration folder has no images.
+    :raises CancelledError: it was cancelled.
     """
     return _Job(request).open()
 
 
 class _Job:
-    """One opening, with everything it needs to know."""
+    """The state of opening one network."""
 
     def __init__(self, request: Request) -> None:
         self.model, self.config, self.size = request.model, request.config, request.size
@@ -105,11 +105,11 @@ class _Job:
         try:
             cache.store(name, key, plan, facts)
         except EngineError as error:
-            self.warn(f'{error} The network is not kept, so every start quantizes it.')
+            self.warn(f'{error} The network is not cached, so every start quantizes it.')
         return self._fallback(facts) if compiled is None else self._engine(compiled, facts)
 
     def _build(self, calibration: Sequence[Frame]) -> tuple[Any, dict[str, Any]]:
-        """Quantize, from the fastest to the safest, until it is right; None when it never is."""
+        """Quantize, from the fastest to the most accurate, until it is verified, or None."""
         self.log(f'Quantizing {self.model.spec.name} to int8; this happens once.')
         reference = cpu.open_openvino(
             self.model, self.size, precision='fp32', threads=self.config.threads
@@ -154,7 +154,7 @@ class _Job:
 
     def _fallback(self, facts: dict[str, Any]) -> Engine:
         reason = facts['verification'][-1]['reason']
-        self.warn(f'int8 does not hold for {self.model.spec.name}: {reason}. Going on in fp32.')
+        self.warn(f'int8 is not accurate enough for {self.model.spec.name}: {reason}. Using fp32.')
         engine = cpu.open_openvino(
             self.model, self.size, precision='fp32', threads=self.config.threads,
             cache=engine_cache_root(self.config.cache_dir) / 'openvino',
@@ -195,11 +195,11 @@ def quantize(
     """
     Quantize a network with NNCF.
 
-    :param network: OpenVINO's model; changed, do not use it afterwards.
-    :param tensors: prepared frames, float32 (1, 3, h, w), as the network will see.
-    :param first: convolutions and products at the beginning that stay in fp32.
-    :param last: those at the end.
-    :returns: OpenVINO's model with quantized weights and activations.
+    :param network: the OpenVINO model; it is modified.
+    :param tensors: preprocessed frames, float32 (1, 3, h, w).
+    :param first: number of convolutions and products at the beginning kept in fp32.
+    :param last: number of those at the end.
+    :returns: the OpenVINO model with quantized weights and activations.
     :raises EngineError: NNCF is not installed, or cannot quantize it.
     """
     cpu.without_telemetry()
@@ -245,11 +245,11 @@ def quantize(
 
 def calibration_frames(folder: str = '') -> list[Frame]:
     """
-    Collect what a network is quantized on, each frame also in another light.
+    Return the frames for quantization, each also with changed lighting.
 
-    :param folder: pictures from the robot; empty: the synthetic world.
-    :returns: uint8 (H, W, 3) rgb each; the same ones every time.
-    :raises DataError: the folder is missing or has no pictures.
+    :param folder: folder with images of the robot; empty: the synthetic world.
+    :returns: frames, uint8 (H, W, 3) rgb; always the same ones.
+    :raises DataError: the folder is missing or has no images.
     """
     frames = _pictures(Path(folder).expanduser()) if folder else _world()
     rng = np.random.default_rng(0)
@@ -266,8 +266,8 @@ def _pictures(folder: Path) -> list[Frame]:
     frames = [cv2.cvtColor(image, cv2.COLOR_BGR2RGB) for image in images if image is not None]
     if not frames:
         raise DataError(
-            f'{folder}: has no pictures.',
-            'Put some dozen frames of the robot there (png or jpg), or leave '
+            f'{folder}: contains no images.',
+            'Put some dozen images of the robot there (png or jpg), or leave '
             'engine.calibration_dir empty.',
         )
     return frames
@@ -288,7 +288,7 @@ def _world() -> list[Frame]:
 
 
 def _in_another_light(frame: Frame, rng: np.random.Generator) -> Frame:
-    """Change contrast, brightness and noise, so that the ranges seen are wide enough."""
+    """Change contrast, brightness and noise, so that the ranges of values are wide enough."""
     bright = (frame / 255.0) ** rng.uniform(0.5, 2.0) * rng.uniform(0.6, 1.4)
     noisy = bright * 255 + rng.normal(0, rng.uniform(0, 8), frame.shape)
     return np.clip(noisy, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Writing ONNX graphs by hand, and resizing inside them as OpenCV does."""
+"""Helpers for writing ONNX graphs, with resizing as in OpenCV."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from depth_node.model import Interpolation
 
 _HALF_PIXEL = {'coordinate_transformation_mode': 'half_pixel'}
 LINEAR: dict[str, Any] = {'mode': 'linear', **_HALF_PIXEL}
-"""Attributes of a Resize that does what OpenCV's INTER_LINEAR does."""
+"""Attributes of a Resize that is equivalent to OpenCV's INTER_LINEAR."""
 _CUBIC: dict[str, Any] = {'mode': 'cubic', 'cubic_coeff_a': -0.75, **_HALF_PIXEL}
 
 
 @dataclass
 class Parts:
     """
-    Nodes and constants of a graph as it grows; every name starts with ``camera/``.
+    Nodes and constants of a graph under construction; all names start with ``camera/``.
 
     :param nodes: ``onnx.NodeProto`` in order.
     :param constants: ``onnx.TensorProto``.
@@ -34,7 +34,7 @@ class Parts:
         """
         Add a constant.
 
-        :param value: anything numpy makes an array of.
+        :param value: a value that NumPy can convert to an array.
         :param dtype: its type.
         :returns: its name.
         """
@@ -45,17 +45,17 @@ class Parts:
         return name
 
     def number(self, value: float) -> str:
-        """Add a float32 scalar; returns its name."""
+        """Add a float32 scalar, and return its name."""
         return self.constant(value, np.float32)
 
     def add(self, operator: str, *inputs: str, into: str = '', **attributes: Any) -> str:
         """
         Add a node.
 
-        :param operator: of the default operator set.
-        :param inputs: names, empty for those left out.
-        :param into: name of its output; made up when empty.
-        :param attributes: of the operator.
+        :param operator: operator of the default operator set.
+        :param inputs: names; empty for omitted ones.
+        :param into: name of its output; empty: generated.
+        :param attributes: attributes of the operator.
         :returns: the name of its output.
         """
         from onnx import helper
@@ -70,12 +70,12 @@ def add_resize(
     parts: Parts, image: str, sides: str, size: Size, interpolation: Interpolation
 ) -> str:
     """
-    Resize an image of any size to a fixed one, with the numbers OpenCV gives for bytes.
+    Resize an image of any size to a fixed one, with the results of OpenCV for bytes.
 
     :param parts: the graph.
     :param image: float32 [1, 3, H, W], values 0 to 255.
     :param sides: int64 [2], H and W.
-    :param size: wanted (pixels).
+    :param size: target size (pixels).
     :param interpolation: the way. AREA is OpenCV's when both sides shrink or both grow; LANCZOS
         is Pillow's.
     :returns: float32 [1, 3, h, w], whole numbers.
@@ -135,7 +135,7 @@ def _source(parts: Parts, sides: str, axis: int) -> tuple[str, str]:
 
 
 def _area(parts: Parts, source: tuple[str, str], count: int) -> str:
-    """Weights [count, n]: the share of each target pixel that a source pixel covers."""
+    """Return weights [count, n]: the share of each target pixel that a source pixel covers."""
     side, pixels = source
     scale = parts.add('Div', side, parts.number(count))
     targets = np.arange(count)[:, None]

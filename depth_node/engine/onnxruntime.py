@@ -32,7 +32,7 @@ def open_onnxruntime(model: Model, size: Size, *, threads: int = 0) -> HostEngin
     :param size: the size to run at (pixels).
     :param threads: CPU threads; 0: one per physical core.
     :returns: the engine.
-    :raises EngineError: ONNX Runtime is not installed or does not take the network.
+    :raises EngineError: ONNX Runtime is not installed or does not support the network.
     :raises ModelError: the file is not a network this package can run.
     """
     info = networks.inspect(model.path, model.spec)
@@ -51,16 +51,16 @@ def open_merged(
     device: int = 0,
 ) -> MergedOnnxRuntime:
     """
-    Open the merged graph, which is the way for a GPU.
+    Open the merged graph, for a GPU.
 
     :param model: the network.
     :param size: the size to run at (pixels).
-    :param provider: what executes it.
-    :param precision: of the network.
+    :param provider: execution provider.
+    :param precision: precision of the network.
     :param threads: CPU threads; 0: one per physical core.
-    :param device: which GPU.
+    :param device: index of the GPU.
     :returns: the engine.
-    :raises EngineError: ONNX Runtime or the provider is not there, or does not take the network.
+    :raises EngineError: ONNX Runtime or the provider is missing, or does not support the network.
     :raises ModelError: the file is not a network this package can run.
     """
     _check_provider(provider)  # before the work, which may be for nothing
@@ -84,17 +84,17 @@ def open_graph(
     device: int = 0,
 ) -> MergedOnnxRuntime:
     """
-    Open a merged graph that is there already.
+    Open an existing merged graph.
 
     :param graph: the serialized graph.
-    :param spec: what the network is.
-    :param size: the network's size (pixels).
-    :param provider: what executes it.
-    :param precision: of the graph, for the description.
+    :param spec: the description of the network.
+    :param size: network size (pixels).
+    :param provider: execution provider.
+    :param precision: precision of the graph, for the description.
     :param threads: CPU threads; 0: one per physical core.
-    :param device: which GPU.
+    :param device: index of the GPU.
     :returns: the engine.
-    :raises EngineError: ONNX Runtime or the provider is not there, or does not take the graph.
+    :raises EngineError: ONNX Runtime or the provider is missing, or does not support the graph.
     """
     session = _session(graph, spec.name, threads, provider, device)
     return MergedOnnxRuntime(session, spec, size, precision)
@@ -102,13 +102,13 @@ def open_graph(
 
 class OnnxRuntimeNetwork:
     """
-    A session bound to our arrays: nothing is copied around an inference.
+    A session that is bound to NumPy arrays, so that no copies are needed.
 
-    :param info: the network's ends.
+    :param info: inputs and outputs of the network.
     :param size: the size to run at (pixels).
-    :param tensor: float32 (1, 3, h, w), read by every run.
+    :param tensor: float32 (1, 3, h, w), the input of every run.
     :param threads: CPU threads; 0: one per physical core.
-    :raises EngineError: ONNX Runtime is not installed or does not take the network.
+    :raises EngineError: ONNX Runtime is not installed or does not support the network.
     :raises ModelError: an output has another size than the input.
     """
 
@@ -142,22 +142,22 @@ class OnnxRuntimeNetwork:
         self.precision = 'fp32'
 
     def run(self) -> None:
-        """Fill the planes from the input array; the GIL is free meanwhile."""
+        """Fill the planes from the input array, without the GIL."""
         _run(self._session, self._binding)
 
     def close(self) -> None:
-        """Free the network; may be called more than once."""
+        """Free the network; may be called repeatedly."""
         self._session = None
 
 
 class MergedOnnxRuntime(Described):
     """
-    The merged graph in a session: bytes in, depth at the camera's size out.
+    A session of the merged graph: bytes in, depth at the camera's size out.
 
     :param session: an ``onnxruntime.InferenceSession`` of a merged graph.
-    :param spec: what the network is.
-    :param size: the network's size (pixels).
-    :param precision: of the graph, for the description.
+    :param spec: the description of the network.
+    :param size: network size (pixels).
+    :param precision: precision of the graph, for the description.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class MergedOnnxRuntime(Described):
         self._outputs = [output.name for output in session.get_outputs()]
 
     def buffers(self, height: int, width: int) -> Prediction:
-        """Allocate what :meth:`infer` fills; see ``Engine``."""
+        """Return buffers for :meth:`infer`; see ``Engine``."""
         return Prediction.empty(
             height, width,
             confidence='confidence' in self._outputs, sky='sky' in self._outputs,
@@ -200,11 +200,11 @@ class MergedOnnxRuntime(Described):
         _run(self._session, self._binding)
 
     def bare(self) -> None:
-        """Run the graph once more on what is bound; see ``Engine``."""
+        """Run the graph again on its current input; see ``Engine``."""
         _run(self._session, self._binding)
 
     def close(self) -> None:
-        """Free everything; may be called more than once."""
+        """Free everything; may be called repeatedly."""
         self._session = None
 
 
@@ -234,7 +234,7 @@ def _check_provider(provider: str) -> Any:
     available = runtime.get_available_providers()
     if provider not in available:
         raise EngineError(
-            f'This ONNX Runtime has no {provider} (it has {", ".join(available)}).',
+            f'ONNX Runtime has no {provider} (it has {", ".join(available)}).',
             'On an NVIDIA GPU: pip install onnxruntime-gpu.',
         )
     return runtime
@@ -252,12 +252,12 @@ def _session(
     try:
         session = runtime.InferenceSession(network, options, providers)
     except Exception as error:  # the runtime's own exceptions have no common base
-        raise EngineError(f'ONNX Runtime does not take {name}: {error}') from error
+        raise EngineError(f'ONNX Runtime does not support {name}: {error}') from error
     if session.get_providers()[0] != provider:
         # ONNX Runtime falls back to the CPU by itself, with a line on stderr
         raise EngineError(
             f'ONNX Runtime has {provider} but cannot load it.',
-            'Check the driver, CUDA and cuDNN versions this onnxruntime-gpu was built for.',
+            'Install the versions of driver, CUDA and cuDNN that this onnxruntime-gpu needs.',
         )
     return session
 

@@ -1,4 +1,4 @@
-"""Choosing and opening an engine."""
+"""Selection and opening of engines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from depth_node.process import give_back, never
 
 _LOGGER = logging.getLogger(__name__)
 Refused = Callable[[str, str], None]
-"""Called with the name of an engine that was not taken, and why."""
+"""Called with the name of an engine that was not used, and the reason."""
 
 
 def open_engine(
@@ -37,27 +37,26 @@ def open_engine(
     on_refused: Refused = lambda _name, _reason: None,
 ) -> Engine:
     """
-    Open the engine the configuration asks for; building one may take minutes.
+    Open the engine of a configuration, which may take minutes if it must be built.
 
-    ``auto`` takes the first that works and logs why the ones before it did not. A named engine
-    is opened or refused. ``onnxruntime`` uses CUDA where it has it.
+    ``auto`` uses the first that works and logs why the previous ones did not. A named engine is
+    opened or refused. ``onnxruntime`` uses CUDA if available.
 
     :param model: the network.
     :param config: the ``engine`` parameters.
     :param network_size: the size to run at (pixels); see ``network.choose_size``.
     :param on_progress: called with a share from 0 to 1 and the name of the stage.
-    :param cancelled: asked now and then; true ends the opening.
-    :param log: takes one line at a time.
-    :param warn: takes the lines that must not be missed.
-    :param frames: of the user's own, uint8 (H, W, 3) rgb; a built engine is verified on them too.
-    :param camera: size of the frames to come (pixels), so that the first one finds everything
-        ready; None while unknown.
-    :param on_refused: called with each engine that was not taken, and why.
-    :returns: the engine; the caller closes it.
-    :raises DeviceLostError: the GPU serves this process no more.
-    :raises EngineError: no engine works, or the one named does not; says why.
+    :param cancelled: called regularly; returns whether to cancel.
+    :param log: called with one line at a time.
+    :param warn: called with important lines.
+    :param frames: frames of the user for verification, uint8 (H, W, 3) rgb.
+    :param camera: size of the expected frames (pixels), to prepare for them; None if unknown.
+    :param on_refused: called with each engine that was not used, and the reason.
+    :returns: the engine, to be closed by the caller.
+    :raises DeviceLostError: the GPU is not usable by this process any more.
+    :raises EngineError: no engine works, or the named one does not.
     :raises ModelError: the file is not a network this package can run.
-    :raises CancelledError: `cancelled` said so.
+    :raises CancelledError: it was cancelled.
     """
     request = Request(
         model, config, network_size, on_progress, cancelled, log, warn, frames, camera
@@ -80,7 +79,7 @@ def open_engine(
 
 
 def _opened(row: Row, request: Request) -> Engine | str:
-    """Open one engine; return it, or why it cannot be had."""
+    """Open one engine; return it, or why it is not available."""
     try:
         row.check(request.config.precision)
         return row.open(request)
@@ -98,14 +97,14 @@ def open_for(
     model: Model, config: Config, frame: Size | None = None, **options: Any
 ) -> Engine:
     """
-    Open the engine of a model at the network size that fits the camera.
+    Open the engine of a model at the network size for the camera.
 
     :param model: the network.
-    :param config: of which the model and engine groups are looked at.
+    :param config: the configuration, of which the model and engine groups are used.
     :param frame: size of the camera's frames (pixels); None: unknown.
     :param options: further keyword arguments of :func:`open_engine`.
     :returns: the engine.
-    :raises ModelError: a size that the network cannot have.
+    :raises ModelError: an unsupported size.
     :raises EngineError: no engine works.
     """
     size = choose_size(model.spec, inspect(model.path, model.spec), config.model.input_size, frame)

@@ -34,12 +34,12 @@ def open_openvino(
 
     :param model: the network.
     :param size: the size to run at (pixels).
-    :param precision: auto, fp32 or bf16, as ``engine.precision`` has it.
+    :param precision: auto, fp32 or bf16, as in ``engine.precision``.
     :param threads: CPU threads; 0: one per physical core.
     :param cache: folder for compiled networks, or None for none.
     :returns: the engine.
-    :raises EngineError: OpenVINO is not installed or does not take the network, or the processor
-        does not have the precision.
+    :raises EngineError: OpenVINO is not installed or does not support the network, or the CPU does
+        not support the precision.
     :raises ModelError: the file is not a network this package can run.
     """
     info = networks.inspect(model.path, model.spec)
@@ -58,13 +58,13 @@ def host_engine(
     model: Model, info: NetworkInfo, size: Size, compiled: Any, precision: str
 ) -> HostEngine:
     """
-    Put the preparation around a compiled network.
+    Return the engine of a compiled network.
 
     :param model: the network.
-    :param info: its ends.
-    :param size: the size it was compiled for (pixels).
-    :param compiled: OpenVINO's compiled model.
-    :param precision: of it, for the description.
+    :param info: its inputs and outputs.
+    :param size: its compiled size (pixels).
+    :param compiled: the compiled OpenVINO model.
+    :param precision: its precision, for the description.
     :returns: the engine.
     :raises ModelError: an output has another size than the input.
     """
@@ -75,13 +75,13 @@ def host_engine(
 
 def shared_core() -> Any:
     """
-    Start OpenVINO, once per process.
+    Return OpenVINO's core, which is created once per process.
 
-    On processors with AMX a core gives the thread that makes it a signal stack, and frees that
-    memory with itself; freed by another thread, the first one dies at its next signal. So the
-    core is never freed.
+    On CPUs with AMX a core gives the thread that creates it a signal stack, and frees that memory
+    when it is destroyed. If another thread destroys it, the first thread crashes at its next
+    signal. Therefore the core is never destroyed.
 
-    :returns: its core.
+    :returns: the core.
     :raises EngineError: it is not installed.
     """
     without_telemetry()
@@ -96,12 +96,12 @@ def shared_core() -> Any:
 
 def without_telemetry() -> None:
     """
-    Keep OpenVINO and NNCF from reporting their use.
+    Prevent OpenVINO and NNCF from reporting their use.
 
-    Merely imported they fork this process, with every thread of DDS in it, and the copy sends an
-    event to Google Analytics, unless a file in the home folder says no. Without the package
-    that does this they use stubs of their own. A package that is imported already stays: then
-    it is the choice of the program around us.
+    When imported, they fork this process, including all DDS threads, and the copy sends an event
+    to Google Analytics, unless a file in the home folder disables it. Without the package that
+    does this, they use stubs. If the package is already imported, it is left in place, because
+    that was the choice of the calling program.
     """
     sys.modules.setdefault('openvino_telemetry', cast('ModuleType', None))
 
@@ -115,11 +115,11 @@ def read(core: Any, info: NetworkInfo, size: Size) -> Any:
     """
     Read a network and fix its size.
 
-    :param core: of OpenVINO.
-    :param info: the network's ends.
+    :param core: OpenVINO's core.
+    :param info: inputs and outputs of the network.
     :param size: the size to run at (pixels).
-    :returns: OpenVINO's model.
-    :raises EngineError: OpenVINO does not take it.
+    :returns: the OpenVINO model.
+    :raises EngineError: OpenVINO does not support it.
     """
     try:
         network = core.read_model(info.path)
@@ -136,12 +136,12 @@ def compiled_network(
     """
     Compile a network for the CPU.
 
-    :param core: of OpenVINO.
-    :param network: OpenVINO's model.
-    :param info: the network's ends.
-    :param options: OpenVINO's properties.
-    :returns: OpenVINO's compiled model.
-    :raises EngineError: OpenVINO does not take it.
+    :param core: OpenVINO's core.
+    :param network: the OpenVINO model.
+    :param info: inputs and outputs of the network.
+    :param options: properties for OpenVINO.
+    :returns: the compiled OpenVINO model.
+    :raises EngineError: OpenVINO does not support it.
     """
     try:
         return core.compile_model(network, 'CPU', options)
@@ -151,13 +151,13 @@ def compiled_network(
 
 class OpenVinoNetwork:
     """
-    A compiled network whose tensors are our arrays: nothing is copied around an inference.
+    A compiled network that is bound to NumPy arrays, so that no copies are needed.
 
-    :param info: the network's ends.
+    :param info: inputs and outputs of the network.
     :param size: the size to run at (pixels).
-    :param tensor: float32 (1, 3, h, w), read by every run.
-    :param compiled: OpenVINO's compiled model.
-    :param precision: of it, for the description.
+    :param tensor: float32 (1, 3, h, w), the input of every run.
+    :param compiled: the compiled OpenVINO model.
+    :param precision: its precision, for the description.
     :raises ModelError: an output has another size than the input.
     """
 
@@ -190,7 +190,7 @@ class OpenVinoNetwork:
         self.precision = precision
 
     def run(self) -> None:
-        """Fill the planes from the input array; the GIL is free meanwhile."""
+        """Fill the planes from the input array, without the GIL."""
         if self._request is None:
             raise EngineError('The engine is closed.')
         try:
@@ -199,7 +199,7 @@ class OpenVinoNetwork:
             raise EngineError(f'OpenVINO failed: {_last_line(error)}') from error
 
     def close(self) -> None:
-        """Free the network; may be called more than once."""
+        """Free the network; may be called repeatedly."""
         self._request = None
 
 
@@ -207,19 +207,19 @@ def cpu_options(
     core: Any, precision: str, threads: int, cache: Path | None = None
 ) -> dict[str, str | int]:
     """
-    Write OpenVINO's properties for a CPU.
+    Return the properties of OpenVINO for a CPU.
 
-    :param core: of OpenVINO.
+    :param core: OpenVINO's core.
     :param precision: auto, fp32 or bf16.
     :param threads: 0: one per physical core.
-    :param cache: folder for compiled networks; None: they are not kept.
+    :param cache: folder for compiled networks; None: they are not cached.
     :returns: the properties.
-    :raises EngineError: this processor has no such precision.
+    :raises EngineError: the CPU does not support the precision.
     """
     if precision == 'bf16' and 'BF16' not in core.get_property(
         'CPU', 'OPTIMIZATION_CAPABILITIES'
     ):
-        raise EngineError('This processor has no bf16.', 'Set engine.precision to fp32.')
+        raise EngineError('This CPU does not support bf16.', 'Set engine.precision to fp32.')
     options: dict[str, str | int] = {
         'PERFORMANCE_HINT': 'LATENCY',
         # a pinned thread waits for its core while another is idle: with camera and observer on
@@ -237,10 +237,10 @@ def cpu_options(
 
 
 def _refused(info: NetworkInfo, error: Exception) -> EngineError:
-    return EngineError(f'OpenVINO does not take {info.path.name}: {_last_line(error)}')
+    return EngineError(f'OpenVINO does not support {info.path.name}: {_last_line(error)}')
 
 
 def _last_line(error: Exception) -> str:
-    """OpenVINO's messages are stacks of source lines; the last one speaks."""
+    """Return the last line of a message of OpenVINO, which contains the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

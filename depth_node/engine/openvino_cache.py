@@ -1,9 +1,9 @@
 """
-OpenVINO's own cache of compiled networks, held to what was written.
+OpenVINO's own cache of compiled networks, verified by hashes.
 
-OpenVINO recognizes a file of another version, not one that a failing disk has changed: a flipped
-bit in it was seen to give another depth without a word. So the hash of each file is kept beside
-it, and a file that has another one, or none, is removed and compiled again.
+OpenVINO detects files of other versions, but not files that a failing disk has changed: a flipped
+bit was observed to change the depth silently. Therefore the hash of each file is stored, and a
+file with another hash, or none, is removed and compiled again.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _HASH = '.sha256'
 
 def prepared(cache: Path, name: str, size: Size) -> Path | None:
     """
-    Give the folder for one network, with nothing in it that is not believed.
+    Return the cache folder of a network, after removing files that fail verification.
 
-    :param cache: the folder of all of them.
-    :param name: of the model.
-    :param size: the size it runs at (pixels).
-    :returns: the folder; None where there can be none.
+    :param cache: the cache folder.
+    :param name: name of the model.
+    :param size: its size (pixels).
+    :returns: the folder; None if it cannot be created.
     """
     folder = cache / re.sub(r'[^A-Za-z0-9._-]+', '_', f'{name}_{size}')
     try:
@@ -48,9 +48,9 @@ def prepared(cache: Path, name: str, size: Size) -> Path | None:
 
 def remember(folder: Path) -> None:
     """
-    Write down the hash of what was compiled just now.
+    Store the hashes of the compiled files.
 
-    :param folder: of one network. Where it cannot be written, it is compiled again next time.
+    :param folder: folder of the network. If it is not writable, it is compiled again next time.
     """
     for blob in folder.glob(_BLOBS):
         if not _beside(blob).exists():

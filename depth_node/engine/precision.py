@@ -1,9 +1,9 @@
 """
-Half precision written into the network itself.
+Conversion of networks to half precision.
 
-TensorRT 11 has no precision flags any more: a network is computed in the types it is written
-in. So the conversion is ours, and the same for every version: tensors and weights become
-float16, what is known to be sensitive stays float32, and Casts stand between the two.
+TensorRT 11 has no precision flags any more: a network is computed in its declared types. Therefore
+it is converted here, in the same way for all versions: tensors and weights become float16,
+sensitive parts stay float32, with Casts in between.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LARGEST = float(np.finfo(np.float16).max)
 
 
 class Precision(str, enum.Enum):
-    """The arithmetic of a network, from the fastest to the safest."""
+    """The arithmetic precision of a network, from the fastest to the most accurate."""
 
     FP16 = 'fp16'
     FP16_ATTENTION_FP32 = 'fp16, attention and normalization fp32'
@@ -54,12 +54,12 @@ _ALWAYS_FLOAT = {'Resize': {1, 2}, 'Upsample': {1}}
 
 def converted(model: Any, precision: Precision) -> Any:
     """
-    Convert a network; its inputs and outputs stay float32.
+    Return a converted network; inputs and outputs stay float32.
 
     :param model: the ``onnx.ModelProto`` with its weights, sizes fixed; not changed.
-    :param precision: how far to go.
+    :param precision: the precision.
     :returns: a new ``onnx.ModelProto``.
-    :raises EngineError: the network has parts whose types are not known.
+    :raises EngineError: the network has tensors of unknown type.
     """
     match precision:
         case Precision.FP32:
@@ -71,7 +71,7 @@ def converted(model: Any, precision: Precision) -> Any:
 
 
 class _Conversion:
-    """One conversion: who makes which tensor, and which have been cast already."""
+    """The state of a conversion: producers of tensors, and existing casts."""
 
     def __init__(self, model: Any, precision: Precision) -> None:
         self._model = _flat(model)
@@ -110,7 +110,7 @@ class _Conversion:
         return self._model
 
     def _too_large(self, node: Any) -> bool:
-        """Whether a weight of the node does not fit into float16."""
+        """Return whether a weight of the node exceeds float16."""
         from onnx import numpy_helper
 
         return any(
@@ -120,7 +120,7 @@ class _Conversion:
         )
 
     def _as(self, name: str, *, half: bool) -> str:
-        """Return a tensor in the precision wanted, casting it at most once each way."""
+        """Return a tensor in a precision, with at most one cast in each direction."""
         from onnx import helper, numpy_helper, TensorProto
 
         if name not in self._float or half == (name in self._half):
@@ -137,7 +137,7 @@ class _Conversion:
         return self._casts[name, half]
 
     def _restore_output(self, name: str) -> None:
-        """Give an output of the network its float32 back, under its own name."""
+        """Cast an output of the network back to float32, under its own name."""
         from onnx import helper, TensorProto
 
         inner = f'{name}/half_output'
@@ -152,7 +152,7 @@ class _Conversion:
 
 
 def _flat(model: Any) -> Any:
-    """Copy a model, its functions written out, and refuse graphs inside nodes."""
+    """Return a copy of a model with inlined functions; refuse subgraphs."""
     from onnx import AttributeProto, inliner, ModelProto
 
     if model.functions:
@@ -171,7 +171,7 @@ def _flat(model: Any) -> Any:
 
 
 def _float_tensors(model: Any) -> set[str]:
-    """Name every float32 tensor."""
+    """Return the names of all float32 tensors."""
     from onnx import shape_inference, TensorProto
 
     try:
@@ -195,7 +195,7 @@ def _float_tensors(model: Any) -> set[str]:
 
 
 def _kept(nodes: Iterable[Any], precision: Precision) -> set[int]:
-    """Choose the nodes that stay float32, by their place."""
+    """Return the indices of the nodes that stay float32."""
     nodes = list(nodes)
     kept = {
         index for index, node in enumerate(nodes)
@@ -209,7 +209,7 @@ def _kept(nodes: Iterable[Any], precision: Precision) -> set[int]:
 
 
 def _ends(nodes: list[Any]) -> tuple[dict[str, int], dict[str, list[int]]]:
-    """Return which node makes a tensor and which nodes read it, by the tensor's name."""
+    """Return the producer and the consumers of each tensor."""
     makers = {name: i for i, node in enumerate(nodes) for name in node.output}
     readers: dict[str, list[int]] = {}
     for index, node in enumerate(nodes):
@@ -220,16 +220,16 @@ def _ends(nodes: list[Any]) -> tuple[dict[str, int], dict[str, list[int]]]:
 
 def _layer_norms(nodes: list[Any]) -> set[int]:
     """
-    Find layer normalizations that are written out, as exporters below opset 17 do.
+    Return decomposed layer normalizations, as exported below opset 17.
 
-    Their mean, power and root stay float32 in any case. With the difference and the quotient in
-    float16 between them every value would be rounded twice on its way, and TensorRT could not
-    recognize the normalization: it is kept whole.
+    Their mean, power and root stay float32 in any case. With difference and quotient in float16
+    every value would be rounded twice, and TensorRT could not recognize the normalization, so
+    all of it stays float32.
     """
     makers, readers = _ends(nodes)
 
     def made_by(index: int | None, *operators: str) -> int | None:
-        """Return the first node of one of the operators that an input of a node comes from."""
+        """Return the first producer of a node's inputs with one of the operators."""
         sources = () if index is None else nodes[index].input
         found = (makers[name] for name in sources if name in makers)
         return next((i for i in found if nodes[i].op_type in operators), None)
@@ -256,7 +256,7 @@ def _layer_norms(nodes: list[Any]) -> set[int]:
 
 
 def _attention(nodes: list[Any]) -> set[int]:
-    """Find softmaxes and the matrix products before and behind them."""
+    """Return softmax nodes and the matrix products before and after them."""
     makers, readers = _ends(nodes)
     found = {i for i, node in enumerate(nodes) if node.op_type in ('Softmax', 'Attention')}
     for softmax in tuple(found):
@@ -269,7 +269,7 @@ def _attention(nodes: list[Any]) -> set[int]:
 
 
 def _walk(nodes: list[Any], start: int, neighbors: Any) -> set[int]:
-    """Follow a tensor until the matrix product on its way."""
+    """Follow a tensor up to the next matrix product."""
     found: set[int] = set()
     ends = list(neighbors(nodes[start]))
     while ends:

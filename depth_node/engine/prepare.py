@@ -1,8 +1,8 @@
 """
-From a camera's frame to a network's input and back, on the host, with OpenCV.
+Preprocessing and postprocessing on the CPU, with OpenCV.
 
-CPU engines work this way; GPU engines have the same arithmetic inside their graph
-(:mod:`depth_node.engine.graph`). A test binds the two together.
+CPU engines use it; GPU engines have the same arithmetic inside their graph
+(:mod:`depth_node.engine.graph`). A test compares the two.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FLAGS = {
 
 
 class Box(NamedTuple):
-    """The part of a frame a network sees (pixels)."""
+    """The part of a frame that is used by a network (pixels)."""
 
     x: int
     y: int
@@ -40,12 +40,12 @@ class Box(NamedTuple):
 
 def seen(frame: Size, network: Size, aspect: Aspect) -> Box:
     """
-    Find the part of the frame that becomes the network's input.
+    Return the part of the frame that becomes the input of the network.
 
     :param frame: size of the camera's frame (pixels).
     :param network: size of the network's input (pixels).
-    :param aspect: squash sees everything; crop sees the largest centered part that has the
-        network's aspect, rounded to whole pixels.
+    :param aspect: squash uses the whole frame; crop uses the largest central part with the
+        aspect ratio of the network, rounded to whole pixels.
     :returns: the box.
     """
     match aspect:
@@ -62,13 +62,13 @@ def seen(frame: Size, network: Size, aspect: Aspect) -> Box:
 
 
 def _divided(numerator: int, denominator: int) -> int:
-    """Divide, rounding to the nearest, but never to nothing."""
+    """Divide, rounded to the nearest integer, but at least 1."""
     return max(1, (2 * numerator + denominator) // (2 * denominator))
 
 
 def affine(spec: ModelSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
-    Write the normalization as one multiplication and one addition.
+    Return the normalization as one multiplication and one addition.
 
     (x / 255 - mean) / std = x * gain + offset.
 
@@ -81,9 +81,9 @@ def affine(spec: ModelSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 def check_frame(frame: NDArray[np.uint8]) -> None:
     """
-    Refuse what is not a frame.
+    Check that an array is a frame.
 
-    :param frame: anything.
+    :param frame: the array.
     :raises DataError: not uint8 (H, W, 3), or empty.
     """
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
@@ -94,7 +94,7 @@ def check_frame(frame: NDArray[np.uint8]) -> None:
 
 class Preparation:
     """
-    Buffers and constants for one network; frames may be of any size.
+    The preprocessing of one network, for frames of any size.
 
     :param spec: interpolation, aspect, normalization and channel order.
     :param size: the network's size (pixels).
@@ -117,7 +117,7 @@ class Preparation:
 
         :param frame: uint8 (H, W, 3) rgb; may be a view with any strides.
         :returns: :attr:`tensor`, float32 (1, 3, h, w), overwritten by the next call.
-        :raises DataError: not such a frame.
+        :raises DataError: the frame is invalid.
         """
         check_frame(frame)
         height, width = frame.shape[:2]
@@ -145,11 +145,11 @@ class Preparation:
         self, plane: NDArray[np.float32], out: NDArray[np.float32], unseen: float = np.nan
     ) -> None:
         """
-        Bring an output to the camera's size.
+        Resize an output to the size of the camera.
 
-        :param plane: float32 (h, w) from the network.
+        :param plane: float32 (h, w), output of the network.
         :param out: float32 (H, W), filled.
-        :param unseen: the value of pixels outside the network's view.
+        :param unseen: value of cropped pixels.
         """
         height, width = out.shape
         box = seen(Size(width, height), self._size, self._spec.aspect)

@@ -1,8 +1,8 @@
 """
-The engines there are, in the order that ``auto`` tries them.
+The table of engines, in the order in which ``auto`` tries them.
 
-To add one: a module that opens it, a row here, its value among the choices of ``engine.name``,
-and its package as an extra. A test walks the table.
+To add an engine, add a module that opens it, a row here, its value in the choices of
+``engine.name``, and its package as an extra. A test iterates over the table.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ class Row:
     """
     One engine.
 
-    :param name: for messages; unique.
-    :param parameter: the value of ``engine.name`` that asks for it. Where several rows share
-        one, the first that works is taken.
-    :param needs: what has to be installed, for people.
-    :param precisions: values of ``engine.precision`` it runs in.
-    :param open: opens it; a library that is missing is an EngineError.
-    :param cache: folder of the cache with engines that are kept with a description; empty: none.
-    :param current: gives the runtime and the GPUs that kept engines have to be of to load here,
-        empty where it does not matter.
+    :param name: unique name, for messages.
+    :param parameter: its value of ``engine.name``. If several rows share one, the first that
+        works is used.
+    :param needs: what must be installed, as text.
+    :param precisions: supported values of ``engine.precision``.
+    :param open: opens it; a missing library is an EngineError.
+    :param cache: cache folder for engines with a description; empty: none.
+    :param current: returns the runtime and the GPUs that cached engines must match, empty if
+        irrelevant.
     """
 
     name: str
@@ -42,14 +42,14 @@ class Row:
 
     def check(self, precision: str) -> None:
         """
-        Refuse a precision this engine does not run in.
+        Check that this engine supports a precision.
 
-        :param precision: as ``engine.precision`` has it.
-        :raises EngineError: not one of :attr:`precisions`.
+        :param precision: value of ``engine.precision``.
+        :raises EngineError: it is not one of :attr:`precisions`.
         """
         if precision not in self.precisions:
             raise EngineError(
-                f'{self.name} does not run in {precision}.',
+                f'{self.name} does not support {precision}.',
                 f'Set engine.precision to {" or ".join(self.precisions)}.',
             )
 
@@ -131,15 +131,15 @@ ENGINES: tuple[Row, ...] = (
     ),
     Row('onnxruntime', 'onnxruntime', 'onnxruntime', ('auto', 'fp32'), _onnxruntime),
 )
-"""The order is that of ``auto``: from the fastest where it works to the most portable."""
+"""The engines, from the fastest to the most portable."""
 
 
 def rows(name: str) -> tuple[Row, ...]:
     """
-    Find the engines a configuration allows, in the order to try them.
+    Return the engines of a configuration, in the order to try them.
 
-    :param name: as ``engine.name`` has it.
-    :returns: every engine for ``auto``; otherwise those of that name.
+    :param name: value of ``engine.name``.
+    :returns: all engines for ``auto``; otherwise those with that name.
     """
     if name == 'auto':
         return ENGINES
@@ -148,10 +148,10 @@ def rows(name: str) -> tuple[Row, ...]:
 
 def kept(root: Path) -> list[KeptEngine]:
     """
-    List the engines that are kept with a description.
+    Return the cached engines with a description.
 
-    :param root: the folder of the cache.
-    :returns: those of every engine, in the order of the table.
+    :param root: the cache folder.
+    :returns: the engines, in the order of the table.
     """
     return [
         entry for row in ENGINES if row.cache for entry in EngineCache(root / row.cache).entries()
@@ -160,11 +160,11 @@ def kept(root: Path) -> list[KeptEngine]:
 
 def prune(root: Path, log: Log) -> list[Path]:
     """
-    Delete what no engine of this machine can use any more.
+    Delete files that no engine of this machine can use any more.
 
-    :param root: the folder of the cache.
-    :param log: takes one line where it cannot be known what this machine can use.
-    :returns: the files deleted.
+    :param root: the cache folder.
+    :param log: called with one line if it is not known what this machine can use.
+    :returns: the deleted files.
     """
     deleted = []
     for row in ENGINES:
@@ -173,7 +173,7 @@ def prune(root: Path, log: Log) -> list[Path]:
         try:
             runtime, gpus = row.current()
         except EngineError as error:
-            log(f'{error} Engines of other versions and GPUs are left.')
+            log(f'{error} Engines of other versions and GPUs are kept.')
             runtime, gpus = '', ()
         deleted += EngineCache(root / row.cache).prune(runtime, gpus)
     return deleted

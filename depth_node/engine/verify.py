@@ -1,9 +1,9 @@
 """
-Whether a compiled engine says the same as the network it was compiled from.
+Verification of compiled engines against their networks.
 
-Half precision has been wrong without a word in several versions of TensorRT, so nothing is
-trusted: every engine that was built looks at real-looking frames, and what it says is compared
-with the network in fp32 under ONNX Runtime.
+Half precision has been silently wrong in several versions of TensorRT. Therefore every engine that
+was built is run on realistic frames, and its results are compared with those of the network in
+fp32 with ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from depth_node.errors import EngineError
 from depth_node.model.prediction import Prediction
 
 MEDIAN_BOUND = 0.01
-"""Largest median of the relative error of any frame."""
+"""Maximum median of the relative error of a frame."""
 TAIL_BOUND = 0.05
-"""Largest 99th percentile of the relative error of any frame."""
+"""Maximum 99th percentile of the relative error of a frame."""
 SPREAD_BOUND = 0.005
-"""Largest 99th percentile of the relative difference between two answers to one frame."""
+"""Maximum 99th percentile of the relative difference between two runs of a frame."""
 FLOOR = 0.02
-"""Errors are relative to the value, or to this share of the frame's largest when that is more."""
+"""Errors are relative to the value, or to this share of the frame's largest if larger."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """
-    How well an engine agrees with its reference.
+    The result of comparing an engine with its reference.
 
-    :param frames: how many were compared.
+    :param frames: number of frames compared.
     :param median: worst median of the relative error over the frames and outputs.
-    :param p99: worst 99th percentile of it.
-    :param reason: why it is not good enough; empty when it is.
-    :param rounds: how often each frame was looked at.
-    :param spread: worst 99th percentile of the relative difference between two answers to the
-        same frame.
+    :param p99: worst 99th percentile of the relative error.
+    :param reason: why it is not accurate enough; empty if it is.
+    :param rounds: number of runs of each frame.
+    :param spread: worst 99th percentile of the relative difference between two runs of the same
+        frame.
     """
 
     frames: int
@@ -59,9 +59,9 @@ class Verdict:
 
     def as_facts(self, precision: str) -> dict[str, Any]:
         """
-        Write it for the engine's metadata.
+        Return the verdict for the metadata of the engine.
 
-        :param precision: of the engine.
+        :param precision: precision of the engine.
         :returns: plain values.
         """
         return {'precision': precision, **dataclasses.asdict(self), 'good': self.good}
@@ -69,10 +69,10 @@ class Verdict:
 
 def as_built(facts: Mapping[str, Any]) -> bool:
     """
-    Tell whether metadata from a disk says what :func:`in_words` and its readers rely on.
+    Return whether metadata from a file has the fields that :func:`in_words` needs.
 
-    :param facts: of an engine; somebody may have changed it.
-    :returns: whether it holds the attempts that were verified, of which the last was kept.
+    :param facts: facts of an engine, which may have been edited.
+    :returns: whether it has the verified attempts, of which the last one was kept.
     """
     attempts = facts.get('verification')
     return isinstance(facts.get('precision'), str) and isinstance(attempts, list) and all(
@@ -88,14 +88,14 @@ def as_built(facts: Mapping[str, Any]) -> bool:
 
 def in_words(facts: Mapping[str, Any]) -> str:
     """
-    Write how an engine was checked.
+    Return how an engine was verified, as text.
 
-    :param facts: of the engine.
+    :param facts: facts of the engine.
     :returns: one line.
     """
     attempts = facts.get('verification', [])
     kept = [a for a in attempts if a['good']]
-    words = 'not needed: the network as it is, in fp32'
+    words = 'not needed: the unmodified network in fp32'
     if kept:
         last = kept[-1]
         words = (
@@ -108,9 +108,9 @@ def in_words(facts: Mapping[str, Any]) -> str:
 
 def circumstances(facts: Mapping[str, Any]) -> dict[str, str]:
     """
-    Describe under what an engine was built, where that is known.
+    Return the circumstances of a build, if known.
 
-    :param facts: of the engine; somebody may have changed the file they come from.
+    :param facts: facts of the engine, which may have been edited.
     :returns: key to value: the board with its power mode and clocks at the build, and public
         reports of wrong engines of this version and GPU.
     """
@@ -127,8 +127,8 @@ def accepted(engine: Engine, reference: Engine) -> Engine:
     """
     Compare an engine with the network in fp32, on the synthetic world.
 
-    :param engine: the one in question; closed when it is wrong.
-    :param reference: in fp32; closed.
+    :param engine: the engine to verify; closed if it is wrong.
+    :param reference: the reference in fp32; it is closed.
     :returns: the engine, with its `facts`.
     :raises EngineError: it is wrong, or one of them failed.
     """
@@ -146,9 +146,9 @@ def accepted(engine: Engine, reference: Engine) -> Engine:
 
 def answers(reference: Engine, frames: Iterable[NDArray[np.uint8]]) -> list[Prediction]:
     """
-    Run frames through the engine that is believed, so that it can be closed.
+    Return the results of the reference engine, so that it can be closed.
 
-    :param reference: the one believed.
+    :param reference: the reference engine.
     :param frames: uint8 (H, W, 3) rgb each, sizes may differ.
     :returns: a prediction for each.
     :raises EngineError: it failed.
@@ -172,12 +172,12 @@ def compare(
     """
     Run frames through two engines, once.
 
-    :param engine: the one in question.
-    :param reference: the one believed.
+    :param engine: the engine to verify.
+    :param reference: the reference engine.
     :param frames: uint8 (H, W, 3) rgb each, sizes may differ.
-    :param median_bound: largest median of the relative error of any frame.
-    :param tail_bound: largest 99th percentile of it.
-    :returns: the verdict, as of :func:`check`.
+    :param median_bound: maximum median of the relative error of a frame.
+    :param tail_bound: maximum 99th percentile.
+    :returns: the verdict; see :func:`check`.
     :raises EngineError: one of them failed.
     """
     frames = list(frames)
@@ -198,20 +198,19 @@ def check(
     step: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Verdict:
     """
-    Run frames through an engine, in turns, and hold the answers against those expected.
+    Run frames through an engine in turns, and compare the results with the expected ones.
 
-    Engines have been wrong in a way that varies from frame to frame, so that the frames are
-    interleaved, and an engine that does not answer the same frame in the same way each time is
-    not good.
+    Engines have been wrong in a way that varies from run to run. Therefore the frames are
+    interleaved, and an engine that does not give the same result for the same frame is rejected.
 
-    :param engine: the one in question.
+    :param engine: the engine to verify.
     :param frames: uint8 (H, W, 3) rgb each, sizes may differ.
-    :param expected: what the network says of each.
-    :param rounds: how often each frame is looked at.
-    :param median_bound: largest median of the relative error of any frame.
-    :param tail_bound: largest 99th percentile of it.
-    :param step: called before each inference with how many are done and how many there are.
-    :returns: the verdict; NaN and Inf where the reference has none are a failure.
+    :param expected: expected result for each.
+    :param rounds: number of runs of each frame.
+    :param median_bound: maximum median of the relative error of a frame.
+    :param tail_bound: maximum 99th percentile.
+    :param step: called before each inference with the number done and the total number.
+    :returns: the verdict; NaN and Inf are failures unless the reference has them.
     :raises EngineError: it failed.
     """
     findings = _Findings(len(frames), rounds)
@@ -236,7 +235,7 @@ def check(
 
 
 class _Findings:
-    """What was seen while an engine was checked."""
+    """The findings while an engine is verified."""
 
     def __init__(self, frames: int, rounds: int) -> None:
         self.frames, self.rounds = frames, rounds
@@ -244,7 +243,7 @@ class _Findings:
         self.reason = ''
 
     def compare(self, number: int, ours: Prediction, wanted: Prediction) -> None:
-        """Hold an answer against what is expected."""
+        """Compare a result with the expected one."""
         for name, found, expected in _outputs(ours, wanted):
             known = np.isfinite(expected)
             bad = np.count_nonzero(np.isfinite(found) != known)
@@ -261,7 +260,7 @@ class _Findings:
             self.tails.append(float(np.percentile(error, 99)))
 
     def repeat(self, number: int, ours: Prediction, first: Prediction) -> None:
-        """Hold an answer against the first one to the same frame."""
+        """Compare a result with the first one for the same frame."""
         for name, found, expected in _outputs(ours, first):
             known = np.isfinite(expected)
             if np.array_equal(found, expected, equal_nan=True) or not known.any():
@@ -276,7 +275,7 @@ class _Findings:
                 )
 
     def verdict(self, median_bound: float, tail_bound: float) -> Verdict:
-        """Judge."""
+        """Return the verdict."""
         median, tail = max(self.medians), max(self.tails)
         reason = self.reason
         if not reason and (median > median_bound or tail > tail_bound):
@@ -291,10 +290,10 @@ def relative_error(
     found: NDArray[np.float32], expected: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """
-    Compare numbers with what they should be.
+    Return the relative error of values.
 
-    Disparities of far things are near zero, where a plain relative error means nothing; hence
-    the floor.
+    Disparities of distant objects are near zero, where a plain relative error is meaningless;
+    therefore there is a floor.
 
     :param found: float32, any shape, finite.
     :param expected: float32, the same shape, finite.
@@ -307,10 +306,10 @@ def relative_error(
 
 def sample_frames(given: Sequence[NDArray[np.uint8]] = ()) -> list[NDArray[np.uint8]]:
     """
-    Collect frames to compare on: the synthetic world's, at two sizes, and the user's own.
+    Return the frames for comparison: the synthetic world at two sizes, and those of the user.
 
-    :param given: uint8 (H, W, 3) rgb, for instance from the robot's camera.
-    :returns: the frames; the same ones every time.
+    :param given: uint8 (H, W, 3) rgb, for example from the robot's camera.
+    :returns: the frames, always the same ones.
     """
     from depth_node.camera import Camera
     from depth_node.world import World
@@ -334,7 +333,7 @@ def _outputs(
 
 
 def _copy(prediction: Prediction) -> Prediction:
-    """Copy a prediction into ordinary memory, whatever its buffers are in."""
+    """Return a copy of a prediction in ordinary memory."""
     others = (
         None if plane is None else plane.copy()
         for plane in (prediction.confidence, prediction.sky)

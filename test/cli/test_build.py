@@ -37,7 +37,7 @@ def test_builds_verifies_keeps_lists_and_prunes(machine, capsys, tmp_path):
     assert build(machine, *options) == 0
     said = capsys.readouterr()
     assert 'Fake GPU, fp16 at 32x24: relative error' in said.out
-    assert 'Kept as' in said.err
+    assert 'Cached as' in said.err
     facts = json.loads(report.read_text())
     assert facts['precision'] == 'fp16'
     assert facts['verification'][0]['good'] is True

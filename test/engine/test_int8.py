@@ -133,7 +133,7 @@ def test_what_does_not_hold_is_not_used(
         engine.close()
     assert quantizations == [(0, 1), (2, 5)]  # not again at the second start
     assert len(warnings) == 2
-    assert all('int8 does not hold for tiny: relative error' in line for line in warnings)
+    assert all('int8 is not accurate enough for tiny: relative error' in line for line in warnings)
 
 
 def test_another_calibration_is_another_network(
@@ -193,7 +193,7 @@ def test_pictures_of_the_robot(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match='has no pictures'):
+    with pytest.raises(DataError, match='contains no images'):
         calibration_frames(str(tmp_path))
     with pytest.raises(DataError, match='cannot be read'):
         calibration_frames(str(tmp_path / 'nothing'))

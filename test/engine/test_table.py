@@ -64,10 +64,10 @@ def test_a_precision_a_row_has_not_is_refused_with_those_it_has(row, model, tmp_
     for precision in set(CHOICES['engine.precision']) - set(row.precisions):
         with pytest.raises(EngineError) as caught:
             row.check(precision)
-        assert f'does not run in {precision}' in str(caught.value)
+        assert f'does not support {precision}' in str(caught.value)
         assert all(known in str(caught.value) for known in row.precisions)
     config = EngineConfig(name='onnxruntime', precision='bf16', cache_dir=str(tmp_path))
-    with pytest.raises(EngineError, match=r'onnxruntime does not run in bf16\. Set'):
+    with pytest.raises(EngineError, match=r'onnxruntime does not support bf16\. Set'):
         open_engine(model, config, SIZE)
 
 

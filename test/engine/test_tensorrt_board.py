@@ -30,10 +30,10 @@ def test_what_a_jetson_says(orin):
     assert state == {
         'board': 'NVIDIA Jetson Orin NX Engineering Reference Developer Kit',
         'power mode': '3 (25W)',
-        'GPU clock': '306 to 918 MHz, as the load asks',
+        'GPU clock': '306 to 918 MHz, by load',
     }
     problem, remedy = advice(state)
-    assert 'change with the load' in problem
+    assert 'vary with the load' in problem
     assert 'jetson_clocks' in remedy
     assert 'nvpmodel' in remedy
 

@@ -56,7 +56,7 @@ def test_a_machine_that_does_not_serve_says_why(machine, words):
 
 def test_a_gpu_that_is_not_there_is_refused_with_the_parameter():
     machine = FakeCuda(gpus=2)
-    with pytest.raises(EngineError, match=r'engine\.device is 2; there are 2 GPUs'):
+    with pytest.raises(EngineError, match=r'engine\.device is 2, but there are 2 GPUs'):
         Cuda(machine, 2)
     second = Cuda(machine, 1)
     memory = second.on_gpu(8)

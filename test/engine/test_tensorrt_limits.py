@@ -81,7 +81,7 @@ def test_the_end_says_how_much_was_asked_for():
     def attempt(limits):
         raise OutOfMemoryError('too much.', 5_000_000)
 
-    with pytest.raises(NoMemoryError, match=r'even with 64 MB.*asked for 5 MB.*input_size'):
+    with pytest.raises(NoMemoryError, match=r'even with 64 MB.*requested 5 MB.*input_size'):
         build_within(attempt, Limits(128, 128), lambda _: None)
 
 

@@ -98,7 +98,7 @@ def test_a_kept_engine_is_verified_on_the_user_s_frames_too(machine):
 
     machine.trt.spoil = wrong_on_mine
     engine = machine.open(frames=[frame(130, 170)])
-    assert any('THE KEPT ENGINE IS WRONG' in line for line in machine.warnings)
+    assert any('THE CACHED ENGINE IS WRONG' in line for line in machine.warnings)
     assert engine.description.endswith('fp32')
     engine.close()
     assert machine.cuda.leaks() == 0

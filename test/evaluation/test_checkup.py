@@ -43,5 +43,5 @@ def test_a_jetson_is_asked_for_its_clocks(monkeypatch):
     page = found(checkup.software())
     assert page['power mode'].value == '3 (25W)'
     assert not page['board'].problem
-    assert 'change with the load' in page['GPU clock'].problem
+    assert 'vary with the load' in page['GPU clock'].problem
     assert 'jetson_clocks' in page['GPU clock'].remedy

@@ -44,7 +44,7 @@ def test_every_value_is_there_and_explained(rig: Rig, network: Callable[..., Pat
     ):
         assert key in found
     assert found['engine choice'].startswith('engine.name is onnxruntime; not onnxruntime with')
-    assert found['engine verified'] == 'not needed: the network as it is, in fp32'
+    assert found['engine verified'] == 'not needed: the unmodified network in fp32'
     assert 'nonsense' in found['last error']
     page = PAGE.read_text()
     for key in found:

@@ -1,4 +1,4 @@
-"""TensorRT 10.3 to 11: engines that are built, checked and kept without anybody's help."""
+"""TensorRT 10.3 to 11: engines are built, verified and cached automatically."""
 
 from depth_node.engine.tensorrt.opening import current, open_tensorrt
 

@@ -1,4 +1,4 @@
-"""Versions of TensorRT and GPUs with public reports of silently wrong engines."""
+"""Public reports of silently wrong engines, by version of TensorRT and GPU."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Advisory:
     One public report.
 
     :param issue: its address.
-    :param first: first version of TensorRT it is of, like 10.3.
-    :param before: first version that it is not reported of; empty: none yet.
-    :param capabilities: compute capabilities it was seen on; empty: any.
-    :param operators: the network has to have one of them; empty: any network.
-    :param wrong: precisions that were wrong.
-    :param what: happens, in one sentence.
+    :param first: first affected version of TensorRT, like 10.3.
+    :param before: first version that is not affected; empty: none yet.
+    :param capabilities: affected compute capabilities; empty: any.
+    :param operators: operators of affected networks; empty: any network.
+    :param wrong: affected precisions.
+    :param what: the effect, in one sentence.
     """
 
     issue: str
@@ -38,12 +38,12 @@ class Advisory:
         self, version: tuple[int, ...], capability: str, operators: Collection[str]
     ) -> bool:
         """
-        Return whether an engine would be of this kind.
+        Return whether the report applies to an engine.
 
-        :param version: of TensorRT.
+        :param version: version of TensorRT.
         :param capability: compute capability of the GPU.
         :param operators: types of the network's nodes.
-        :returns: whether version, GPU and network are those of the report.
+        :returns: whether version, GPU and network match the report.
         """
         return (
             version >= numbers(self.first)
@@ -53,7 +53,7 @@ class Advisory:
         )
 
     def __str__(self) -> str:
-        """Write it in one line."""
+        """Return the report in one line."""
         until = f' to before {self.before}' if self.before else ' and later'
         return f'TensorRT {self.first}{until}: {self.what} ({self.issue})'
 
@@ -61,9 +61,9 @@ class Advisory:
 @functools.cache
 def advisories() -> tuple[Advisory, ...]:
     """
-    Read the reports that came with this version of the package.
+    Return the reports in this version of the package.
 
-    :returns: in the order of the file.
+    :returns: the reports, in the order of the file.
     """
     text = (resources.files('depth_node') / 'data/tensorrt_advisories.json').read_text('utf-8')
     return tuple(
@@ -79,12 +79,12 @@ def known(
     version: tuple[int, ...], capability: str, operators: Collection[str]
 ) -> tuple[Advisory, ...]:
     """
-    Find the reports that are about an engine.
+    Return the reports that apply to an engine.
 
-    :param version: of TensorRT.
+    :param version: version of TensorRT.
     :param capability: compute capability of the GPU.
     :param operators: types of the network's nodes.
-    :returns: those that apply.
+    :returns: the reports that apply.
     """
     return tuple(a for a in advisories() if a.applies(version, capability, operators))
 
@@ -93,13 +93,13 @@ def safe_first(
     ladder: Sequence[Precision], found: Sequence[Advisory]
 ) -> tuple[Precision, ...]:
     """
-    Put the precisions that were reported wrong behind the others.
+    Move precisions that were reported wrong behind the others.
 
-    They are not left out: every engine is verified, and a report is of one network.
+    They are not omitted, because every engine is verified, and a report concerns one network.
 
     :param ladder: precisions in the order to try them.
-    :param found: what applies.
-    :returns: the same precisions.
+    :param found: the reports that apply.
+    :returns: the same precisions, in the new order.
     """
     reported = {precision for advisory in found for precision in advisory.wrong}
     return tuple(sorted(ladder, key=lambda precision: precision in reported))

@@ -1,9 +1,9 @@
 """
-Building in a process of its own.
+Building of engines in a separate process.
 
-It gives all of its memory back when it ends, and a build takes several times what the engine
-needs. When memory runs out, the kernel kills it and not the node. And the node's threads go on:
-starting TensorRT's builder alone holds Python's lock for seconds.
+The process returns all of its memory when it ends, and a build needs several times the memory of
+the engine. If memory runs out, the kernel kills it instead of the node. And the threads of the
+node keep running, while starting TensorRT's builder alone holds the GIL for seconds.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from depth_node.errors import CancelledError, EngineError
 from depth_node.process import never, own_folder, python
 
 PLAN, JOB, NOISE = 'plan', 'job.json', 'stderr'
-"""Files in the folder that both processes share."""
+"""Files in the shared folder of both processes."""
 _POLL_S = 0.1
 _PATIENCE_S = 20.0
-"""How long a cancelled build may take to write what it has measured."""
+"""How long a cancelled build may take to write its measurements (s)."""
 _LOGGER = logging.getLogger('depth_node.tensorrt')
 
 
@@ -47,19 +47,19 @@ def build_apart(
     cancelled: Callable[[], bool] = never,
 ) -> bytes:
     """
-    Build a plan in another process.
+    Build a plan in a separate process.
 
-    :param graph: file of a merged graph, alone in a folder that both processes may write to.
-    :param settings: how.
-    :param limits: memory it may take.
-    :param device: which GPU.
+    :param graph: file of a merged graph, alone in a folder that both processes can write to.
+    :param settings: settings of the build.
+    :param limits: memory limits.
+    :param device: index of the GPU.
     :param timing: file of the timing cache, or None.
     :param on_progress: called with a share from 0 to 1 and the stage, in this thread.
-    :param cancelled: asked several times a second.
+    :param cancelled: called several times per second; returns whether to cancel.
     :returns: the plan.
-    :raises OutOfMemoryError: it does not fit, or the process was killed.
-    :raises EngineError: TensorRT does not take the graph, or cannot be started.
-    :raises CancelledError: `cancelled` said so.
+    :raises OutOfMemoryError: not enough memory, or the process was killed.
+    :raises EngineError: TensorRT does not support the graph, or cannot be started.
+    :raises CancelledError: it was cancelled.
     """
     folder = graph.parent.resolve()
     job = {
@@ -90,7 +90,7 @@ def _plain(settings: Settings) -> dict[str, Any]:
 def _followed(
     process: subprocess.Popen[bytes], on_progress: Progress, cancelled: Callable[[], bool]
 ) -> dict[str, Any]:
-    """Pass on what the process says until it ends; return its last word, or nothing."""
+    """Forward the output of the process until it ends; return its last message, if any."""
     said: queue.Queue[dict[str, Any] | None] = queue.Queue()
     threading.Thread(target=_read, args=(process, said), daemon=True).start()
     outcome: dict[str, Any] = {}
@@ -129,7 +129,7 @@ def _read(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure that the process is gone; it may have minutes of work left."""
+    """End the process, which may have minutes of work left."""
     if process.stdin is not None:
         process.stdin.close()
     try:
@@ -156,8 +156,8 @@ def _result(
     if kind is not None:
         raise EngineError(text)
     if code == -signal.SIGKILL:
-        raise OutOfMemoryError('the process that builds was killed, as the kernel does')
+        raise OutOfMemoryError('the build process was killed, probably by the kernel')
     noise = (folder / NOISE).read_text(encoding='utf-8', errors='replace').split('\n')
     last = ' '.join(line.strip() for line in noise[-4:] if line.strip())
     how = f'signal {-code}' if code < 0 else f'code {code}'
-    raise EngineError(f'The process that builds the engine ended with {how}: {last or "no word"}')
+    raise EngineError(f'The build process of the engine ended with {how}: {last or "no message"}')

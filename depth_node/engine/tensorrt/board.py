@@ -1,4 +1,4 @@
-"""What a Jetson's power mode and clocks are: an engine is tuned, and runs, as they allow."""
+"""Power mode and clocks of a Jetson, for which an engine is tuned."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from pathlib import Path
 import re
 
 _GPU = re.compile(r'gpu|ga10b|gv11b|gb10b', re.IGNORECASE)
-"""What the GPU's folder is called under devfreq, from Xavier to Thor."""
+"""Names of the GPU's folder in devfreq, from Xavier to Thor."""
 
 
 def power_state(root: Path = Path('/')) -> dict[str, str]:
     """
-    Read power mode and clocks of a Jetson.
+    Return power mode and clocks of a Jetson.
 
-    :param root: of the file system.
-    :returns: `board`, `power mode`, `GPU clock`, each where it can be read; empty elsewhere.
+    :param root: root of the file system.
+    :returns: `board`, `power mode`, `GPU clock`, as far as available; empty elsewhere.
     """
     board = _text(root / 'proc/device-tree/model').rstrip('\x00')
     if 'jetson' not in board.lower():
@@ -31,25 +31,25 @@ def power_state(root: Path = Path('/')) -> dict[str, str]:
     if clocks:
         low, high = clocks
         state['GPU clock'] = (
-            f'{high} MHz, fixed' if low == high else f'{low} to {high} MHz, as the load asks'
+            f'{high} MHz, fixed' if low == high else f'{low} to {high} MHz, by load'
         )
     return state
 
 
 def advice(state: dict[str, str]) -> tuple[str, str]:
     """
-    Say what to set before a build or a measurement.
+    Return what to set before a build or a measurement.
 
     :param state: see :func:`power_state`.
-    :returns: what is wrong, and what to do; both empty where nothing is.
+    :returns: the problem and the remedy; both empty if there is none.
     """
     if state.get('GPU clock', 'fixed').endswith('fixed'):
         return '', ''
     return (
-        (f'{state["board"]}: the clocks of the GPU change with the load, so that kernels are '
-         'timed at different speeds.'),
-        ('Set the power mode the robot runs in (sudo nvpmodel -m N) and fix the clocks (sudo '
-         'jetson_clocks) before an engine is built.'),
+        (f'{state["board"]}: the clocks of the GPU vary with the load, so kernels are timed at '
+         'different speeds.'),
+        ('Set the power mode of the robot (sudo nvpmodel -m N) and fix the clocks (sudo '
+         'jetson_clocks) before building an engine.'),
     )
 
 

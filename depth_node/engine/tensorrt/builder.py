@@ -1,4 +1,4 @@
-"""From a merged graph to a plan, in this process; see :mod:`apart` for one of its own."""
+"""Building of a plan in this process; see :mod:`apart` for a separate process."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from depth_node.image.size import Size
 from depth_node.process import never
 
 SMALLEST = Size(160, 120)
-"""Smallest camera an engine takes (pixels)."""
+"""Minimum camera size of an engine (pixels)."""
 USUAL = Size(640, 480)
-"""The camera an engine is tuned for where none is known (pixels)."""
+"""Camera size for tuning if none is known (pixels)."""
 
 _TIMING_BYTES = 2**28
 _LOGGER = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ _LOGGER = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Settings:
     """
-    What decides about a build besides the graph and the memory.
+    The settings of a build.
 
     :param optimization_level: 0 builds quickly, 5 searches longest.
-    :param largest: largest camera the engine takes (pixels).
-    :param usual: camera the engine is tuned for (pixels).
+    :param largest: maximum camera size (pixels).
+    :param usual: camera size for tuning (pixels).
     """
 
     optimization_level: int = 3
@@ -58,16 +58,16 @@ def build(
 
     :param library: TensorRT.
     :param graph: a merged graph, serialized.
-    :param settings: how.
-    :param limits: memory it may take.
-    :param timing: file of the timing cache, read, and written whatever comes of the build, so
-        that the next try is quick; None for none.
+    :param settings: settings of the build.
+    :param limits: memory limits.
+    :param timing: file of the timing cache, which is updated even if the build fails, so that
+        the next attempt is faster; None for none.
     :param on_progress: called with a share from 0 to 1 and the stage.
-    :param cancelled: asked at every step of the builder.
+    :param cancelled: called at every step of the builder; returns whether to cancel.
     :returns: the plan.
-    :raises OutOfMemoryError: it does not fit.
-    :raises EngineError: TensorRT does not take the graph.
-    :raises CancelledError: `cancelled` said so.
+    :raises OutOfMemoryError: not enough memory.
+    :raises EngineError: TensorRT does not support the graph.
+    :raises CancelledError: it was cancelled.
     """
     trt = library.trt
     library.errors()
@@ -121,9 +121,9 @@ def _config(library: Library, builder: Any, settings: Settings, limits: Limits) 
 
 def within(size: Size, largest: Size) -> Size:
     """
-    Bring a camera's size into the range an engine takes.
+    Return a camera size limited to the range of an engine.
 
-    :param size: any (pixels).
+    :param size: any size (pixels).
     :param largest: upper bound of both sides (pixels).
     :returns: the nearest size in the range.
     """
@@ -153,7 +153,7 @@ def _parse(library: Library, builder: Any, graph: bytes) -> Any:
 
 
 def _read_timing(config: Any, path: Path) -> bool:
-    """Give the builder what it measured before; a damaged or foreign file only costs time."""
+    """Load the timing cache; a damaged or foreign file only costs time."""
     try:
         content = read_regular(path, _TIMING_BYTES)
     except DataError:

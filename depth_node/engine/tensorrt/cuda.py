@@ -1,4 +1,4 @@
-"""The few calls of the CUDA runtime an engine needs, failing as EngineError."""
+"""The calls of the CUDA runtime that an engine needs, with errors as EngineError."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from depth_node.errors import DeviceLostError, EngineError
 @dataclass(frozen=True)
 class Memory:
     """
-    Some memory, of the host or of the GPU.
+    A block of memory, of the host or of the GPU.
 
-    :param address: where the processor sees it; 0 for memory of the GPU.
-    :param device: where the GPU sees it; 0 for memory of the host that it does not see.
+    :param address: host address; 0 for memory of the GPU.
+    :param device: device address; 0 for host memory that the GPU cannot access.
     :param size: bytes.
-    :param host: uint8 view of memory of the host; empty for memory of the GPU.
+    :param host: uint8 view of host memory; empty for memory of the GPU.
     """
 
     address: int
@@ -35,13 +35,13 @@ class Memory:
 
 class Cuda:
     """
-    One GPU, one stream and one event of our own.
+    One GPU with a stream and an event.
 
     May be used from any thread, but never from two at once.
 
     :param runtime: the module ``cuda.bindings.runtime``.
-    :param device: which GPU.
-    :raises EngineError: no such GPU, or a driver that is too old.
+    :param device: index of the GPU.
+    :raises EngineError: there is no such GPU, or the driver is too old.
     """
 
     def __init__(self, runtime: Any, device: int = 0) -> None:
@@ -69,10 +69,10 @@ class Cuda:
         """
         Call a function of the runtime.
 
-        :param name: of the function.
+        :param name: name of the function.
         :param arguments: its arguments.
-        :returns: its result, or None when it has none.
-        :raises DeviceLostError: it returned an error, and so does every call from now on.
+        :returns: its result, or None if it has none.
+        :raises DeviceLostError: it returned an error, as will every further call.
         :raises EngineError: it returned an error.
         """
         error, *results = getattr(self._runtime, name)(*arguments)
@@ -80,14 +80,14 @@ class Cuda:
             text = self._text(error)
             if self._is_sticky():
                 raise DeviceLostError(
-                    f'{name} failed: {text}. CUDA serves this process no more.',
-                    'Restart the process; if it happens again, read the kernel log (dmesg).',
+                    f'{name} failed: {text}. CUDA is not usable by this process any more.',
+                    'Restart the process. If it happens again, check the kernel log (dmesg).',
                 )
             raise EngineError(f'{name} failed: {text}.')
         return results[0] if results else None
 
     def use(self) -> None:
-        """Make the GPU current in this thread; every thread has a current device of its own."""
+        """Make the GPU the current device of this thread."""
         # every time: another library may have chosen another one, and ids of threads are reused
         self.call('cudaSetDevice', self._device)
 
@@ -97,20 +97,20 @@ class Cuda:
         return int(self._stream)
 
     def free_memory(self) -> int:
-        """Return how much memory of the GPU is free (bytes)."""
+        """Return the free memory of the GPU (bytes)."""
         return int(self.call('cudaMemGetInfo'))
 
     def wait(self) -> None:
         """
-        Wait until everything on the stream is done.
+        Wait until all work on the stream is done.
 
-        :raises EngineError: some of it failed; errors of the work surface here.
+        :raises EngineError: some of the work failed.
         """
         self.call('cudaEventRecord', self._event, self._stream)
         self.call('cudaEventSynchronize', self._event)
 
     def settle(self) -> None:
-        """Wait until nothing is pending, whatever came of it; before anything is freed."""
+        """Wait until nothing is pending, ignoring errors, before memory is freed."""
         if self._stream is not None:
             with contextlib.suppress(EngineError):
                 self.call('cudaStreamSynchronize', self._stream)
@@ -129,7 +129,7 @@ class Cuda:
 
     def on_gpu(self, count: int) -> Memory:
         """
-        Allocate memory of the GPU.
+        Allocate memory on the GPU.
 
         :param count: bytes.
         :returns: the memory.
@@ -142,9 +142,9 @@ class Cuda:
         Allocate page-locked memory of the host.
 
         :param count: bytes.
-        :param mapped: whether the GPU reads it where it is; right where both share their memory.
+        :param mapped: whether the GPU accesses it directly, if both share their memory.
         :returns: the memory.
-        :raises EngineError: out of memory; nothing stays allocated.
+        :raises EngineError: out of memory; nothing remains allocated.
         """
         runtime = self._runtime
         flags = runtime.cudaHostAllocMapped if mapped else runtime.cudaHostAllocDefault
@@ -160,7 +160,7 @@ class Cuda:
         return Memory(address, device, count, np.ctypeslib.as_array(memory))
 
     def free(self, memory: Memory) -> None:
-        """Give memory back; errors do not matter any more. Nothing that uses it is pending."""
+        """Free memory that no pending work uses, ignoring errors."""
         if memory.address:
             self._runtime.cudaFreeHost(memory.address)
         else:
@@ -168,9 +168,9 @@ class Cuda:
 
     def array(self, height: int, width: int) -> NDArray[np.float32]:
         """
-        Make an array in page-locked memory, to which the GPU copies without a detour.
+        Return an array in page-locked memory, to which the GPU copies directly.
 
-        The memory is given back some time after the last view of it is gone.
+        The memory is freed some time after its last view is deleted.
 
         :param height: rows.
         :param width: columns.
@@ -191,8 +191,8 @@ class Cuda:
         """
         Return whether the GPU can copy to an array.
 
-        :param array: any.
-        :returns: whether it is a whole one of :meth:`array`.
+        :param array: any array.
+        :returns: whether it is a complete array from :meth:`array`.
         """
         return (
             self._arrays.get(array.ctypes.data) == array.nbytes and array.flags['C_CONTIGUOUS']
@@ -200,12 +200,12 @@ class Cuda:
 
     def capture(self, enqueue: Callable[[], None]) -> Any:
         """
-        Record work as a graph that is launched in one call.
+        Capture work as a graph that is launched in one call.
 
-        :param enqueue: puts the work on the stream.
+        :param enqueue: enqueues the work on the stream.
         :returns: the graph, for :meth:`launch` and :meth:`forget`.
-        :raises EngineError: something in it cannot be captured; the stream is usable again, as
-            after whatever else `enqueue` raises.
+        :raises EngineError: the work cannot be captured; the stream remains usable, as after any
+            other exception of `enqueue`.
         """
         mode = self._runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         try:
@@ -230,7 +230,7 @@ class Cuda:
         return executable
 
     def launch(self, graph: Any) -> None:
-        """Put a captured graph on the stream."""
+        """Launch a captured graph on the stream."""
         self.call('cudaGraphLaunch', graph, self._stream)
 
     def forget(self, graph: Any) -> None:
@@ -238,7 +238,7 @@ class Cuda:
         self._runtime.cudaGraphExecDestroy(graph)
 
     def close(self) -> None:
-        """Free stream and event; may be called more than once. Nothing is pending."""
+        """Free stream and event, without pending work; may be called repeatedly."""
         if self._event is not None:
             self._runtime.cudaEventDestroy(self._event)
             self._event = None
@@ -248,7 +248,7 @@ class Cuda:
         self._collect()
 
     def _drop(self, address: int) -> None:
-        """Note that an array is gone; whoever collects garbage may just be capturing."""
+        """Record a deleted array, which is freed later, because a capture may be in progress."""
         del self._arrays[address]
         if self._stream is None:
             self._runtime.cudaFreeHost(address)
@@ -260,7 +260,7 @@ class Cuda:
             self._runtime.cudaFreeHost(self._dropped.pop())
 
     def _is_sticky(self) -> bool:
-        """Return whether the last error cannot be cleared: the process's context is dead."""
+        """Return whether the last error cannot be cleared, so that the context is unusable."""
         self._runtime.cudaGetLastError()
         error, = self._runtime.cudaGetLastError()
         return bool(error != self._runtime.cudaError_t.cudaSuccess)

@@ -1,4 +1,4 @@
-"""Which GPU this is, and whether the driver serves the CUDA runtime that was installed."""
+"""Properties of the GPU, and a check of driver and CUDA runtime."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Gpu:
     """
     One GPU.
 
-    :param name: as the driver gives it. AGX Orin, Orin NX and Orin Nano are all called "Orin".
+    :param name: name from the driver. AGX Orin, Orin NX and Orin Nano are all called "Orin".
     :param capability: compute capability, like 8.7.
     :param sms: streaming multiprocessors.
-    :param memory: bytes of it.
-    :param integrated: whether it shares its memory with the processor, as on a Jetson.
-    :param driver: newest CUDA the driver serves, like 12.6.
+    :param memory: memory (bytes).
+    :param integrated: whether it shares its memory with the CPU, as on a Jetson.
+    :param driver: newest CUDA version that the driver supports, like 12.6.
     """
 
     name: str
@@ -33,18 +33,17 @@ class Gpu:
 
     @property
     def hardware(self) -> str:
-        """What tells apart GPUs of one name: a plan is tuned for it."""
+        """Properties that distinguish GPUs of one name, because a plan is tuned for them."""
         return f'{self.sms} SM, {round(self.memory / _GIB)} GB, driver for CUDA {self.driver}'
 
 
 def check_machine(runtime: Any, device: int) -> None:
     """
-    Make sure that there is such a GPU and a driver for it.
+    Check that there is such a GPU and a driver for it.
 
     :param runtime: the module ``cuda.bindings.runtime``.
-    :param device: which GPU.
-    :raises EngineError: there is none, with the versions of driver and runtime where those do
-        not fit.
+    :param device: index of the GPU.
+    :raises EngineError: there is none, or the versions of driver and runtime do not match.
     """
     codes = runtime.cudaError_t
     try:
@@ -59,8 +58,8 @@ def check_machine(runtime: Any, device: int) -> None:
         if driver == '0.0':
             raise _no_driver('driver version 0')
         raise EngineError(
-            f'There is no usable NVIDIA GPU: the driver serves CUDA up to {driver}, and this '
-            f'cuda-python brings the runtime of CUDA {wanted}.',
+            f'There is no usable NVIDIA GPU: the driver supports CUDA up to {driver}, but this '
+            f'cuda-python has the runtime of CUDA {wanted}.',
             'On JetPack 6: pip install cuda-python==12.6.2.post1. Elsewhere install a newer '
             f'driver, or a cuda-python of version {driver} or lower.',
         )
@@ -78,17 +77,17 @@ def check_machine(runtime: Any, device: int) -> None:
         )
     if device >= count:
         raise EngineError(
-            f'engine.device is {device}; there are {count} GPUs, numbered from 0.',
+            f'engine.device is {device}, but there are {count} GPUs, numbered from 0.',
             'Set engine.device to one of them.',
         )
 
 
 def read_gpu(call: Callable[..., Any], device: int) -> Gpu:
     """
-    Read what a GPU is.
+    Return the properties of a GPU.
 
     :param call: calls a function of the CUDA runtime by name.
-    :param device: which GPU.
+    :param device: index of the GPU.
     :returns: the GPU.
     :raises EngineError: CUDA failed.
     """
@@ -113,5 +112,5 @@ def _no_driver(why: str) -> EngineError:
 
 
 def _version(number: int) -> str:
-    """Write CUDA's number of a version, 12060 for 12.6."""
+    """Return a version of CUDA as text, 12.6 for 12060."""
     return f'{number // 1000}.{number % 1000 // 10}'

@@ -1,4 +1,4 @@
-"""One opening: from the cache, or built, verified and kept."""
+"""Opening of one engine: from the cache, or built, verified and cached."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ _LADDERS = {
     'fp32': (Precision.FP32,),
 }
 _BUILT = 0.8
-"""Share of the work after which an engine is built and only has to be verified."""
+"""Share of the work after which an engine is built and must only be verified."""
 ROUNDS = 8
-"""How often an engine that was built looks at each frame; it must always say the same."""
+"""Number of runs of each frame when verifying a new engine; all must be equal."""
 KEPT_ROUNDS = 3
-"""How often a kept engine looks at its sample."""
+"""Number of runs of the sample when verifying a cached engine."""
 
 
 class Job:
     """
-    Everything one opening needs.
+    The state of opening one engine.
 
-    :param request: what for.
+    :param request: the arguments.
     :param library: TensorRT.
-    :param cuda: the GPU; the caller closes it when the opening fails.
-    :raises EngineError: the largest camera is smaller than the smallest.
+    :param cuda: the GPU, to be closed by the caller if opening fails.
+    :raises EngineError: the maximum camera size is too small.
     :raises ModelError: the file is not a network this package can run.
     """
 
@@ -105,7 +105,7 @@ class Job:
         )
 
     def open(self) -> TensorRtEngine:
-        """Take the engine from the cache, or build it while other processes wait."""
+        """Load the engine from the cache, or build it while other processes wait."""
         with self.cache.alone(self.name, self.key, cancelled=self.cancelled, log=self.log):
             return self._cached() or self._built()
 
@@ -127,7 +127,7 @@ class Job:
             raise
         except EngineError as error:
             self._drop(engine)
-            self.warn(f'The kept engine does not load and is built again: {error}')
+            self.warn(f'The cached engine cannot be loaded and is built again: {error}')
         except BaseException:
             self._drop(engine)
             raise
@@ -136,7 +136,7 @@ class Job:
                 engine.facts, engine.path = metadata, self.cache.path(self.name, self.key)
                 return engine
             engine.free()
-            self.warn(f'THE KEPT ENGINE IS WRONG and is built again: {verdict.reason}.')
+            self.warn(f'THE CACHED ENGINE IS WRONG and is built again: {verdict.reason}.')
         self.cache.set_aside(self.name, self.key)
         return None
 
@@ -146,7 +146,7 @@ class Job:
             engine.free()
 
     def _kept_verdict(self, engine: TensorRtEngine, sample: Sample) -> Verdict:
-        """Verify a kept engine on its sample, and on frames that nobody had when it was built."""
+        """Verify a cached engine on its sample, and on frames that are new since it was built."""
         verdict = check(
             engine, [sample.frame], [sample.answer], rounds=KEPT_ROUNDS, step=self._step('loading')
         )
@@ -158,7 +158,7 @@ class Job:
         )
 
     def _built(self) -> TensorRtEngine:
-        """Build from the fastest precision to the safest until one is right."""
+        """Build from the fastest precision to the most accurate until one is verified."""
         gpu = self.cuda.gpu
         self.log(
             f'Building {self.name} with {self.library.name} for {gpu.name} ({gpu.hardware}).'
@@ -185,7 +185,7 @@ class Job:
                 except (CancelledError, NoMemoryError, DeviceLostError):
                     raise
                 except EngineError as error:
-                    self.warn(f'{error} Going on in the next precision.')
+                    self.warn(f'{error} Continuing with the next precision.')
                     self.attempts.append(
                         {'precision': precision.value, 'reason': str(error), 'good': False}
                     )
@@ -193,13 +193,13 @@ class Job:
                 if engine is not None:
                     return engine
         raise EngineError(
-            f'No engine that {self.library.name} builds agrees with the network: '
+            f'No engine of {self.library.name} agrees with the network: '
             + '; '.join(f'{a["precision"]}: {a["reason"]}' for a in self.attempts),
-            'Take another engine (engine.name), and please report this network and version.',
+            'Use another engine (engine.name), and report this network and version.',
         )
 
     def _ladder(self) -> tuple[Precision, ...]:
-        """Order the precisions: those that were reported wrong come last."""
+        """Return the precisions in order; those that were reported wrong come last."""
         ladder = _LADDERS[self.config.precision]
         if not self.advisories:
             return ladder
@@ -219,7 +219,7 @@ class Job:
         frames: Sequence[NDArray[np.uint8]],
         expected: Sequence[Prediction],
     ) -> TensorRtEngine | None:
-        """Build and verify in one precision; None when the engine is wrong."""
+        """Build and verify in one precision; None if the engine is wrong."""
         started = time.monotonic()
         stage = f'building {precision.value}'
 
@@ -289,9 +289,9 @@ class Job:
                 self.name, self.key, plan, engine.facts, {SAMPLE: sample.as_bytes()}
             )
         except EngineError as error:
-            self.warn(f'{error} The engine is not kept, so every start builds it.')
+            self.warn(f'{error} The engine is not cached, so every start builds it.')
         else:
-            self.log(f'Kept as {engine.path}.')
+            self.log(f'Cached as {engine.path}.')
 
     def _engine(self, plan: bytes, precision: str) -> TensorRtEngine:
         return TensorRtEngine(
@@ -299,7 +299,7 @@ class Job:
         )
 
     def _graph(self, precision: Precision) -> bytes:
-        """Write the merged graph with the network in a given precision."""
+        """Return the merged graph with the network in a precision."""
         network = graphs.with_size(networks.load(self.model.path), self.info, self.size)
         whole = graphs.merged(
             converted(network, precision), self.info, self.model.spec, self.size
@@ -307,13 +307,13 @@ class Job:
         return bytes(whole.SerializeToString(deterministic=True))
 
     def _write(self, precision: Precision, path: Path) -> bytes:
-        """Write the graph to a file, so that its memory is free while it is built; hash it."""
+        """Write the graph to a file, to free its memory during the build; return its hash."""
         content = self._graph(precision)
         path.write_bytes(content)
         return hashlib.sha256(content).digest()
 
     def _answers(self, frames: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
-        """Run the frames through the network in fp32 on the CPU, and free that again."""
+        """Return the results of the network in fp32 on the CPU, and free it."""
         from depth_node.engine.onnxruntime import CPU, open_graph
 
         reference = open_graph(
@@ -327,7 +327,7 @@ class Job:
 
     @contextlib.contextmanager
     def _scratch(self) -> Iterator[Path]:
-        """Give a folder for the files of a build: with the cache, because /tmp may be memory."""
+        """Return a folder for the files of a build in the cache, because /tmp may be in memory."""
         try:
             root: Path | None = writable(self.cache.folder)
         except EngineError:

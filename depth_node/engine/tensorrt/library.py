@@ -1,4 +1,4 @@
-"""The TensorRT module: which version, and what it says while it works."""
+"""The TensorRT module: its version, and its log messages."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from depth_node.errors import EngineError
 VARIABLE = 'DEPTH_NODE_TENSORRT'
 """
 Environment variable with another module to import: `tensorrt_rtx_bindings` for TensorRT for RTX,
-whose API is nearly that of TensorRT 11, and which nothing but the self-test has been tried with.
+whose API is similar to that of TensorRT 11. Only the self-test has been tried with it.
 """
 MINIMUM = (10, 3)
-"""JetPack 6.1. Before, precision was a flag and not part of the network."""
+"""Minimum version (JetPack 6.1). Before, precision was a flag and not part of the network."""
 
 _LOGGER = logging.getLogger('depth_node.tensorrt')
 _REMEDIES = (
@@ -35,16 +35,16 @@ _REMEDIES = (
         'Build it again: depth-node build.',
     ),
 )
-"""What TensorRT says, and what helps where it is known."""
+"""Messages of TensorRT, and their remedies."""
 
 
 @dataclass(frozen=True)
 class Library:
     """
-    The module and the one logger it may have in a process.
+    The module and its logger, which is unique in a process.
 
     :param trt: the ``tensorrt`` module.
-    :param logger: an ``ILogger`` that remembers what was logged, see :meth:`errors`.
+    :param logger: an ``ILogger`` that stores messages, see :meth:`errors`.
     """
 
     trt: Any
@@ -58,32 +58,32 @@ class Library:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """The version in numbers, up to four."""
+        """The version as up to four numbers."""
         return numbers(self.trt.__version__)
 
     def errors(self) -> str:
         """
-        Take the errors logged since the last call.
+        Return the errors logged since the last call.
 
-        :returns: one line, empty when there were none.
+        :returns: one line, empty if there were none.
         """
         return _joined(self.logger.take(logging.ERROR))
 
     def warnings(self) -> str:
         """
-        Take the warnings logged since the last call.
+        Return the warnings logged since the last call.
 
-        :returns: one line, empty when there were none.
+        :returns: one line, empty if there were none.
         """
         return _joined(self.logger.take(logging.WARNING))
 
     def failed(self, what: str, reason: str = '') -> EngineError:
         """
-        Make the error of a call that failed.
+        Return the error of a failed call.
 
-        :param what: could not be done, like `load the engine`.
-        :param reason: known besides what was logged.
-        :returns: the error, with a remedy where one is known.
+        :param what: what failed, like `load the engine`.
+        :param reason: reason in addition to the log.
+        :returns: the error, with a remedy if known.
         """
         text = self.errors()
         if reason and reason not in text:
@@ -94,9 +94,9 @@ class Library:
     @contextlib.contextmanager
     def guarded(self, what: str) -> Iterator[None]:
         """
-        Turn what pybind11 raises for TensorRT into an EngineError.
+        Convert exceptions of TensorRT's bindings to an EngineError.
 
-        :param what: is done inside, like `load the engine`.
+        :param what: what is done, like `load the engine`.
         :raises EngineError: a call raised RuntimeError or TypeError.
         """
         try:
@@ -122,7 +122,7 @@ def load_library() -> Library:
         ) from error
     if numbers(trt.__version__) < MINIMUM and not _is_rtx(trt):
         raise EngineError(
-            f'TensorRT {trt.__version__} is too old; 10.3 and later work.',
+            f'TensorRT is {trt.__version__}, expected 10.3 or later.',
             'On a Jetson install JetPack 6.1 or later.',
         )
     return Library(trt, logger_of(trt))
@@ -130,10 +130,10 @@ def load_library() -> Library:
 
 def numbers(version: str) -> tuple[int, ...]:
     """
-    Read a version.
+    Parse a version.
 
     :param version: like 10.3.0.30.
-    :returns: its numbers, up to the first part that is none.
+    :returns: its numbers, up to the first part that is not a number.
     """
     found = re.match(r'\d+(\.\d+)*', version)
     return tuple(int(part) for part in found[0].split('.')) if found else ()
@@ -142,10 +142,10 @@ def numbers(version: str) -> tuple[int, ...]:
 @functools.cache
 def logger_of(trt: Any) -> Any:
     """
-    Make the logger; TensorRT keeps the first one it is given for the whole process.
+    Return the logger, which is the same for the whole process.
 
     :param trt: the module.
-    :returns: an ``ILogger`` with a method ``take``, always the same one.
+    :returns: an ``ILogger`` with a method ``take``.
     """
     levels = {
         trt.ILogger.INTERNAL_ERROR: logging.ERROR,
@@ -157,7 +157,7 @@ def logger_of(trt: Any) -> Any:
     shown = {logging.WARNING: logging.INFO}
 
     class Logger(trt.ILogger):
-        """Called from threads of TensorRT's own."""
+        """Called from TensorRT's threads."""
 
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
@@ -185,7 +185,7 @@ def logger_of(trt: Any) -> Any:
 
 def error_recorder(trt: Any) -> Any:
     """
-    Make a recorder of what goes wrong at run time.
+    Return a recorder of errors at run time.
 
     :param trt: the module.
     :returns: an ``IErrorRecorder`` with a list ``lines``.

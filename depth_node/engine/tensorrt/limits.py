@@ -1,4 +1,4 @@
-"""How much memory a build may take, and what to do when that was too much."""
+"""Memory limits of a build, which are reduced if they are too high."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from depth_node.errors import EngineError
 _T = TypeVar('_T')
 MB = 2**20
 LEAST_WORKSPACE = 64
-"""MB; below, a build that is out of memory has no use of less."""
+"""Minimum workspace (MB), below which a reduction does not help."""
 _SHARE = 0.5
-"""Of the available memory that tactics may take while they are tried."""
+"""Share of the available memory for trying tactics."""
 _NO_MEMORY = re.compile(
     r'out ?of ?memory|insufficient memory|requested size was|allocation failure', re.IGNORECASE
 )
@@ -25,10 +25,10 @@ _REQUESTED = re.compile(r'requested size (?:was|of) (\d+)', re.IGNORECASE)
 
 class OutOfMemoryError(EngineError):
     """
-    One attempt at a build did not fit.
+    A build attempt had not enough memory.
 
     :param problem: what happened.
-    :param requested: bytes that were asked for; 0 where that is not known.
+    :param requested: requested size (bytes); 0 if unknown.
     """
 
     def __init__(self, problem: str, requested: int = 0) -> None:
@@ -37,24 +37,24 @@ class OutOfMemoryError(EngineError):
 
 
 class NoMemoryError(EngineError):
-    """There is not enough memory to build an engine, in whichever precision."""
+    """There is not enough memory to build an engine in any precision."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """
-    What a build may take.
+    The memory limits of a build.
 
     :param workspace: scratch memory of a layer (MB).
-    :param tactics: memory for trying tactics (MB); TensorRT's default is all of the GPU's, of
-        which a Jetson's processor has its memory too.
+    :param tactics: memory for trying tactics (MB); TensorRT's default is all memory of the GPU,
+        which on a Jetson is also that of the CPU.
     """
 
     workspace: int
     tactics: int
 
     def halved(self) -> Limits | None:
-        """Return half of it, or None when that is too little to be of use."""
+        """Return half of the limits, or None if that is too little."""
         if self.workspace // 2 < LEAST_WORKSPACE:
             return None
         return Limits(self.workspace // 2, max(self.tactics // 2, LEAST_WORKSPACE))
@@ -62,11 +62,11 @@ class Limits:
 
 def limits_for(workspace: int, free: int) -> Limits:
     """
-    Choose what a build may take.
+    Return the memory limits of a build.
 
-    :param workspace: wanted, as ``engine.workspace_mb`` has it (MB).
-    :param free: memory there is, see :func:`memory_for_builds` (bytes).
-    :returns: at most half of what is free, but never so little that nothing builds.
+    :param workspace: value of ``engine.workspace_mb`` (MB).
+    :param free: available memory, see :func:`memory_for_builds` (bytes).
+    :returns: at most half of the free memory, but enough for a build.
     """
     share = max(int(free * _SHARE) // MB, LEAST_WORKSPACE)
     return Limits(min(workspace, share), share)
@@ -74,12 +74,12 @@ def limits_for(workspace: int, free: int) -> Limits:
 
 def memory_for_builds(free_on_gpu: int, integrated: bool, root: Path = Path('/')) -> int:
     """
-    Find how much memory there is for a build.
+    Return the available memory for a build.
 
-    :param free_on_gpu: as CUDA says (bytes).
-    :param integrated: whether that is the processor's memory too: then what other programs can
-        be asked to give back counts, and what they need does not.
-    :param root: of the file system.
+    :param free_on_gpu: free memory according to CUDA (bytes).
+    :param integrated: whether it is also the memory of the CPU: then reclaimable memory counts
+        as available.
+    :param root: root of the file system.
     :returns: bytes.
     """
     if not integrated:
@@ -94,14 +94,14 @@ def memory_for_builds(free_on_gpu: int, integrated: bool, root: Path = Path('/')
 
 def is_out_of_memory(errors: str, warnings: str) -> int | None:
     """
-    Recognize a build that ran out of memory.
+    Return whether a build ran out of memory.
 
-    TensorRT says so, or it skips every tactic of a layer with a warning each and then says that
-    it has no implementation. (The third shape is the kernel killing the process.)
+    TensorRT reports it, or it skips every tactic of a layer with a warning and then reports that
+    there is no implementation. (The third case is that the kernel kills the process.)
 
-    :param errors: what was logged.
-    :param warnings: what was logged.
-    :returns: bytes that were asked for, 0 where that is not known; None: it is another failure.
+    :param errors: logged errors.
+    :param warnings: logged warnings.
+    :returns: requested size (bytes), 0 if unknown; None: another failure.
     """
     starved = _NO_TACTIC.search(errors) and _NO_MEMORY.search(warnings)
     if not (starved or _NO_MEMORY.search(errors)):
@@ -113,13 +113,13 @@ def build_within(
     attempt: Callable[[Limits], _T], limits: Limits, warn: Callable[[str], None]
 ) -> _T:
     """
-    Build, with less memory again when it does not suffice.
+    Build, and try again with lower limits if there is not enough memory.
 
     :param attempt: builds within limits.
-    :param limits: to begin with.
-    :param warn: takes one line for each further try.
-    :returns: what `attempt` returns.
-    :raises NoMemoryError: not even the least is little enough.
+    :param limits: initial limits.
+    :param warn: called with one line for each further attempt.
+    :returns: the result of `attempt`.
+    :raises NoMemoryError: there is not enough memory for the lowest limits.
     :raises EngineError: as `attempt`.
     """
     try:
@@ -127,11 +127,11 @@ def build_within(
     except OutOfMemoryError as error:
         smaller = limits.halved()
         if smaller is None:
-            asked = f' It asked for {error.requested / 1e6:.0f} MB.' if error.requested else ''
+            asked = f' It requested {error.requested / 1e6:.0f} MB.' if error.requested else ''
             raise NoMemoryError(
                 'There is not enough memory to build the engine, even with '
                 f'{limits.workspace} MB of workspace: {error.problem}{asked}',
-                'Close other programs, add swap, or take a smaller model.input_size.',
+                'Close other programs, add swap, or set a smaller model.input_size.',
             ) from error
         warn(
             f'Out of memory with {limits.workspace} MB of workspace ({error.problem}); '

@@ -1,4 +1,4 @@
-"""From a network to a running engine."""
+"""Opening of TensorRT engines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from depth_node.errors import DataError
 
 def open_tensorrt(request: Request) -> TensorRtEngine:
     """
-    Open the engine of a network, building it when there is none.
+    Open the engine of a network, after building it if needed.
 
-    :param request: what for.
+    :param request: the arguments.
     :returns: the engine, ready for the camera of the request.
-    :raises DeviceLostError: CUDA serves this process no more.
+    :raises DeviceLostError: CUDA is not usable by this process any more.
     :raises EngineError: no GPU, no TensorRT, or no precision that agrees with the network.
     :raises ModelError: the file is not a network this package can run.
-    :raises CancelledError: `cancelled` said so.
+    :raises CancelledError: it was cancelled.
     """
     library = load_library()
     cuda = Cuda(load_cuda(), request.config.device)
@@ -45,7 +45,7 @@ def open_tensorrt(request: Request) -> TensorRtEngine:
 
 def current() -> tuple[str, tuple[str, ...]]:
     """
-    Name what a kept engine has to be of to load here.
+    Return the runtime and GPUs that cached engines must match.
 
     :returns: TensorRT with its version, and the names of the GPUs.
     :raises EngineError: no GPU or no TensorRT.

@@ -1,4 +1,4 @@
-"""What the layers of an engine are, and how long each takes."""
+"""The layers of an engine, and their times."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LayerProfile:
 
     def as_json(self) -> str:
         """
-        Write the times.
+        Return the times as JSON.
 
         :returns: JSON: the sum, and each layer from the slowest on.
         """
@@ -33,9 +33,9 @@ class LayerProfile:
 
     def table(self, count: int = 10) -> str:
         """
-        Write the slowest layers for people.
+        Return the slowest layers as text.
 
-        :param count: how many.
+        :param count: number of layers.
         :returns: lines.
         """
         total = sum(self.times.values())
@@ -50,7 +50,7 @@ class LayerProfile:
 
 def profiler_of(trt: Any) -> Any:
     """
-    Make a profiler.
+    Return a profiler.
 
     :param trt: the ``tensorrt`` module.
     :returns: an ``IProfiler`` with a method ``means``: time of each layer in a run (ms).

@@ -1,4 +1,4 @@
-"""TensorRT's nested phases as one share that never falls."""
+"""Progress of TensorRT's nested phases as one increasing share."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _LOGGER = logging.getLogger(__name__)
 
 def monitor_of(trt: Any, on_progress: Progress, cancelled: Callable[[], bool]) -> Any:
     """
-    Make a progress monitor.
+    Return a progress monitor.
 
     :param trt: the ``tensorrt`` module.
     :param on_progress: called with a share from 0 to 1 and the phase, by one thread at a time.
-    :param cancelled: asked at every step; true cancels the build.
-    :returns: an ``IProgressMonitor``; its ``failure`` is what `on_progress` or `cancelled`
-        raised, which cancels the build too, or None.
+    :param cancelled: called at every step; returns whether to cancel the build.
+    :returns: an ``IProgressMonitor``; its ``failure`` is an exception of `on_progress` or
+        `cancelled`, which also cancels the build, or None.
     """
     class Monitor(trt.IProgressMonitor):
-        """Called from several threads at once, as NvInfer.h says."""
+        """Called from several threads at once (NvInfer.h)."""
 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
@@ -50,18 +50,18 @@ def monitor_of(trt: Any, on_progress: Progress, cancelled: Callable[[], bool]) -
             self._note(lambda: self._phases.finish(phase_name))
 
         def _note(self, change: Callable[[], None]) -> None:
-            """Keep the books; what goes wrong in them must not cancel a good build."""
+            """Update the progress; an error in it must not cancel the build."""
             with self._lock:
                 try:
                     change()
                 except Exception:
-                    _LOGGER.exception('The progress of the build is not known any more')
+                    _LOGGER.exception('The progress of the build is not available any more')
 
     return Monitor()
 
 
 class _Phases:
-    """Phases inside phases, each with a number of steps."""
+    """Nested phases, each with a number of steps."""
 
     def __init__(self) -> None:
         # name to parent, steps, steps done

@@ -1,4 +1,4 @@
-"""What resizing inside the graph costs, where it is much."""
+"""Cost of resizing inside the graph."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from depth_node.model import Interpolation, ModelSpec
 
 _AS_PRODUCTS = (Interpolation.AREA, Interpolation.LANCZOS)
 _MUCH = 1e9
-"""Operations of a resize that a small GPU notices: about 1 ms at 1 TFLOP/s."""
+"""Operations of a resize that are relevant on a small GPU: about 1 ms at 1 TFLOP/s."""
 
 
 def costly_resize(spec: ModelSpec, size: Size, camera: Size, gpu: Gpu) -> str:
     """
-    Warn of a resize that a small board would notice.
+    Return a warning about an expensive resize on a small board.
 
-    No operator of ONNX resizes by area or with Lanczos' kernel, so that the graph multiplies
+    ONNX has no operator for resizing by area or with the Lanczos kernel, so the graph multiplies
     with a matrix of weights for the rows and one for the columns.
 
-    :param spec: of the network.
-    :param size: the network's (pixels).
-    :param camera: largest camera (pixels).
+    :param spec: the description of the network.
+    :param size: network size (pixels).
+    :param camera: maximum camera size (pixels).
     :param gpu: the GPU.
-    :returns: one line; empty where there is nothing to say.
+    :returns: one line; empty if the resize is cheap.
     """
     if spec.interpolation not in _AS_PRODUCTS or not gpu.integrated:
         return ''

@@ -1,4 +1,4 @@
-"""Running a plan: bytes up, float32 down, one graph launch in between."""
+"""Inference with a plan: upload bytes, launch a graph, download float32."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class TensorRtEngine(Described):
     """
     A plan on a GPU.
 
-    The work of a frame is captured once per camera size and then launched in one call. The
-    answer is copied to wherever it is wanted: to buffers of :meth:`buffers`, which are
-    page-locked, without a detour.
+    The work of a frame is captured once per camera size and then launched in one call. Results
+    are copied directly to buffers of :meth:`buffers`, which are page-locked, and through an
+    intermediate buffer to others.
 
     :param library: TensorRT.
     :param cuda: the GPU; closed with the engine.
-    :param plan: what :func:`build` made.
-    :param spec: what the network is.
-    :param size: the network's size (pixels).
-    :param precision: of the network.
-    :raises EngineError: the plan does not load here, was built for another device, or is not one
-        of ours. `cuda` stays open.
+    :param plan: the result of :func:`build`.
+    :param spec: the description of the network.
+    :param size: network size (pixels).
+    :param precision: precision of the network.
+    :raises EngineError: the plan cannot be loaded, was built for another device, or has other
+        inputs and outputs. `cuda` stays open.
     """
 
     def __init__(  # noqa: PLR0917
@@ -54,9 +54,9 @@ class TensorRtEngine(Described):
         self.spec = spec
         self.network_size = size
         self.facts: dict[str, Any] = {}
-        """What its metadata says, once it has been verified."""
+        """Its metadata, once it has been verified."""
         self.path: Path | None = None
-        """Where the plan is kept; None when it is not."""
+        """Path of the cached plan, or None."""
         self._library = library
         self._cuda = cuda
         self._shape: tuple[int, int] | None = None
@@ -88,7 +88,7 @@ class TensorRtEngine(Described):
                 )
 
     def buffers(self, height: int, width: int) -> Prediction:
-        """Allocate what :meth:`infer` fills, page-locked; see ``Engine``."""
+        """Return page-locked buffers for :meth:`infer`; see ``Engine``."""
         self._check_open()
         self._cuda.use()
         return Prediction(*(
@@ -123,10 +123,10 @@ class TensorRtEngine(Described):
                 np.copyto(target, _view(self._staging[name], np.float32, target.shape))
 
     def bare(self) -> None:
-        """Run the plan on the frame already there, which is copied again; see ``Engine``."""
+        """Run the plan on the current frame, which is copied again; see ``Engine``."""
         self._check_open()
         if self._shape is None:
-            raise EngineError('The engine has seen no frame yet.')
+            raise EngineError('The engine has had no frame yet.')
         self._cuda.use()
         try:
             self._launch(self._shape)
@@ -137,10 +137,10 @@ class TensorRtEngine(Described):
 
     def prepare(self, camera: Size) -> None:
         """
-        Get ready for a camera, so that its first frame is as quick as the others.
+        Prepare for a camera, so that its first frame is as fast as the others.
 
         :param camera: size of its frames (pixels).
-        :raises DataError: the engine does not take such frames.
+        :raises DataError: the engine does not support this size.
         :raises EngineError: the engine failed.
         """
         self._check_open()
@@ -150,20 +150,20 @@ class TensorRtEngine(Described):
 
     @property
     def is_captured(self) -> bool:
-        """Whether the work of the last camera's frames is launched in one call."""
+        """Whether the work for the current camera size has been captured."""
         return self._captured is not None
 
     def profile(self, rounds: int) -> LayerProfile:
         """
-        Time each layer on the frame already there.
+        Measure the time of each layer on the current frame.
 
-        :param rounds: how many runs to take the mean of.
-        :returns: what the layers are and take.
-        :raises EngineError: the engine failed, or has seen no frame yet.
+        :param rounds: number of runs to average.
+        :returns: the layers and their times.
+        :raises EngineError: the engine failed, or has had no frame yet.
         """
         self._check_open()
         if self._shape is None:
-            raise EngineError('The engine has seen no frame yet.')
+            raise EngineError('The engine has had no frame yet.')
         self._cuda.use()
         profiler = profiler_of(self._library.trt)
         with self._library.guarded('profile the engine'):
@@ -186,12 +186,12 @@ class TensorRtEngine(Described):
         return LayerProfile(profiler.means(rounds), str(layers))
 
     def close(self) -> None:
-        """Free everything, the stream too; may be called more than once."""
+        """Free everything including the stream; may be called repeatedly."""
         self.free()
         self._cuda.close()
 
     def free(self) -> None:
-        """Free all but the stream, which another engine may go on using."""
+        """Free everything but the stream, which another engine may use."""
         if self._closed:
             return
         self._closed = True
@@ -213,7 +213,7 @@ class TensorRtEngine(Described):
             raise EngineError('The engine is closed.')
 
     def _check_ends(self) -> tuple[str, ...]:
-        """Make sure that the plan is one of ours."""
+        """Check the inputs and outputs of the plan."""
         trt, engine = self._library.trt, self._engine
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
         outputs = tuple(name for name in _OUTPUTS if name in names)
@@ -229,15 +229,15 @@ class TensorRtEngine(Described):
             and all(kinds[name] == trt.DataType.FLOAT for name in outputs)
         )
         if not good:
-            raise EngineError(f'The engine is not one of ours; it has {", ".join(names)}.')
+            raise EngineError(f'The engine has unexpected inputs or outputs: {", ".join(names)}.')
         return outputs
 
     def _reshape(self, height: int, width: int) -> None:
-        """Get ready for frames of another size; until that is done there is none."""
+        """Prepare for frames of another size."""
         low, _, high = self._engine.get_tensor_profile_shape(FRAME, 0)
         if not (low[0] <= height <= high[0] and low[1] <= width <= high[1]):
             raise DataError(
-                f'The frame is {width}x{height}; this engine takes {low[1]}x{low[0]} to '
+                f'The frame is {width}x{height}, but this engine supports {low[1]}x{low[0]} to '
                 f'{high[1]}x{high[0]}.', 'Set engine.max_camera_size and configure again.',
             )
         shape = (height, width)
@@ -259,12 +259,12 @@ class TensorRtEngine(Described):
         except EngineError as error:
             # as text: who keeps the record would keep every buffer of these frames
             _LOGGER.warning(
-                'CUDA graph not captured, every frame costs some launches: %s', str(error)
+                'CUDA graph not captured; every frame needs separate launches: %s', str(error)
             )
         self._shape = shape
 
     def _bind(self, context: Any, shape: tuple[int, int]) -> None:
-        """Give a context the size of the frames and the addresses."""
+        """Set the size of the frames and the addresses of a context."""
         with self._library.guarded('set the size'):
             self._must(context.set_input_shape(FRAME, (*shape, 3)), 'set the size')
             missing = context.infer_shapes()
@@ -278,7 +278,7 @@ class TensorRtEngine(Described):
                 self._must(context.set_tensor_address(name, address), f'bind {name}')
 
     def _provide(self, shape: tuple[int, int]) -> None:
-        """Provide memory for frames of a size; it grows and is not moved otherwise."""
+        """Allocate memory for frames of a size; it only grows."""
         pixels = shape[0] * shape[1]
         host = self._grown(
             self._memory, _HOST, pixels * 3,
@@ -292,7 +292,7 @@ class TensorRtEngine(Described):
     def _grown(
         self, table: dict[str, Memory], name: str, count: int, allocate: Any
     ) -> Memory:
-        """Return memory of at least `count` bytes, in place of what was too small."""
+        """Return memory of at least `count` bytes, which replaces smaller memory."""
         memory: Memory | None = table.get(name)
         if memory is None or memory.size < count:
             if memory is not None:
@@ -301,13 +301,13 @@ class TensorRtEngine(Described):
         return memory
 
     def _landing(self, name: str, target: NDArray[np.float32]) -> int:
-        """Return the address to copy an output to: the target's, or a detour's."""
+        """Return the address to copy an output to: the target, or an intermediate buffer."""
         if self._cuda.is_locked(target):
             return int(target.ctypes.data)
         return self._grown(self._staging, name, target.nbytes, self._cuda.on_host).address
 
     def _enqueue(self, context: Any, shape: tuple[int, int]) -> None:
-        """Put the work of one frame on the stream."""
+        """Enqueue the work of one frame on the stream."""
         host = self._memory[_HOST]
         if not host.device:
             self._cuda.up(host, self._memory[FRAME], shape[0] * shape[1] * 3)
@@ -337,6 +337,6 @@ class TensorRtEngine(Described):
 
 
 def _view(memory: Memory, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    """View the beginning of memory of the host as an array."""
+    """Return a view of the beginning of host memory as an array."""
     count = int(np.prod(shape)) * np.dtype(dtype).itemsize
     return memory.host[:count].view(dtype).reshape(shape)

@@ -1,4 +1,4 @@
-"""A frame and what the network says of it, kept with an engine to look at when it is loaded."""
+"""A sample frame with its result, stored with an engine to verify it when it is loaded."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _OUTPUTS = ('confidence', 'sky')
 @dataclass(frozen=True)
 class Sample:
     """
-    One frame with its answer.
+    A frame with its result.
 
     :param frame: uint8 (H, W, 3) rgb.
-    :param answer: what the network says of it in fp32.
+    :param answer: result of the network in fp32.
     """
 
     frame: NDArray[np.uint8]
@@ -28,7 +28,7 @@ class Sample:
 
     def as_bytes(self) -> bytes:
         """
-        Write it.
+        Return the sample as bytes.
 
         :returns: an npz file.
         """
@@ -44,10 +44,10 @@ class Sample:
     @classmethod
     def read(cls, content: bytes | None) -> Sample | None:
         """
-        Read one.
+        Return the sample in bytes.
 
         :param content: an npz file, or None.
-        :returns: the sample; None when there is none that is whole.
+        :returns: the sample; None if there is no complete one.
         """
         if content is None:
             return None

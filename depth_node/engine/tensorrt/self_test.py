@@ -1,8 +1,8 @@
 """
-The first minute on hardware: whether TensorRT, CUDA and this GPU do what the engine relies on.
+The self-test: whether TensorRT, CUDA and this GPU behave as the engine expects.
 
-Nothing of a user's is needed: a small network is built, run, and compared with ONNX Runtime.
-Each check stands for itself, so that one report shows everything that does not hold.
+It needs no data of the user: a small network is built, run, and compared with ONNX Runtime. The
+checks are independent, so that one report shows all failures.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from depth_node.model import Model
 @dataclass(frozen=True)
 class Finding:
     """
-    What one check found.
+    The result of one check.
 
-    :param name: of the check.
-    :param held: whether it held.
+    :param name: name of the check.
+    :param held: whether it passed.
     :param detail: one line.
-    :param seconds: how long it took.
+    :param seconds: its duration (s).
     """
 
     name: str
@@ -37,7 +37,7 @@ class Finding:
     seconds: float
 
     def __str__(self) -> str:
-        """Write it in one line."""
+        """Return the result in one line."""
         mark = 'ok  ' if self.held else 'FAIL'
         return f'{mark} {self.name:<11} {self.seconds:6.1f} s  {self.detail}'
 
@@ -51,14 +51,13 @@ def self_test(
     effort: Effort | None = None,
 ) -> list[Finding]:
     """
-    Check everything.
+    Run all checks.
 
-    :param config: the ``engine`` parameters; the cache is not used, but a folder that is deleted
-        afterwards.
-    :param log: takes each finding as soon as there is one.
-    :param model: network for precision, speed and cancelling; None: a small one of our own.
-    :param size: its size (pixels); None with `model` None.
-    :param effort: how much to do; None: as much as says something.
+    :param config: the ``engine`` parameters; a temporary folder is used instead of the cache.
+    :param log: called with each result.
+    :param model: network for precision, speed and cancelling; None: a small built-in one.
+    :param size: its size (pixels); None if `model` is None.
+    :param effort: extent of the checks; None: the default.
     :returns: the findings, in order.
     :raises EngineError: there is no TensorRT or no GPU to check.
     """

@@ -1,4 +1,4 @@
-"""A small network with what depth networks have: convolutions, a norm, attention, two outputs."""
+"""A small network with the typical parts: convolutions, a norm, attention, two outputs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _PATCH, _FEATURES = 8, 64
 
 def write_trial_network(folder: Path) -> Model:
     """
-    Write the network, its weights random and always the same.
+    Write the network, with random weights that are always the same.
 
-    :param folder: where to.
-    :returns: the network; its depth lies between 0 and 1.
+    :param folder: the output folder.
+    :returns: the network; its depth is between 0 and 1.
     """
     from onnx import helper, save, TensorProto
 

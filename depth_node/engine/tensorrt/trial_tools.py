@@ -1,4 +1,4 @@
-"""Small tools of the checks in :mod:`trials`."""
+"""Helpers of the checks in :mod:`trials`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from depth_node.image.size import Size
 
 def noise(size: Size, seed: int) -> NDArray[np.uint8]:
     """
-    Make a frame.
+    Return a random frame.
 
-    :param size: of it (pixels).
-    :param seed: which one.
-    :returns: uint8 (H, W, 3), smooth and with grain, as pictures are.
+    :param size: its size (pixels).
+    :param seed: random seed.
+    :returns: uint8 (H, W, 3), smooth and with noise, like images.
     """
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 200, (size.height // 40 + 1, size.width // 40 + 1, 3), np.uint8)
@@ -30,10 +30,10 @@ def noise(size: Size, seed: int) -> NDArray[np.uint8]:
 
 def require(holds: object, what: str) -> None:
     """
-    Fail a check.
+    Raise an error if a condition does not hold.
 
     :param holds: whether it holds.
-    :param what: does not, otherwise.
+    :param what: description of the failure.
     :raises EngineError: it does not hold.
     """
     if not holds:
@@ -42,10 +42,10 @@ def require(holds: object, what: str) -> None:
 
 def must(verdict: Verdict, what: str) -> None:
     """
-    Fail a check when an engine does not agree with the network.
+    Raise an error if an engine does not agree with the network.
 
-    :param verdict: of the comparison.
-    :param what: was compared.
+    :param verdict: verdict of the comparison.
+    :param what: what was compared.
     :raises EngineError: it does not agree.
     """
     require(verdict.good, f'{what}: {verdict.reason}')
@@ -53,10 +53,10 @@ def must(verdict: Verdict, what: str) -> None:
 
 def in_thread(work: Callable[[], None]) -> None:
     """
-    Do something in a thread of its own, and wait for it.
+    Call a function in a separate thread, and wait for it.
 
-    :param work: what.
-    :raises Exception: what it raised.
+    :param work: the function.
+    :raises Exception: the exception of the function.
     """
     raised: list[BaseException] = []
 

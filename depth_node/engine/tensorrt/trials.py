@@ -1,4 +1,4 @@
-"""What ``build --self-test`` checks; see :mod:`self_test`."""
+"""The checks of ``build --self-test``; see :mod:`self_test`."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ CAMERAS = tuple(
     Size(*sides) for sides in ((160, 120), (640, 480), (1280, 720), (1920, 1080))
 )
 _LEFT_MB = 32
-"""Memory of the GPU that twenty openings may leave behind: what CUDA keeps for later."""
+"""GPU memory that twenty openings may leave allocated (MB), because CUDA caches some."""
 
 
 @dataclass(frozen=True)
 class Effort:
     """
-    How much the checks do.
+    The extent of the checks.
 
-    :param replays: launches of one graph that have to be equal bit for bit.
-    :param repeats: inferences in turns of an engine that was verified.
-    :param openings: times an engine is opened and closed.
-    :param timed: inferences that are timed.
+    :param replays: number of launches of one graph, which must be equal bit for bit.
+    :param repeats: number of interleaved inferences of a verified engine.
+    :param openings: how often an engine is opened and closed.
+    :param timed: number of inferences that are timed.
     :param cancel_at: shares of a build at which it is cancelled.
     """
 
@@ -67,9 +67,9 @@ class Trials:
     The checks.
 
     :param config: the ``engine`` parameters.
-    :param folder: for everything that is written.
-    :param effort: how much to do.
-    :param model: for precision, speed and cancelling; None: the small network.
+    :param folder: folder for all files.
+    :param effort: extent of the checks.
+    :param model: network for precision, speed and cancelling; None: the small network.
     :param size: its size (pixels).
     """
 
@@ -88,9 +88,9 @@ class Trials:
 
     def all(self) -> dict[str, Callable[[], str]]:
         """
-        Name the checks.
+        Return the checks by name.
 
-        :returns: each says what it found, or raises what does not hold.
+        :returns: functions that return a description, or raise an error.
         """
         return {
             'versions': self.versions,
@@ -105,13 +105,13 @@ class Trials:
         }
 
     def versions(self) -> str:
-        """Say what is here."""
+        """Return the versions."""
         with self._cuda() as cuda:
             gpu = cuda.gpu
             runtime = cuda.call('cudaRuntimeGetVersion')
         reports = known(self.library.version, gpu.capability, ('Softmax',))
         state = ', '.join(board.power_state().values())
-        kind = 'memory shared with the processor' if gpu.integrated else 'memory of its own'
+        kind = 'memory shared with the CPU' if gpu.integrated else 'dedicated memory'
         return (
             f'{self.library.name}; CUDA runtime {runtime // 1000}.{runtime % 1000 // 10}; '
             f'{gpu.name}, compute capability {gpu.capability}, {gpu.hardware}, {kind}'
@@ -120,7 +120,7 @@ class Trials:
         )
 
     def preparation(self) -> str:
-        """Compare every way to prepare a frame, in fp32, with ONNX Runtime."""
+        """Compare all kinds of preprocessing, in fp32, with ONNX Runtime."""
         frames = [noise(size, 1) for size in CAMERAS[1:3]]
         worst = 0.0
         for interpolation in Interpolation:
@@ -132,7 +132,7 @@ class Trials:
                     verdict = self._compare(engine, graph, frames)
                 must(verdict, f'{interpolation.value}, {aspect.value}')
                 worst = max(worst, verdict.p99)
-        return f'{len(Interpolation) * len(Aspect)} ways agree, error {worst:.3%} at most (p99)'
+        return f'{len(Interpolation) * len(Aspect)} kinds agree, error at most {worst:.3%} (p99)'
 
     def replays(self) -> str:
         """Launch one captured graph many times."""
@@ -147,18 +147,18 @@ class Trials:
                 engine.infer(image, out)
                 require(
                     np.array_equal(out.values, first),
-                    f'replay {number + 1} gave other values than the first',
+                    f'replay {number + 1} has other values than the first',
                 )
-        return f'captured; {self.effort.replays} replays equal bit for bit'
+        return f'captured; {self.effort.replays} replays are equal bit for bit'
 
     def sizes(self) -> str:
-        """Change the camera from the smallest to the largest and back."""
+        """Change the camera size from the smallest to the largest and back."""
         order = (*CAMERAS, *CAMERAS[-2::-1])
         frames = [noise(size, number) for number, size in enumerate(order)]
         with self._engine(self.small) as (engine, graph):
             verdict = self._compare(engine, graph, frames)
         must(verdict, 'changing sizes')
-        return f'{" ".join(map(str, order))}: error {verdict.p99:.3%} at most (p99)'
+        return f'{" ".join(map(str, order))}: error at most {verdict.p99:.3%} (p99)'
 
     def threads(self) -> str:
         """Use one engine from three threads in turn, and close it in another."""
@@ -176,12 +176,12 @@ class Trials:
             in_thread(engine.close)
         require(
             all(np.array_equal(values, found[0]) for values in found),
-            'threads gave different values',
+            'threads have different results',
         )
-        return 'three threads give the same; closed in a fourth'
+        return 'three threads have the same results; closed in a fourth'
 
     def precision(self) -> str:
-        """Build as a user would, and look at the engine that was kept for long."""
+        """Build like a user, and run the cached engine for a long time."""
         model, size = self._subject()
         lines: list[str] = []
         reports = [str(advisory) for advisory in advisories()]
@@ -215,7 +215,7 @@ class Trials:
         )
 
     def memory(self) -> str:
-        """Open and close many times."""
+        """Open and close an engine many times."""
         image = noise(CAMERAS[-1], 5)
         plan, free = self._plan(self._graph(self.small, SIZE)), []
         for _ in range(self.effort.openings):
@@ -228,11 +228,11 @@ class Trials:
                 free.append(cuda.free_memory())
         # the first openings may leave what CUDA keeps for later
         lost = (free[min(1, len(free) - 1)] - free[-1]) / 2**20
-        require(lost <= _LEFT_MB, f'{len(free)} openings left {lost:.0f} MB behind')
-        return f'{len(free)} openings left {max(lost, 0.0):.0f} MB behind'
+        require(lost <= _LEFT_MB, f'{len(free)} openings left {lost:.0f} MB allocated')
+        return f'{len(free)} openings left {max(lost, 0.0):.0f} MB allocated'
 
     def speed(self) -> str:
-        """Time frames, and compare with trtexec where that is installed."""
+        """Measure the time of frames, and compare with trtexec if installed."""
         model, size = self._subject()
         engine = open_tensorrt(Request(model, self.config, size, warn=lambda _: None))
         image = noise(CAMERAS[1], 6)
@@ -250,7 +250,7 @@ class Trials:
         return f'{said}; trtexec: {other}'
 
     def _cancelled_at(self, share: float, model: Model, size: Size) -> float:
-        """Cancel a build at a share of it; return how long it went on (s)."""
+        """Cancel a build at a share of its progress; return how long it continued (s)."""
         reached: list[float] = []
 
         def on_progress(done: float, _stage: str) -> None:
@@ -266,7 +266,7 @@ class Trials:
             open_tensorrt(request).close()
         except CancelledError:
             return time.monotonic() - reached[0]
-        raise EngineError(f'A build cancelled at {share:.0%} went on to its end.')
+        raise EngineError(f'A build cancelled at {share:.0%} continued to its end.')
 
     def _subject(self) -> tuple[Model, Size]:
         if self.model is not None and self.size is not None:
@@ -281,7 +281,7 @@ class Trials:
 
     @contextlib.contextmanager
     def _engine(self, model: Model) -> Iterator[tuple[TensorRtEngine, bytes]]:
-        """Build an engine of the small network in fp32, in this process; give the graph too."""
+        """Build an engine of the small network in fp32, in this process; return its graph, too."""
         graph = self._graph(model, SIZE)
         plan = self._plan(graph)
         with self._cuda() as cuda:

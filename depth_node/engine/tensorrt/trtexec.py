@@ -1,4 +1,4 @@
-"""NVIDIA's own timing of a plan, where its tool is installed."""
+"""Timing of a plan with NVIDIA's trtexec, if installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from depth_node.engine.graph import FRAME
 from depth_node.image.size import Size
 
 _TOOL = Path('/usr/src/tensorrt/bin/trtexec')
-"""Where JetPack puts it, outside the path."""
+"""Its path in JetPack, which is not in PATH."""
 _PATIENCE_S = 60.0
 _TIMES = re.compile(
     r'GPU Compute Time:.*?median = ([\d.]+) ms.*?percentile\(99%\) = ([\d.]+) ms'
@@ -20,7 +20,7 @@ _TIMES = re.compile(
 
 def time_with_trtexec(plan: Path, camera: Size) -> str:
     """
-    Time a plan with trtexec.
+    Measure the time of a plan with trtexec.
 
     :param plan: file of the engine.
     :param camera: size of the frames (pixels).
@@ -42,10 +42,10 @@ def time_with_trtexec(plan: Path, camera: Size) -> str:
 
 def parsed(output: str) -> str:
     """
-    Read trtexec's summary.
+    Parse the summary of trtexec.
 
-    :param output: what it printed.
-    :returns: median and 99th percentile; empty when they are not there.
+    :param output: its output.
+    :returns: median and 99th percentile; empty if they are missing.
     """
     found = _TIMES.search(output)
     return f'{float(found[1]):.2f} ms (p99 {float(found[2]):.2f}) without copies' if found else ''

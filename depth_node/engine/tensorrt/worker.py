@@ -1,4 +1,4 @@
-"""The process that builds; see :mod:`apart`. Talks in lines of JSON on standard output."""
+"""The build process; see :mod:`apart`. It writes lines of JSON to standard output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ORPHAN_S = 1.0
 
 
 class _Channel(logging.Handler):
-    """Writes messages, one a line, from any thread; log records among them."""
+    """Writes messages and log records, one per line, from any thread."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -44,9 +44,9 @@ class _Channel(logging.Handler):
 
 def main(folder: Path) -> None:
     """
-    Build what the job in a folder describes.
+    Build the plan of the job in a folder.
 
-    :param folder: with the job and the graph; the plan is written there.
+    :param folder: folder with the job and the graph; the plan is written there.
     """
     # Ctrl-C reaches every process of a terminal; the one that asked cancels in good order
     signal.signal(signal.SIGINT, signal.SIG_IGN)
