@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.config import Config
+from depth_node.depth.confidence import Confidence
 from depth_node.depth.filters import Filters
 from depth_node.depth.metres import (
     clip_range,
@@ -39,6 +40,9 @@ NO_STAMP = (
     'scale.source to fixed with the scale that depth-node calibrate finds'
 )
 
+ANCHORS = (30, 40)
+"""Rows and columns of the error of the local correction, which is smooth."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -54,6 +58,8 @@ class Estimate:
         metres are not known.
     :param state: what is known of the scale.
     :param note: why there are no metres and what to do; empty where there are.
+    :param confidence: float32 (H, W), 0 to 1 (see ``depth.confidence``), or None if it is not
+        needed.
     :param limits: z-depth below which depth is -Inf, and above which it is +Inf (m).
     :param focal: the factor of ``depth.metres.focal_correction``; None: it needs a camera.
     """
@@ -64,6 +70,7 @@ class Estimate:
     note: str = ''
     limits: tuple[float, float] = (0.0, math.inf)
     focal: float | None = None
+    confidence: NDArray[np.float32] | None = None
 
     @property
     def scale(self) -> Scale | None:
@@ -99,6 +106,7 @@ class DepthEstimator:
         self._focal_note = ''
         self._stages = stages or Stages()
         self._filters = Filters(self._config.filter)
+        self._confidence = Confidence()
         self._steadier = Steadier(self._config.temporal, self._spec)
         self._path = None if self._model is None else self._model.path
         self._keeper = keeper or keeper_for(self._config, self._spec, self._path)
@@ -189,7 +197,8 @@ class DepthEstimator:
         return out
 
     def measure(
-        self, prediction: Prediction, frame: Frame, scale: Scale | None = None
+        self, prediction: Prediction, frame: Frame, scale: Scale | None = None, *,
+        confidence: bool = False,
     ) -> Estimate:
         """
         Convert a prediction to metres.
@@ -199,6 +208,7 @@ class DepthEstimator:
         :param frame: the frame it was predicted from.
         :param scale: turns the prediction into metres without a focal correction, where the
             caller has fitted one to this very frame; None: the keeper's.
+        :param confidence: whether the confidence of every pixel is wanted, too.
         :returns: the metres, or why there are none.
         """
         if frame.seconds is not None:
@@ -224,11 +234,29 @@ class DepthEstimator:
         if prediction.sky is not None:
             mark_sky(self._depth, prediction.sky, self._spec.sky_threshold, float(config.sky))
         self._stages.lap('metres')
-        self._filters.apply(self._depth, prediction.confidence)
+        head = prediction.confidence
+        gated = self._filters.bar(head=head is not None) > 0
+        judged = self._judged(prediction, frame, state) if gated or confidence else None
+        self._filters.apply(self._depth, judged if gated else None)
         limits = config.min_range, config.max_range or self._spec.reach
         clip_range(self._depth, *limits)
         self._stages.lap('filters')
-        return Estimate(prediction, self._depth, state, limits=limits, focal=focal)
+        return Estimate(
+            prediction, self._depth, state, limits=limits, focal=focal, confidence=judged
+        )
+
+    def _judged(
+        self, prediction: Prediction, frame: Frame, state: ScaleState
+    ) -> NDArray[np.float32]:
+        """Judge the depth before filters and limits."""
+        assert self._depth is not None
+        anchors = None if state.field is None else state.field.sigma(state.misfit, ANCHORS)
+        judged = self._confidence.judge(
+            self._depth, sigma=state.sigma, anchors=anchors, head=prediction.confidence,
+            stamp=frame.seconds,
+        )
+        self._stages.lap('confidence')
+        return judged
 
     def close(self) -> None:
         """Close the engine; the estimator opens another when it is used again."""

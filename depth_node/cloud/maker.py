@@ -64,40 +64,48 @@ class CloudMaker:
         self._make_room(0)
 
     def organized(
-        self, depth: Depth, rgb: Color | None = None, room: Room | None = None
+        self, depth: Depth, rgb: Color | None = None, room: Room | None = None,
+        extra: Depth | None = None,
     ) -> Points:
         """
         Return a cloud with the grid of the image.
 
         :param depth: float32 (H, W), z-depth (m).
         :param rgb: uint8 (H, W, 3), or None for a cloud without color.
+        :param extra: float32 (H, W), one more value of every point, or None.
         :param room: returns the array to write to, for its shape; None: a buffer of this object.
         :returns: float32 (H, W, 3) x, y, z (m), or (H, W, 4) with the color packed as
-            0x00RRGGBB in the bits of a float; x, y and z are NaN where depth is not finite.
+            0x00RRGGBB in the bits of a float; then the extra value, if there is one; x, y and z
+            are NaN where depth is not finite.
         :raises DataError: the sizes differ.
         """
-        shape = (*self.shape, 3 if rgb is None else 4)
+        shape = (*self.shape, 3 + (rgb is not None) + (extra is not None))
         out = self._buffers.get(shape[-1]) if room is None else room(shape)
         if out is None:
             out = self._buffers[shape[-1]] = np.empty(shape, np.float32)
         for rows, x, y, z in self.planes(depth):
             planes = [x, y, z] if rgb is None else [x, y, z, _packed(rgb[rows], self._color)]
+            if extra is not None:
+                planes.append(extra[rows])
             cv2.merge(planes, dst=out[rows])
         return out
 
-    def listed(self, depth: Depth, rgb: Color | None = None) -> Points:
+    def listed(
+        self, depth: Depth, rgb: Color | None = None, extra: Depth | None = None
+    ) -> Points:
         """
         Return a cloud of the valid points.
 
         :param depth: float32 (H, W), z-depth (m).
         :param rgb: uint8 (H, W, 3), or None.
-        :returns: float32 (N, 3) or (N, 4); see :meth:`organized`.
+        :param extra: float32 (H, W), one more value of every point, or None.
+        :returns: float32 (N, C); see :meth:`organized`.
         :raises DataError: the sizes differ.
         """
-        points = self.organized(depth, rgb)
+        points = self.organized(depth, rgb, extra=extra)
         rows = points.reshape(-1, points.shape[-1])
         # one opaque item per point: numpy moves those ten times as fast as rows
-        items = rows.view(np.complex128 if rows.shape[1] == 4 else 'V12')[:, 0]
+        items = rows.view(np.complex128 if rows.shape[1] == 4 else f'V{4 * rows.shape[1]}')[:, 0]
         kept = items[np.isfinite(points[..., 2]).ravel()]
         return kept.view(np.float32).reshape(-1, rows.shape[1])
 
@@ -138,16 +146,21 @@ class CloudMaker:
                 np.add(plane, self._offset[axis], out=plane)
         return self._some[:3, :count]
 
-    def picked(self, indices: Indices, depth: Depth, rgb: Color | None = None) -> Points:
+    def picked(
+        self, indices: Indices, depth: Depth, rgb: Color | None = None,
+        extra: Depth | None = None,
+    ) -> Points:
         """
         Return a cloud of some pixels.
 
         :param indices: (N,) flat indices of pixels with finite depth and a ray.
         :param depth: float32 (H, W), z-depth (m), contiguous.
         :param rgb: uint8 (H, W, 3), contiguous, or None.
-        :returns: float32 (N, 3) or (N, 4); see :meth:`organized`.
+        :param extra: float32 (H, W), one more value of every point, or None.
+        :returns: float32 (N, C); see :meth:`organized`.
         """
-        count, channels = len(indices), 3 if rgb is None else 4
+        count = len(indices)
+        channels = 3 + (rgb is not None) + (extra is not None)
         self._make_room(count)
         out = self._picked[:count * channels].reshape(count, channels)
         if not count:
@@ -157,6 +170,8 @@ class CloudMaker:
             few = self._few[:count]
             np.take(rgb.reshape(-1, 3), indices, axis=0, out=few, mode='clip')
             planes.append(_packed(few[None], self._few_color[None, :count]))
+        if extra is not None:
+            planes.append(extra.reshape(-1).take(indices)[None])
         cv2.merge(planes, dst=out[None])
         return out
 
@@ -231,7 +246,7 @@ class CloudMaker:
             return
         self._room = count + count // 4
         self._some = np.empty((4, self._room), np.float32)
-        self._picked = np.empty(4 * self._room, np.float32)
+        self._picked = np.empty(5 * self._room, np.float32)
         self._few = np.empty((self._room, 3), np.uint8)
         self._few_color = np.empty((self._room, 4), np.uint8)
 

@@ -54,14 +54,17 @@ class Planned:
     """
     The outputs of a frame for planners.
 
-    :param points: float32 (H, W, C) or (N, C), x y z (m) and color; None: not wanted or unknown.
+    :param points: float32 (H, W, C) or (N, C), x y z (m), color and confidence; None: not
+        wanted or unknown.
     :param scan: the scan, or None.
     :param note: why a wanted output is missing, and what to do; usually empty.
+    :param confidence: whether the last value of a point is its confidence.
     """
 
     points: Points | None = None
     scan: Scan | None = None
     note: str = ''
+    confidence: bool = False
 
 
 class PointsPipeline:
@@ -136,6 +139,7 @@ class PointsPipeline:
         scan: bool = False,
         room: Room | None = None,
         limits: tuple[float, float] | None = None,
+        confidence: Depth | None = None,
     ) -> Planned:
         """
         Return the wanted outputs of a frame.
@@ -149,6 +153,7 @@ class PointsPipeline:
             message; not used for lists, whose length is not known before.
         :param limits: z-depth below which depth is -Inf, and above which it is +Inf (m,
             ``Estimate.limits``); None: ``depth.min_range`` and ``depth.max_range``.
+        :param confidence: float32 (H, W), for a cloud that has it (``points.confidence``).
         :returns: cloud and scan; the arrays are overwritten by the next frame.
         :raises DataError: the size of depth differs from that of the camera.
         """
@@ -165,11 +170,12 @@ class PointsPipeline:
             ground = self._find_ground(depth)
         cloud = None
         if points and not (config.points.frame and frames.points is None):
-            cloud = self._make_cloud(depth, rgb, ground, room)
+            cloud = self._make_cloud(depth, rgb, ground, room, confidence)
         made = None
         if scan and self._scan is not None and ground is not None:
             made = self._scan.scan(depth[::self._scan_stride], ground)
-        return Planned(cloud, made, notes)
+        with_confidence = confidence is not None and config.points.confidence
+        return Planned(cloud, made, notes, with_confidence)
 
     def _place(self, frames: Placement, names: tuple[str, str, str]) -> str:
         """Update the pose of the camera if it has changed; return what is missing."""
@@ -219,11 +225,14 @@ class PointsPipeline:
         return fit_ground(points, self.config.ground, self._base[2, 3])
 
     def _make_cloud(
-        self, depth: Depth, rgb: Color | None, ground: Ground | None, room: Room | None
+        self, depth: Depth, rgb: Color | None, ground: Ground | None, room: Room | None,
+        confidence: Depth | None,
     ) -> Points | None:
         config = self.config.points
         depth = sampled(depth, config.stride)
         rgb = sampled(rgb, config.stride) if rgb is not None and config.color else None
+        if confidence is not None:
+            confidence = sampled(confidence, config.stride) if config.confidence else None
         if config.no_return_range > 0:
             at = min(config.no_return_range, self._limits[1])
             depth = with_no_returns(depth, at, self._blind)
@@ -238,12 +247,14 @@ class PointsPipeline:
                 pixels = np.flatnonzero(there)
             else:
                 pixels = self._voxels.thinned(self._cloud, there, depth)
-            return self._cloud.picked(capped(pixels, config.max_points), depth, rgb)
+            return self._cloud.picked(
+                capped(pixels, config.max_points), depth, rgb, confidence
+            )
         if mask is not None and split is not None:
             depth = split.only(depth, mask)
         if config.organized:
-            return self._cloud.organized(depth, rgb, room)
-        return self._cloud.listed(depth, rgb)
+            return self._cloud.organized(depth, rgb, room, confidence)
+        return self._cloud.listed(depth, rgb, confidence)
 
 
 def what_matters(config: Config) -> tuple[object, ...]:

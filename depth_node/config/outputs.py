@@ -22,10 +22,10 @@ class FilterConfig:
         low=0.0, high=10.0,
     )
     min_confidence: float = param(
-        0.5,
-        'For networks with a confidence output: set pixels below this share of the median of the '
-        'frame to NaN. 0: off.',
-        low=0.0, high=10.0,
+        -1.0,
+        'Set pixels whose confidence (0 to 1, see depth/confidence) is lower to NaN. 0: off. '
+        '-1: 0.2 for networks that predict a confidence, off for others.',
+        low=-1.0, high=1.0,
     )
     temporal_threshold: float = param(
         0.0,
@@ -42,6 +42,10 @@ class PointsConfig:
     color: bool = param(
         True,
         'Add an rgb field.',
+    )
+    confidence: bool = param(
+        False,
+        'Add the field `confidence`, 0 to 1, to every point (see depth/confidence).',
     )
     organized: bool = param(
         True,

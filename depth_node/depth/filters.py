@@ -18,7 +18,8 @@ Mask = NDArray[np.bool_]
 _AROUND_STEP = np.ones((3, 3), np.uint8)
 _AROUND_PLANE = np.ones((9, 9), np.uint8)
 _AROUND_MOTION = np.ones((9, 9), np.uint8)
-_MEDIAN_STRIDE = 8
+HEAD_BAR = 0.2
+"""Least confidence of networks that predict one, unless `filter.min_confidence` says otherwise."""
 _COLUMNS = 320
 
 
@@ -34,13 +35,23 @@ class Filters:
         self._previous: Depth | None = None
         self._nearer: Mask | None = None
 
+    def bar(self, *, head: bool) -> float:
+        """
+        Return the confidence below which pixels are removed.
+
+        :param head: whether the network predicts its confidence.
+        :returns: 0 to 1; 0: none are.
+        """
+        least = self.config.min_confidence
+        return least if least >= 0 else HEAD_BAR if head else 0.0
+
     def apply(self, depth: Depth, confidence: Depth | None = None) -> Depth:
         """
         Apply the filters to a frame.
 
         :param depth: float32 (H, W), z-depth (m), changed in place; before range clipping, which
             creates edges.
-        :param confidence: float32 (H, W), larger is more confident, or None.
+        :param confidence: float32 (H, W), 0 to 1, or None where none is needed.
         :returns: `depth`.
         """
         config = self.config
@@ -55,8 +66,8 @@ class Filters:
                 self._nearer = None
         else:
             self._previous = self._nearer = None
-        if confidence is not None and config.min_confidence > 0:
-            drop_unsure(depth, confidence, config.min_confidence)
+        if confidence is not None:
+            drop_unsure(depth, confidence, self.bar(head=True))
         if config.edge_threshold > 0:
             drop_edges(depth, config.edge_threshold)
         return depth
@@ -90,21 +101,16 @@ def drop_edges(depth: Depth, threshold: float) -> Depth:
     return _without(depth, step > inverse)
 
 
-def drop_unsure(depth: Depth, confidence: Depth, share: float) -> Depth:
+def drop_unsure(depth: Depth, confidence: Depth, least: float) -> Depth:
     """
     Remove pixels of low confidence.
 
-    The unit of confidence depends on the network, so the threshold is relative to the frame.
-
     :param depth: float32 (H, W), m, changed in place.
-    :param confidence: float32 (H, W), larger is more confident.
-    :param share: threshold relative to the median confidence of the frame.
+    :param confidence: float32 (H, W), 0 to 1.
+    :param least: confidence below which a pixel is removed.
     :returns: `depth`.
     """
-    sample = confidence[::_MEDIAN_STRIDE, ::_MEDIAN_STRIDE]
-    sample = sample[np.isfinite(sample)]
-    bar = float(np.median(sample)) * share if sample.size else np.inf
-    np.copyto(depth, np.float32(np.nan), where=~(confidence >= bar))  # NaN is not sure either
+    np.copyto(depth, np.float32(np.nan), where=~(confidence >= np.float32(least)))
     return depth
 
 

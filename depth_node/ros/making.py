@@ -69,6 +69,19 @@ class Scene:
         return self.estimate.depth
 
 
+def wants_confidence(config: Config, wanted: frozenset[str]) -> bool:
+    """
+    Return whether an output with a subscriber needs the confidence of pixels.
+
+    :param config: the configuration.
+    :param wanted: relative names of the topics with subscribers.
+    :returns: whether one does.
+    """
+    return 'depth/confidence' in wanted or (
+        config.points.confidence and 'depth/points' in wanted
+    )
+
+
 class Maker:
     """
     Makes the messages of a frame, in buffers that are reused for the next one.
@@ -85,7 +98,9 @@ class Maker:
         self._planned: tuple[Scene, Planned] | None = None
         # filled again with every frame; what is published has been copied
         self._cloud = messages.Kept(PointCloud2)
-        self._depth, self._relative, self._color = (messages.Kept(Image) for _ in range(3))
+        self._depth, self._relative, self._color, self._confidence = (
+            messages.Kept(Image) for _ in range(4)
+        )
 
     # a new output: its method here
     def image_relative(self, scene: Scene) -> Image:
@@ -111,7 +126,9 @@ class Maker:
             return None
         target = scene.config.points.frame or scene.frame.frame_id
         header = messages.header_of(scene.stamp, target)
-        return messages.cloud_to_msg(planned.points, header, self._cloud)
+        return messages.cloud_to_msg(
+            planned.points, header, self._cloud, confidence=planned.confidence
+        )
 
     def scan(self, scene: Scene) -> LaserScan | None:
         """
@@ -158,6 +175,18 @@ class Maker:
         """
         return messages.camera_info_to_msg(scene.camera, scene.header)
 
+    def confidence(self, scene: Scene) -> Image | None:
+        """
+        Return the image of the confidence.
+
+        :param scene: a frame with metric depth.
+        :returns: 32FC1, 0 to 1; None if it was not computed for this frame.
+        """
+        values = scene.estimate.confidence
+        if values is None:
+            return None
+        return messages.image_to_msg(values, '32FC1', scene.header, self._confidence)
+
     def image_color(self, scene: Scene) -> Image:
         """
         Return the color image of the depth.
@@ -185,6 +214,7 @@ class Maker:
         planned = made.process(
             scene.depth, scene.frame.rgb, frames, points=points, scan=scan,
             room=self._cloud.room, limits=scene.estimate.limits,
+            confidence=scene.estimate.confidence,
         )
         self._stages.lap('cloud')
         self._notices.set('planning', planned.note)

@@ -234,16 +234,18 @@ def compressed_to_msg(data: bytes, form: str, header: Header) -> CompressedImage
 
 
 def cloud_to_msg(
-    points: NDArray[np.float32], header: Header, kept: Kept[PointCloud2] | None = None
+    points: NDArray[np.float32], header: Header, kept: Kept[PointCloud2] | None = None, *,
+    confidence: bool = False,
 ) -> PointCloud2:
     """
     Return a point cloud message.
 
     :param points: float32 (H, W, C) for an organized cloud with NaN where there is no point, or
         (N, C) for a list of valid points; C is 3 for x, y, z (m), or 4 with the color as
-        0x00RRGGBB in the bits of a float.
+        0x00RRGGBB in the bits of a float, and one more with a confidence.
     :param header: stamp, and frame of the points.
     :param kept: the message to fill; None: a new one.
+    :param confidence: whether the last value of each point is its confidence.
     :returns: the message, in the byte order of the machine.
     """
     organized = points.ndim == 3
@@ -252,10 +254,11 @@ def cloud_to_msg(
     kept = kept or Kept(PointCloud2)
     message = kept.message
     message.header, message.height, message.width = header, height, width
-    if len(message.fields) != channels:
+    names = ['x', 'y', 'z', 'rgb'][:channels - confidence] + ['confidence'] * confidence
+    if [field.name for field in message.fields] != names:
         message.fields = [
             PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-            for i, name in enumerate(('x', 'y', 'z', 'rgb')[:channels])
+            for i, name in enumerate(names)
         ]
     message.is_bigendian = not _little_endian(points)
     message.point_step = 4 * channels

@@ -52,6 +52,10 @@ OUTPUTS = (
         'the same as PNG, for links with little bandwidth',
     ),
     Output('depth/camera_info', CameraInfo, Maker.camera_info, 'the camera of the depth image'),
+    Output(
+        'depth/confidence', Image, Maker.confidence,
+        '32FC1, 0 to 1: 0.5 for an error of 10 %, 0 for no depth',
+    ),
     Output('depth/image_color', Image, Maker.image_color, 'bgr8, for people'),
 )
 """

@@ -26,7 +26,7 @@ from depth_node.estimator import DepthEstimator, Estimate
 from depth_node.model.advice import idle_parameters
 from depth_node.model.prediction import Prediction
 from depth_node.ros.calibration import Calibration
-from depth_node.ros.making import Scene
+from depth_node.ros.making import Scene, wants_confidence
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.outputs import Outputs
@@ -185,7 +185,10 @@ class Pipeline:
             estimator.configure(config, self._scaling.begin(config, predicted.frame))
             # as late as possible, since a CameraInfo may come after its frame
             frame = dataclasses.replace(predicted.frame, camera=self._camera(predicted.frame))
-            estimate = estimator.measure(predicted.prediction, frame)
+            estimate = estimator.measure(
+                predicted.prediction, frame,
+                confidence=wants_confidence(config, predicted.wanted),
+            )
             try:
                 if self._outputs.send(Scene(frame, estimate, config, predicted.wanted)):
                     self._health.sent(time.monotonic() - predicted.arrived)

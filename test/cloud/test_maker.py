@@ -147,3 +147,22 @@ def test_plane_seen_through_a_distorted_lens_is_flat(distortion, coefficients) -
     assert np.isfinite(off).mean() > 0.5
     assert np.ptp(points[np.isfinite(off)][:, 2]) > 2.0
     assert np.nanmax(np.abs(off)) < 1e-3
+
+
+@pytest.mark.parametrize('color', [False, True])
+def test_points_can_have_one_more_value(color) -> None:
+    depth = np.full((CAMERA.height, CAMERA.width), 2.0, np.float32)
+    depth[:5] = np.nan
+    rgb = np.full((*depth.shape, 3), 7, np.uint8) if color else None
+    extra = np.random.default_rng(0).random(depth.shape).astype(np.float32)
+    maker = CloudMaker(CAMERA.rays())
+    plain = maker.organized(depth, rgb).copy()
+    more = maker.organized(depth, rgb, extra=extra).copy()
+    assert more.shape[-1] == plain.shape[-1] + 1
+    np.testing.assert_array_equal(more[..., :-1], plain)
+    np.testing.assert_array_equal(more[..., -1], extra)
+    np.testing.assert_array_equal(maker.listed(depth, rgb, extra)[:, -1], extra[5:].ravel())
+    indices = np.array([5 * CAMERA.width + 3, 2000])
+    np.testing.assert_array_equal(
+        maker.picked(indices, depth, rgb, extra)[:, -1], extra.ravel()[indices]
+    )

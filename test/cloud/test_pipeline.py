@@ -179,6 +179,27 @@ def test_another_is_made_only_when_something_changes_that_matters(name, value, s
     assert made.suits(CAMERA, config.replaced({name: value})) is suits
 
 
+@pytest.mark.parametrize('changes', [
+    {}, {'points__organized': False}, {'points__voxel_size': 0.05}, {'points__stride': 2},
+    {'points__color': False, 'points__max_points': 300},
+])
+def test_confidence_goes_with_its_point(frame, changes) -> None:
+    """Confidence that tells the place of a pixel comes out at that place."""
+    rgb, depth = frame
+    confidence = np.where(np.isfinite(depth), depth / 100, 0).astype(np.float32)
+    made = pipeline(points__confidence=True, **changes).process(
+        depth, rgb, confidence=confidence
+    )
+    points = made.points.reshape(-1, made.points.shape[-1])
+    points = points[np.isfinite(points[:, 2])]
+    assert made.confidence
+    assert len(points) > 100
+    np.testing.assert_allclose(points[:, -1], points[:, 2] / 100, rtol=1e-5)
+    plain = pipeline(**changes).process(depth, rgb, confidence=confidence)
+    assert not plain.confidence
+    assert plain.points.shape[-1] == points.shape[-1] - 1
+
+
 def test_scan_needs_the_ground_and_its_frame(frame) -> None:
     _, depth = frame
     made = pipeline()

@@ -85,15 +85,24 @@ def test_beside_what_is_not_known_nothing_is_sure() -> None:
     assert np.isfinite(depth[30:]).all()
 
 
-def test_confidence_is_relative_to_the_frame() -> None:
+def test_pixels_of_low_confidence_go() -> None:
     depth = np.full((64, 64), 2.0, np.float32)
-    confidence = np.full((64, 64), 7.0, np.float32)
-    confidence[5, 6], confidence[7, 8] = 3.4, 3.6
-    drop_unsure(depth, confidence, 0.5)
+    confidence = np.full((64, 64), 0.7, np.float32)
+    confidence[5, 6], confidence[7, 8], confidence[9, 9] = 0.34, 0.36, np.nan
+    drop_unsure(depth, confidence, 0.35)
     assert np.isnan(depth[5, 6])
-    assert np.isfinite(depth).sum() == 64 * 64 - 1
-    confidence[:] = np.nan
-    assert np.isnan(drop_unsure(depth, confidence, 0.5)).all()
+    assert np.isnan(depth[9, 9])
+    assert np.isfinite(depth).sum() == 64 * 64 - 2
+
+
+def test_confidence_gates_by_default_where_the_network_predicts_it() -> None:
+    def bars(**changes):
+        filters = Filters(Config().replaced(changes).filter)
+        return filters.bar(head=True), filters.bar(head=False)
+
+    assert bars() == (0.2, 0.0)
+    assert bars(**{'filter.min_confidence': 0.0}) == (0.0, 0.0)
+    assert bars(**{'filter.min_confidence': 0.4}) == (0.4, 0.4)
 
 
 def test_flicker_goes_and_motion_stays() -> None:

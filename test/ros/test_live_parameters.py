@@ -33,7 +33,9 @@ EFFECTS: dict[str, tuple[Any, dict[str, Any]]] = {
     'depth.min_range': (1.5, {}),
     'depth.max_range': (2.0, {}),
     'filter.edge_threshold': (0.02, {}),
+    'filter.min_confidence': (0.9, {}),
     'points.color': (False, {}),
+    'points.confidence': (True, {}),
     'points.organized': (False, {}),
     'points.stride': (2, {}),
     'points.voxel_size': (0.3, {}),
@@ -68,7 +70,7 @@ EFFECTS: dict[str, tuple[Any, dict[str, Any]]] = {
 """Name to another value, and what has to be set before it matters."""
 ELSEWHERE = {
     'engine.timeout': 'test_faults',  # an engine that hangs
-    'depth.sky': 'test_depth', 'filter.min_confidence': 'test_filters',  # of other networks
+    'depth.sky': 'test_depth',  # of other networks
     'filter.temporal_threshold': 'test_filters', 'ground.base_frame': 'test_points',  # TF
 }
 GROUPS_ELSEWHERE = ('scale', 'temporal')  # test_scale, test_scale_keeper, test_temporal

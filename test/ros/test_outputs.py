@@ -19,6 +19,29 @@ def frame() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 
 
+def test_confidence_as_an_image_and_as_a_field(rig: Rig, model: Path) -> None:
+    """The same numbers in both, and none in a cloud that does not ask for them."""
+    topics = ('depth/confidence', 'depth/points', 'depth/image')
+    rig.listen(*topics)
+    rig.start(model, filter__edge_threshold=0.0, points__voxel_size=0.0)
+    _, cloud, _ = rig.together(topics, frame(), CAMERA)
+    assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'rgb']
+    assert rig.set('points.confidence', True) == (True, '')
+    for kept in rig.got.values():
+        kept.clear()
+    rig.settle(0.5)
+    image, cloud, depth = rig.together(topics, frame(), CAMERA)
+    assert (image.encoding, image.header.frame_id) == ('32FC1', depth.header.frame_id)
+    values = np.frombuffer(image.data, np.float32).reshape(48, 64)
+    assert 0 <= values.min() < values.max() <= 1
+    fields = [(field.name, field.offset, field.datatype) for field in cloud.fields]
+    assert fields[3:] == [('rgb', 12, 7), ('confidence', 16, 7)]
+    assert cloud.point_step == 20
+    points = np.frombuffer(cloud.data, np.float32).reshape(48, 64, 5)
+    there = np.isfinite(points[..., 2])
+    np.testing.assert_array_equal(points[there][:, 4], values[there])
+
+
 def test_millimetres_pictures_and_thinned_clouds(rig: Rig, model: Path) -> None:
     """Each parameter is set while frames flow, and its effect is seen."""
     rig.listen('depth/image', 'depth/image_color', 'depth/points')

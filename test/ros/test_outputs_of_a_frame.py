@@ -70,7 +70,8 @@ def result(depth: np.ndarray | None) -> Estimate:
     """A frame with or without metres."""
     prediction = Prediction(np.ones((48, 64), np.float32))
     state = ScaleState(1.0, 0.0, 0.0, 'fixed', usable=depth is not None)
-    return Estimate(prediction, depth, state, 'no scale yet')
+    confidence = None if depth is None else np.ones_like(depth)
+    return Estimate(prediction, depth, state, 'no scale yet', confidence=confidence)
 
 
 def test_planners_come_first(outputs: Outputs, notebook: Notebook) -> None:
@@ -94,7 +95,7 @@ def test_a_cloud_that_cannot_be_made_does_not_take_the_depth_along(
         outputs.send(scene(result(depth)))
     assert notebook.sent == [
         'depth/image_relative', 'depth/image', 'depth/image/compressedDepth', 'depth/camera_info',
-        'depth/image_color',
+        'depth/confidence', 'depth/image_color',
     ]
 
 
@@ -103,7 +104,7 @@ def test_conditions_are_those_of_this_frame_also_when_it_cannot_be_sent(
 ) -> None:
     frames = iter([result(None), result(np.full((48, 64), 2.0, np.float32))])
     estimator: Any = SimpleNamespace(
-        configure=lambda *_: None, measure=lambda *_: next(frames), focal_note='',
+        configure=lambda *_: None, measure=lambda *_, **__: next(frames), focal_note='',
         spec=SimpleNamespace(kind=SimpleNamespace(value='', has_shift=True)),
     )
     scaling: Any = SimpleNamespace(begin=lambda *_: None, note=lambda *_: None)
