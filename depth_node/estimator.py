@@ -28,6 +28,7 @@ from depth_node.image.size import Size
 from depth_node.model import Model, ModelSpec, OutputKind
 from depth_node.model.prediction import Prediction
 from depth_node.scale import keeper_for, ScaleFrame, ScaleKeeper, ScaleState
+from depth_node.scale.local import Field
 from depth_node.sources.frame import Frame, nanoseconds
 from depth_node.timing import Stages
 
@@ -197,8 +198,8 @@ class DepthEstimator:
         return out
 
     def measure(
-        self, prediction: Prediction, frame: Frame, scale: Scale | None = None, *,
-        confidence: bool = False,
+        self, prediction: Prediction, frame: Frame, scale: Scale | None = None,
+        field: Field | None = None, *, confidence: bool = False,
     ) -> Estimate:
         """
         Convert a prediction to metres.
@@ -208,6 +209,7 @@ class DepthEstimator:
         :param frame: the frame it was predicted from.
         :param scale: turns the prediction into metres without a focal correction, where the
             caller has fitted one to this very frame; None: the keeper's.
+        :param field: the local correction that belongs to `scale`, or None.
         :param confidence: whether the confidence of every pixel is wanted, too.
         :returns: the metres, or why there are none.
         """
@@ -218,7 +220,9 @@ class DepthEstimator:
         focal = 1.0 if scale is not None else self.focal(frame.camera)
         state = (
             self._scale(prediction, frame, focal) if scale is None
-            else ScaleState(scale.scale, scale.shift, 0.0, 'given', usable=True)
+            else ScaleState(
+                scale.scale, scale.shift, 0.0, 'given', usable=True, field=field
+            )
         )
         if state.scale is None:
             return Estimate(prediction, None, state, _sentence(state.reason), focal=focal)

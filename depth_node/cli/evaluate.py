@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import dataclasses
 from pathlib import Path
 from typing import Any
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ from depth_node.files import local_path
 from depth_node.image.size import Size
 from depth_node.output.writers import write_picture
 from depth_node.scale.align import least_squares
+from depth_node.scale.offline import align, depth_anchors, seen
 from depth_node.sources.dataset import Dataset
 from depth_node.sources.datasets import LayoutOptions, LAYOUTS, prediction_pairs
 from depth_node.sources.depth_files import read_depth, read_plane
@@ -57,6 +59,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help='scale each frame to the median of its truth')
     group.add_argument('--affine-alignment', action='store_true',
                        help='fit scale and shift of each frame to its truth (relative models)')
+    group.add_argument(
+        '--anchors', type=real(0.0, 0.9), default=0.0, metavar='SHARE',
+        help='share of the true pixels, drawn at random, that give the scale and the local '
+             'correction, as a sensor would; they are not evaluated. 0: none',
+    )
     group.add_argument('--garg-crop', action='store_true', help='the same as --crop garg')
     group.add_argument('--crop', choices=[crop.value for crop in Crop], default='none',
                        help='part of the image to evaluate')
@@ -96,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             '--median-scaling and --affine-alignment cannot be combined. Use one of them.',
         )
+    if args.anchors and (args.median_scaling or args.affine_alignment):
+        raise ConfigError('--anchors gives the scale; leave the other alignments out.')
     if not 0 <= args.floor < args.cap:
         raise ConfigError(
             f'--floor is {args.floor:g} m, expected less than --cap, which is {args.cap:g} m.',
@@ -173,12 +182,34 @@ def _run_model(
             if estimator is None:
                 estimator = estimator_from(args, config, size)
             camera = chosen_camera(args, sample.camera, size)
-            depth, scale = _metres(args, estimator, config, sample, camera)
             assert sample.depth is not None
+            if args.anchors:
+                yield _anchored(args, estimator, sample)
+                continue
+            depth, scale = _metres(args, estimator, config, sample, camera)
             yield sample.name, depth, sample.depth, scale
     finally:
         if estimator is not None:
             estimator.close()
+
+
+def _anchored(
+    args: argparse.Namespace, estimator: DepthEstimator, sample: Frame
+) -> tuple[str, Plane, Plane, float]:
+    """Align a frame to a part of its truth, and return the rest of the truth."""
+    assert sample.depth is not None
+    prediction = estimator.predict(sample)
+    looked = seen(prediction.values, estimator.spec, sample)
+    # a draw of its own for each frame, the same in every run
+    anchors = depth_anchors(
+        looked, sample.depth, args.anchors, zlib.crc32(sample.name.encode())
+    )
+    found = align(looked, anchors)
+    depth = estimator.measure(prediction, sample, found.scale, found.field).depth
+    assert depth is not None
+    rest = sample.depth.copy()
+    rest[anchors.rows, anchors.columns] = np.nan
+    return sample.name, depth.copy(), rest, found.scale.scale
 
 
 def _metres(
@@ -209,7 +240,8 @@ def _metres(
 
 def _print(report: dict[str, Any], args: argparse.Namespace) -> None:
     how = 'median scaling' if args.median_scaling else (
-        'affine alignment' if args.affine_alignment else 'no alignment')
+        'affine alignment' if args.affine_alignment else
+        f'aligned to {100 * args.anchors:g} % of the truth' if args.anchors else 'no alignment')
     crop = 'garg' if args.garg_crop else args.crop
     print(
         f'{report["frames"]} frames, {report["pixels"]} pixels, {how}, scale '

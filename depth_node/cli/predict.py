@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.catalogue import caution
+from depth_node.cli.anchors import add_anchor_options, aligned, has_anchors
 from depth_node.cli.numbers import frames, metres, real
 from depth_node.cli.options import (
     add_camera_options,
@@ -89,6 +90,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--baseline', type=real(0.0, 100.0), default=0.0,
         help='distance between the stereo cameras (m); 0: write aligned disparity, not metres',
     )
+    add_anchor_options(parser)
     add_json_option(parser)
 
 
@@ -215,6 +217,8 @@ def _predict(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     )
     if args.align_disparity is not None:
         return _aligned(work, name, frame) | {'stamp': stamp}
+    if has_anchors(args):
+        return _on_anchors(work, name, frame) | {'stamp': stamp}
     found = work.estimator.estimate(frame)
     work.warn(work.estimator.focal_note)
     if found.depth is None:
@@ -263,6 +267,26 @@ def _write_relative(work: _Run, name: str, found: Estimate) -> None:
     if 'color' in work.files:
         near, far = relative_colors(values, work.estimator.spec.kind)
         write_picture(work.out / f'{name}_color.png', colorize(values, near, far))
+
+
+def _on_anchors(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
+    """Align the prediction to known distances, correct it locally, and write metres."""
+    assert work.estimator is not None
+    prediction = work.estimator.predict(frame)
+    try:
+        found = aligned(work.args, work.estimator, prediction, frame)
+    except DataError as error:
+        raise _UnusableFrameError(f'{name}: {error.problem}', error.remedy) from error
+    gain = found.field.gain if found.field is not None else 0.0
+    print(f'{name}: scale {found.scale.scale:.5g}, shift {found.scale.shift:.5g}; '
+          f'{found.inliers} of {found.anchors} distances agree; the local correction removes '
+          f'{100 * gain:.0f} % of the error of held-out ones')
+    depth = work.estimator.measure(prediction, frame, found.scale, found.field).depth
+    assert depth is not None
+    return _write(work, name, frame, depth) | {
+        'scale': found.scale.scale, 'shift': found.scale.shift, 'anchors': found.anchors,
+        'agree': found.inliers, 'local_gain': gain,
+    }
 
 
 def _aligned(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
