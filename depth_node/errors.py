@@ -1,8 +1,8 @@
 """
-The errors this package raises on purpose.
+The errors of this package.
 
-Everything a caller is expected to handle derives from :class:`DepthNodeError`, so that one
-``except`` serves the node, the command line and a user's script alike.
+All errors that callers are expected to handle derive from :class:`DepthNodeError`, so that a
+single ``except`` is sufficient.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from depth_node.text import printable
 
 class DepthNodeError(Exception):
     """
-    Something a user can mend.
+    A problem that the user can fix.
 
-    The text names what was wrong and what was expected; `remedy` says what to do about it and
-    is appended to the text, so that a log line is complete by itself. Both often quote what came
-    from outside, so that control characters are escaped and the length is bounded.
+    The text says what is wrong and what was expected. `remedy` says what to do, and is appended
+    to the text, so that a log line is complete. Both may quote external input, so control
+    characters are escaped and the length is limited.
 
-    :param problem: what was found, and what was expected instead.
-    :param remedy: what the user does now; empty where the problem already says it.
+    :param problem: what is wrong, and what was expected.
+    :param remedy: what the user should do; empty if the problem already says it.
     """
 
     def __init__(self, problem: str, remedy: str = '') -> None:
@@ -33,36 +33,36 @@ class DepthNodeError(Exception):
 
 
 class ConfigError(DepthNodeError):
-    """A parameter, option or configuration file holds something that cannot be used."""
+    """A parameter, option or configuration file has an invalid value."""
 
 
 class ModelError(DepthNodeError):
-    """A model cannot be had, read, or is not what its description says."""
+    """A model is not available, not readable, or does not match its description."""
 
 
 class EngineError(DepthNodeError):
-    """An engine cannot be opened, built, or has failed while running."""
+    """An engine cannot be opened or built, or has failed."""
 
 
 class DeviceLostError(EngineError):
-    """The GPU no longer serves this process: only another process can go on."""
+    """The GPU is not usable by this process any more, which must be restarted."""
 
 
 class CancelledError(EngineError):
-    """Opening or building an engine was stopped by whoever asked for it."""
+    """Opening or building an engine was cancelled."""
 
 
 class DataError(DepthNodeError):
-    """An image, message, calibration or dataset is not what it has to be."""
+    """An image, message, calibration or data set is invalid."""
 
 
 def unexpected(error: BaseException) -> str:
     """
-    Describe an error that nobody expected, with the place that raised it, in one line.
+    Describe an unexpected error in one line, with the place that raised it.
 
-    :param error: that was raised.
-    :returns: its text as it is where it is one of ours; otherwise what it is, where it was
-        raised, and what to do.
+    :param error: the exception.
+    :returns: its text if it is a :class:`DepthNodeError`; otherwise its type, where it was raised,
+        and what to do.
     """
     if isinstance(error, DepthNodeError):
         return str(error)

@@ -1,8 +1,8 @@
 """
-Files: read only where they are what they should be, written whole or not at all.
+Safe reading and atomic writing of files.
 
-Reading: regular files of a bounded size, because a FIFO blocks its reader for ever and a device
-never ends. Writing: also when the process is killed or the disk is full.
+Reading: only regular files of limited size, because a FIFO would block forever and a device never
+ends. Writing: atomic, even if the process is killed or the disk is full.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from depth_node.errors import CancelledError, DataError, DepthNodeError
 from depth_node.process import never
 
 PART = '.part'
-"""How the names of unfinished files end: no reader takes such a file for one of its own."""
+"""Suffix of unfinished files, which readers ignore."""
 TEXT_BYTES = 2**20
-"""The largest text file that is read: calibrations, sidecars, lists. Ours have a few kB."""
+"""Maximum size of text files such as calibrations, sidecars and lists (bytes)."""
 _LOCK_PAUSE_S = 0.1
-"""Seconds between two looks at a lock that another process holds."""
+"""Interval of checks of a lock that another process holds (s)."""
 _YOUNG_S = 60.0
-"""What is younger is left alone: its writer may not have locked it yet."""
+"""Minimum age of leftovers (s): the writer of a younger file may not have locked it yet."""
 
 
 def local_path(text: str) -> Path:
     """
-    Read a path as people and ROS write it.
+    Return the path of a text or file URL.
 
     :param text: a path, with ``~`` or without, or a ``file://`` URL like camera_info_url.
     :returns: the path.
@@ -49,7 +49,7 @@ def local_path(text: str) -> Path:
         if scheme.lower() != 'file' or host not in {'', 'localhost'} or not slash:
             raise DataError(
                 f'{text:.200} is a URL, expected a path.',
-                'Give the path of the file on this machine; file:///path is read, too.',
+                'Use the path of a file on this machine; file:///path is accepted, too.',
             )
         text = '/' + unquote(tail)
     if not text or '\0' in text:
@@ -65,13 +65,13 @@ def open_regular(
     path: Path | str, largest: int | None = None, *, raised: type[DepthNodeError] = DataError
 ) -> Iterator[BinaryIO]:
     """
-    Open a regular file for reading; never waits, whatever the path names.
+    Open a regular file for reading, without ever blocking.
 
     :param path: the file.
-    :param largest: its largest size (bytes), or None where any size will do.
+    :param largest: its maximum size (bytes), or None for any size.
     :param raised: the class of the error.
     :returns: the open file.
-    :raises DataError: or `raised`: it cannot be opened, is no regular file, or is larger.
+    :raises DataError: or `raised`: it cannot be opened, is not a regular file, or is larger.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -91,12 +91,12 @@ def check_regular(
     path: Path | str, largest: int | None = None, *, raised: type[DepthNodeError] = DataError
 ) -> None:
     """
-    Check a file that a library opens by itself.
+    Check a file that a library opens itself.
 
     :param path: the file.
-    :param largest: its largest size (bytes), or None where any size will do.
+    :param largest: its maximum size (bytes), or None for any size.
     :param raised: the class of the error.
-    :raises DataError: or `raised`: it is not there, is no regular file, or is larger.
+    :raises DataError: or `raised`: it is missing, not a regular file, or larger.
     """
     try:
         status = Path(path).stat()
@@ -112,10 +112,10 @@ def read_regular(
     Read a regular file.
 
     :param path: the file.
-    :param largest: its largest size (bytes).
+    :param largest: its maximum size (bytes).
     :param raised: the class of the error.
     :returns: its content.
-    :raises DataError: or `raised`: it cannot be read, is no regular file, or is larger.
+    :raises DataError: or `raised`: it cannot be read, is not a regular file, or is larger.
     """
     with open_regular(path, largest, raised=raised) as file:
         try:
@@ -136,7 +136,7 @@ def read_text(
     Read a text file.
 
     :param path: the file.
-    :param largest: its largest size (bytes).
+    :param largest: its maximum size (bytes).
     :param raised: the class of the error.
     :returns: its content.
     :raises DataError: or `raised`: it cannot be read, is no regular file, is larger, or is no
@@ -154,7 +154,7 @@ def read_yaml(path: Path | str, *, raised: type[DepthNodeError] = DataError) -> 
 
     :param path: the file.
     :param raised: the class of the error.
-    :returns: its content; None where it is empty.
+    :returns: its content; None if it is empty.
     :raises DataError: or `raised`: unreadable, or not YAML. The error gives line and column and
         quotes nothing: the path may name any file, and errors are published.
     """
@@ -173,7 +173,7 @@ def read_yaml(path: Path | str, *, raised: type[DepthNodeError] = DataError) -> 
 
 def reason(error: Exception) -> str:
     """
-    Say why a file cannot be used, without its name.
+    Return why a file cannot be used, without its name.
 
     :param error: an OSError or ValueError of the file system.
     :returns: a few words.
@@ -198,20 +198,20 @@ def _too_large(
     path: Path | str, largest: int, raised: type[DepthNodeError]
 ) -> DepthNodeError:
     size = f'{largest / 2**20:g} MiB' if largest >= 2**20 else f'{largest} bytes'
-    return raised(f'{path}: larger than {size}, which no such file is.')
+    return raised(f'{path}: is larger than {size}, expected a smaller file.')
 
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """
-    Give a name to write under; on success the file takes the place of another.
+    Return a temporary path to write to; on success the file replaces another.
 
-    A process that is killed meanwhile leaves a hidden ``.NAME-xxxxxxxx.part``, which the next
-    writer of the same file removes.
+    A process that is killed leaves a hidden ``.NAME-xxxxxxxx.part``, which the next writer of the
+    same file removes.
 
-    :param path: where the file shall be.
-    :param durable: whether it must also survive a power cut.
-    :returns: a name in the same folder.
+    :param path: the final path of the file.
+    :param durable: whether it must survive a power failure.
+    :returns: a path in the same folder.
     :raises DataError: the folder cannot be written, or the disk is full.
     """
     try:
@@ -240,7 +240,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 def sweep(path: Path) -> None:
     """
-    Remove what killed writers of a file or folder have left beside it.
+    Remove leftovers of killed writers of a file or folder.
 
     :param path: the file; leftovers are named ``.NAME-*.part``. Those that a living process
         has locked (flock) stay, whichever container it lives in.
@@ -251,9 +251,9 @@ def sweep(path: Path) -> None:
 
 def remove_abandoned(leftover: Path) -> bool:
     """
-    Remove an unfinished file or folder, unless somebody may still be writing it.
+    Remove an unfinished file or folder, unless another process may still be writing it.
 
-    :param leftover: its name ends in `PART`.
+    :param leftover: a file or folder whose name ends in `PART`.
     :returns: whether it is gone.
     """
     with contextlib.suppress(OSError):
@@ -274,16 +274,16 @@ def remove_abandoned(leftover: Path) -> bool:
 
 def write_error(path: Path, error: OSError) -> DataError:
     """
-    Say what keeps a file from being written, and what to do.
+    Return the error for a file that cannot be written.
 
     :param path: the file or folder.
-    :param error: what the system said.
-    :returns: to be raised.
+    :param error: the error of the system.
+    :returns: the error to raise.
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         remedy = 'Free some space on that disk, or write somewhere else.'
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        remedy = 'Mend its permissions, or write somewhere else.'
+        remedy = 'Correct its permissions, or write somewhere else.'
     else:
         remedy = ''
     return DataError(f'{path}: cannot be written ({error.strerror}).', remedy)
@@ -297,26 +297,26 @@ def locked(
     waiting: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """
-    Hold a lock file; the system releases it when the process ends, however it ends.
+    Hold a lock file, which the system releases when the process ends.
 
     :param path: the lock file, left behind empty.
-    :param cancelled: asked while waiting.
-    :param waiting: called once when another process holds it.
-    :raises CancelledError: `cancelled` said so.
-    :raises OSError: the file cannot be made.
+    :param cancelled: called while waiting; returns whether to cancel.
+    :param waiting: called once if another process holds it.
+    :raises CancelledError: it was cancelled.
+    :raises OSError: the file cannot be created.
     """
     with path.open('ab') as file:
-        told = False
+        called = False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not told:
+                if not called:
                     waiting()
-                    told = True
+                    called = True
             if cancelled():
-                raise CancelledError('Waiting for another process to build was cancelled.')
+                raise CancelledError('Waiting for another process was cancelled.')
             time.sleep(_LOCK_PAUSE_S)
         try:
             yield

@@ -1,4 +1,4 @@
-"""What a process of ours sets up for itself: malloc, and the end of the launch that started it."""
+"""Set-up of a process: malloc, and ending together with the launch that started it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def never() -> bool:
 
 def python() -> list[str]:
     """
-    Name the interpreter for a process of ours that runs ``-m`` or ``-c``.
+    Return the command of the interpreter for a subprocess with ``-m`` or ``-c``.
 
-    Both put the working folder in front of everything that can be imported: a file there that has
-    the name of a module would be executed. ``-P`` leaves it out; Python 3.10 does not know it, so
-    that such a process also has to be started in :func:`own_folder`.
+    Both put the working folder first in the import path, so a file there with the name of a module
+    would be executed. ``-P`` prevents this. Python 3.10 does not support it, so such a process
+    must also be started in :func:`own_folder`.
 
     :returns: the first words of a command.
     """
@@ -42,9 +42,9 @@ def python() -> list[str]:
 
 def own_folder() -> Path:
     """
-    Name a working folder for processes of ours: the one this package was imported from.
+    Return a working folder for subprocesses: the folder of this package.
 
-    :returns: an absolute folder in which no stranger leaves a module.
+    :returns: an absolute path, which contains no foreign modules.
     """
     folder = Path(__file__).resolve().parents[1]
     return folder if folder.is_dir() else Path('/')  # a package in a ZIP file
@@ -52,10 +52,10 @@ def own_folder() -> Path:
 
 def malloc_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """
-    Give :func:`keep_large_blocks` as variables, for programs that are not ours.
+    Return the settings of :func:`keep_large_blocks` as variables, for other programs.
 
     :param environ: the environment; None: that of this process.
-    :returns: the variables to set; none where the user has set some.
+    :returns: the variables to set; none if the user has set some.
     """
     environ = os.environ if environ is None else environ
     if any(name in environ for name in _MALLOC_CHOICES):
@@ -68,9 +68,9 @@ def malloc_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
 
 def keep_large_blocks() -> bool:
     """
-    Let malloc keep blocks of up to 32 MiB instead of returning them after every message.
+    Configure malloc to keep blocks of up to 32 MiB instead of returning them.
 
-    :returns: whether it was changed; False where the environment sets it, or without glibc.
+    :returns: whether it was changed; False if the environment sets it, or without glibc.
     """
     if any(name in os.environ for name in _MALLOC_CHOICES):
         return False
@@ -85,10 +85,10 @@ def keep_large_blocks() -> bool:
 
 def give_back() -> bool:
     """
-    Return freed memory to the system, which malloc would keep for later.
+    Return freed memory, which malloc would keep, to the system.
 
-    Reading and compiling a network needs several times its weights for a moment: with 100 MB of
-    them 180 MB less stay in the process.
+    Reading and compiling a network temporarily needs several times its weights: for 100 MB of
+    weights this reduces the memory of the process by 180 MB.
 
     :returns: whether there was any; False without glibc.
     """
@@ -97,28 +97,28 @@ def give_back() -> bool:
 
 
 class Launch(Enum):
-    """Whether the launch file that started this process is still there."""
+    """Whether the launch file that started this process is still running."""
 
     NONE = 'none'
-    """This process was not started by a launch file of ours."""
+    """This process was not started by a launch file of this package."""
     HERE = 'here'
     GONE = 'gone'
 
 
 def die_with_parent() -> None:
-    """Get a SIGTERM when the process that started this one ends; for a `preexec_fn`."""
+    """Receive a SIGTERM when the parent process ends; for a `preexec_fn`."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def end_with_launch() -> Launch:
     """
-    Get a SIGTERM when the launch process that started this one is gone.
+    Receive a SIGTERM when the launch process that started this one has ended.
 
-    `ros2 launch` passes Ctrl-C on, but a SIGTERM or SIGKILL of its own ends it alone, and what
-    it started would go on. It may be gone already, since this process needs a second for its
+    `ros2 launch` forwards Ctrl-C, but a SIGTERM or SIGKILL ends only itself, and its processes
+    would continue. It may have ended already, because this process needs a second for its
     imports: then nothing would ever send the signal.
 
-    :returns: whether a launch file of ours started this process, and is still there.
+    :returns: whether a launch file of this package started this process, and is still running.
     """
     launch = os.environ.get(LAUNCH_VARIABLE, '')
     if not (launch.isascii() and launch.isdecimal()) or len(launch) > len(str(2**22)):

@@ -154,12 +154,12 @@ def _through_ros(
         'node_cpu': report.get('node_cpu'),
     }
     more = found['latency_over_engine_ms']
-    beside = f' (the engine and {more["median"]:.1f}, {more["p99"]:.1f})' if more else ''
+    surplus = f' (the engine and {more["median"]:.1f}, {more["p99"]:.1f})' if more else ''
     print(
         f'through ROS 2: camera {found["camera_fps"]:.1f} Hz, clouds {found["fps"]:.1f} Hz '
         f'({found["ratio_to_bare"]:.2f} of the rate of the bare network), '
         f'{100 * found["delivered"]:.1f} % delivered, latency {latency["median"]:.1f} ms median, '
-        f'{latency["p99"]:.1f} ms p99{beside}; '
+        f'{latency["p99"]:.1f} ms p99{surplus}; '
         f'node {found["node_memory_mb"] or 0:.0f} MiB, '
         f'{found["node_cpu"] or 0:.2f} cores'
     )

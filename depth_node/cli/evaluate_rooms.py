@@ -1,4 +1,4 @@
-"""`depth-node evaluate rooms`: a model on several sets of real frames, beside two guesses."""
+"""`depth-node evaluate rooms`: a model on sets of real frames, compared with two baselines."""
 
 from __future__ import annotations
 

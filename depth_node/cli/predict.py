@@ -104,13 +104,13 @@ class _Run:
     out: Path
     estimator: DepthEstimator | None = None
     maker: tuple[Camera, CloudMaker] | None = None
-    told: set[str] = field(default_factory=set)
+    warned: set[str] = field(default_factory=set)
 
     def warn(self, note: str) -> None:
         """Print a warning once, not for every frame."""
-        if note and note not in self.told:
+        if note and note not in self.warned:
             print(f'depth-node predict: {note}', file=sys.stderr)
-            self.told.add(note)
+            self.warned.add(note)
 
 
 def run(args: argparse.Namespace) -> int:

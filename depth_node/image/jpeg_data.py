@@ -36,7 +36,7 @@ class Component:
     """
     One plane of an image: luma, or one of chroma.
 
-    :param h: blocks of eight pixels beside each other in an MCU.
+    :param h: blocks of eight pixels side by side in an MCU.
     :param v: blocks of eight pixels above each other in an MCU.
     :param dc: number of its table for the mean of a block.
     :param ac: number of its table for the rest of a block.

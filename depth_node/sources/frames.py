@@ -32,8 +32,8 @@ class FrameSource(Protocol):
     """
     Frames in the order they were taken.
 
-    `name` is for people; `count` is the number of frames, None where there is no end or nobody
-    knows.
+    `name` is for people; `count` is the number of frames, None if there is no end or if it is
+    unknown.
     """
 
     @property

@@ -33,7 +33,7 @@ def is_picture(path: Path) -> bool:
     Return whether a file is an image by its name, readable or not.
 
     :param path: the file.
-    :returns: whether it is; hidden files are none: macOS leaves ``._NAME.png`` beside NAME.png.
+    :returns: whether it is; hidden files are not: macOS leaves ``._NAME.png`` next to NAME.png.
     """
     return not path.name.startswith('.') and path.suffix.lower() in IMAGES + _UNREADABLE
 

@@ -40,7 +40,7 @@ def taught(
     """
     Ask a teacher about every frame, or take what it said before.
 
-    The teacher sees the frames at the size of the student's network; its word is kept beside
+    The teacher sees the frames at the size of the student's network; its output is stored next to
     the frames, under the hash of its weights.
 
     :param recordings: whole ones, as stored.

@@ -1,8 +1,8 @@
 """
-The synthetic world: a furnished room with a camera driving through it, and its exact depth.
+The synthetic world: a furnished room, a camera that drives through it, and its exact depth.
 
-It is the demo's camera, the tests' ground truth and the embedded network's training set: after a
-change of its looks that network has to be trained again.
+It is the camera of the demo, the ground truth of the tests and the training set of the embedded
+network, which must be trained again after a change of its appearance.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _EXPOSURE = 1.1  # of a home, whose mean light is 1
 
 
 class Style(str, enum.Enum):
-    """Which rooms a seed draws."""
+    """The style of the rooms."""
 
     PLAIN = 'plain'
     """Boxes and cylinders with loud patterns of fixed size, in the light of lamps."""
@@ -63,18 +63,18 @@ class World:
     """
     A deterministic indoor scene. World frame: x forward, y left, z up, floor at z = 0, metres.
 
-    :param seed: draws the room, its things, colours and lights.
-    :param camera_height: of the path's camera over the floor (m).
-    :param tilt: how far that camera looks down (degrees).
-    :param speed: its mean speed (m/s); 0: it stands.
-    :param pause: it slows to a stop once in so many seconds; 0: never.
-    :param obstacles: pieces of furniture to try to place; None: 6 to 14.
-    :param movers: things that move to and fro.
-    :param windows: holes in the walls with sky behind them (depth +Inf).
+    :param seed: determines the room, its objects, colors and lights.
+    :param camera_height: height of the path's camera above the floor (m).
+    :param tilt: angle by which that camera looks down (degrees).
+    :param speed: its mean speed (m/s); 0: it stands still.
+    :param pause: interval at which it stops (s); 0: never.
+    :param obstacles: number of pieces of furniture to try to place; None: 6 to 14.
+    :param movers: number of objects that move back and forth.
+    :param windows: number of holes in the walls with sky behind them (depth +Inf).
     :param roof: False: sky instead of a ceiling.
-    :param scene: a scene of one's own instead of the seed's.
-    :param style: of the seed's scene; a home takes no other options.
-    :raises DataError: a camera height outside the room.
+    :param scene: a custom scene instead of that of the seed.
+    :param style: style of the seed's scene; a home supports no other options.
+    :raises DataError: the camera height is outside the room.
     """
 
     def __init__(
@@ -100,8 +100,8 @@ class World:
         )
         if not 0 < camera_height < self.scene.room.size[2]:
             raise DataError(
-                f'The camera stands at {camera_height:g} m; this room is '
-                f'{self.scene.room.size[2]:.2f} m high.'
+                f'The camera height is {camera_height:g} m, expected less than that of the room, '
+                f'{self.scene.room.size[2]:.2f} m.'
             )
         self._tables = tabulate(self.scene)
         if self.scene.panels:
@@ -118,12 +118,12 @@ class World:
 
     @property
     def obstacles(self) -> tuple[Shape, ...]:
-        """What stands in the room at time 0: boxes and cylinders with their exact geometry."""
+        """The objects in the room at time 0: shapes with their exact geometry."""
         return tuple(solid.shape for solid in self.scene.solids if solid.obstacle)
 
     def pose(self, time: float) -> Pose:
         """
-        Return where the camera of the path is.
+        Return the pose of the camera on the path.
 
         :param time: since the start (s).
         :returns: float64 (4, 4), from the optical frame (x right, y down, z forward) to the
@@ -136,12 +136,12 @@ class World:
         tilt: tuple[float, float] = (-5.0, 20.0), roll: float = 2.0, clearance: float = 0.35,
     ) -> Pose:
         """
-        Return some place from which the room can be seen, for training.
+        Return a random pose from which the room is visible, for training.
 
-        :param rng: where the randomness comes from.
-        :param height: least and largest height of the camera (m).
-        :param tilt: least and largest angle it looks down (degrees).
-        :param roll: largest turn about the viewing direction, either way (degrees).
+        :param rng: random generator.
+        :param height: minimum and maximum height of the camera (m).
+        :param tilt: minimum and maximum angle by which it looks down (degrees).
+        :param roll: maximum rotation about the viewing direction (degrees).
         :param clearance: least distance to anything, and depth straight ahead (m); less in a
             room that is too full for it.
         :returns: float64 (4, 4), from the optical frame to the world.
@@ -167,12 +167,12 @@ class World:
         brightness: float = 1.0,
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """
-        Render what a camera sees.
+        Render the image and depth of a camera.
 
         :param camera: any intrinsics and distortion.
         :param pose: (4, 4), from the optical frame to the world.
-        :param time: where moving things are (s).
-        :param noise: deviation of the sensor's noise (8-bit steps); the same for the same
+        :param time: time, for moving objects (s).
+        :param noise: standard deviation of the sensor noise (8-bit steps); the same for the same
             world, pose and time.
         :param brightness: factor on the light.
         :returns: rgb uint8 (H, W, 3) and exact z-depth float32 (H, W) in metres; +Inf for sky,
@@ -198,13 +198,13 @@ class World:
         self, camera: Camera, pose: Pose, *, time: float = 0.0
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """
-        Measure the light that falls on each pixel of a camera.
+        Return the light on each pixel of a camera.
 
         :param camera: any intrinsics and distortion.
         :param pose: (4, 4), from the optical frame to the world.
-        :param time: where moving things are (s).
+        :param time: time, for moving objects (s).
         :returns: rgb float32 (H, W, 3), linear, 1 for white paper in good light, and z-depth
-            float32 (H, W) as :meth:`render` has it.
+            float32 (H, W) as in :meth:`render`.
         """
         light, depth = render(self.scene, self._tables, camera, pose, time=time)
         if self._tables.lightmap is None:
@@ -213,11 +213,11 @@ class World:
 
     def cast(self, origins: Any, directions: Any, *, time: float = 0.0) -> NDArray[np.float64]:
         """
-        Measure the way along rays, as a lidar or a range sensor does.
+        Return the distance along rays, as of a lidar or range sensor.
 
         :param origins: (3,) or (..., 3) inside the room (m).
         :param directions: (..., 3), of any length.
-        :param time: where moving things are (s).
+        :param time: time, for moving objects (s).
         :returns: (...,) length of each ray to the first surface (m), +Inf into the sky.
         """
         start, ahead = np.broadcast_arrays(
@@ -232,10 +232,10 @@ class World:
 
     def distance(self, points: Any, *, time: float = 0.0) -> NDArray[np.float64]:
         """
-        Measure how far points are from the nearest surface, in any direction.
+        Return the distance of points from the nearest surface.
 
         :param points: (..., 3) in the world (m).
-        :param time: where moving things are (s).
+        :param time: time, for moving objects (s).
         :returns: (...,) distance (m), negative inside a solid or outside the room.
         """
         where = np.moveaxis(np.asarray(points, np.float64), -1, 0)

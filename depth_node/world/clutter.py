@@ -17,7 +17,7 @@ def clutter(
     """
     Strew things over a rectangle.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param width: along x, its middle at 0 (m).
     :param depth: along y, from 0 (m).
     :param z: of the surface (m).
@@ -192,7 +192,7 @@ def leaves(rng: np.random.Generator, radius: float, height: float, count: int) -
     """
     Make a bush of leaves.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param radius: of the bush (m).
     :param height: of the bush (m).
     :param count: of leaves.

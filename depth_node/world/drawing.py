@@ -34,7 +34,7 @@ def noise(rng: np.random.Generator, roughness: float) -> Plane:
     """
     Return a fractal that repeats without a seam.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param roughness: exponent of the amplitude over frequency; 0 is white, 1.5 like clouds.
     :returns: (TEXELS, TEXELS), mean 0, deviation 1.
     """
@@ -50,7 +50,7 @@ def streaks(rng: np.random.Generator, size: tuple[int, int]) -> Plane:
     """
     Return noise smeared out, as the grain of wood is.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param size: columns and rows of the window it is smeared over (texels).
     :returns: (TEXELS, TEXELS), deviation 1.
     """
@@ -78,7 +78,7 @@ def cells(x: Plane, y: Plane, rng: np.random.Generator) -> Plane:
 
     :param x: from 0.
     :param y: from 0, of the same shape.
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :returns: 0 to 1, of the same shape.
     """
     columns = int(x.max()) + 1
@@ -95,7 +95,7 @@ def rows(
 
     :param u: along the rows (m).
     :param v: across the rows (m).
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param brick: width and height of one (m).
     :param joint: half the width of a joint (m).
     :param across: bricks in a row before they repeat.

@@ -30,7 +30,7 @@ def window(rng: np.random.Generator, width: float, low: float, high: float) -> P
     """
     Make the frame, the sill, and perhaps curtains, blinds and a radiator.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param width: of the opening (m).
     :param low: its lower edge (m).
     :param high: its upper edge (m).
@@ -71,7 +71,7 @@ def door(rng: np.random.Generator, leaf: Material, frame: Material) -> Parts:
     """
     Make a closed door in its frame.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param leaf: what the door is made of.
     :param frame: what the frame is made of.
     :returns: parts before the wall at y = 0, 0.9 m wide.
@@ -98,7 +98,7 @@ def doorway(
     """
     Make the frame around a doorway between two rooms, and perhaps its open door.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param height: of the room (m).
     :param wall: of the wall above it.
     :returns: parts of frame and lintel, and of the leaf, about a wall 0.1 m thick whose middle
@@ -125,7 +125,7 @@ def picture(rng: np.random.Generator) -> tuple[Parts, float]:
     """
     Make something that hangs: a picture, a poster, a whiteboard, a television, a notice.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :returns: parts before the wall at y = 0, and the width (m).
     """
     wide, tall = rng.uniform(0.2, 1.1), rng.uniform(0.2, 0.9)
@@ -157,7 +157,7 @@ def skirting(rng: np.random.Generator, area: Area) -> Parts:
     """
     Make a board along the foot of every wall.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param area: the room.
     :returns: the boards, with gaps where doors are.
     """

@@ -43,7 +43,7 @@ class Area:
         """
         Find a place with the back to a wall.
 
-        :param rng: where the randomness comes from.
+        :param rng: random generator.
         :param width: along the wall (m).
         :param depth: away from it (m).
         :param gap: to the wall (m).
@@ -76,7 +76,7 @@ class Area:
         """
         Find a place away from the walls.
 
-        :param rng: where the randomness comes from.
+        :param rng: random generator.
         :param width: of what is to stand there (m).
         :param depth: of it (m).
         :returns: x and y of the middle of its back (m) and the yaw; None: there is none.
@@ -111,7 +111,7 @@ class Area:
         """
         Find a place on a wall.
 
-        :param rng: where the randomness comes from.
+        :param rng: random generator.
         :param width: along the wall (m).
         :param side: which wall; None: any.
         :returns: the side and the middle along it (m); None: there is none.
@@ -160,7 +160,7 @@ def divided(
     """
     Divide a floor into rooms.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param bounds: of the whole.
     :param least: least width of a room (m).
     :param times: how often to divide at most.

@@ -22,7 +22,7 @@ def color(rng: np.random.Generator, low: float, high: float, saturation: float) 
     """
     Draw a color of any hue.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param low: least value (0 to 1).
     :param high: greatest value (0 to 1).
     :param saturation: greatest saturation (0 to 1).
@@ -37,7 +37,7 @@ def material(rng: np.random.Generator, patterns: tuple[str, ...]) -> Material:
     """
     Draw a surface: one of some patterns, in a dark and a light color.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param patterns: to choose from.
     :returns: the material.
     """
@@ -54,7 +54,7 @@ def furniture(
     """
     Draw a piece of furniture and a place for it.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param size: of the room (m).
     :param track: to be kept free.
     :param others: what stands there already.
@@ -142,7 +142,7 @@ def mover(
     """
     Draw something that walks to and fro without meeting anything.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param size: of the room (m).
     :param track: to be kept free.
     :param others: what stands there already.

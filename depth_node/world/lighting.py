@@ -58,7 +58,7 @@ class _Point:
 
 def light_up(scene: Scene) -> Lightmap:
     """
-    Work out the light on every face of a scene.
+    Compute the light on every face of a scene.
 
     :param scene: with panels; what moves stands where it is at time 0.
     :returns: the lightmap; the mean light in the room is about 1.

@@ -36,7 +36,7 @@ def pair(
     """
     Draw a material of two neighboring colors.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param pattern: its name.
     :param color: hue, saturation and value, 0 to 1.
     :param spread: how far the colors differ in value.
@@ -145,7 +145,7 @@ def print_(rng: np.random.Generator, *patterns: str) -> Material:
     """
     Draw something printed: two colors of any kind.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param patterns: to choose from.
     :returns: the material.
     """

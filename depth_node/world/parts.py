@@ -116,7 +116,7 @@ def legs(
     """
     Make four legs, square or round.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param size: along x, from outside to outside, along y, from 0, and their height (m).
     :param thick: (m).
     :param material: of all.

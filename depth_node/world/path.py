@@ -19,7 +19,7 @@ def camera_pose(
 
     :param position: of the camera in the world (m).
     :param yaw: of the viewing direction about z, from the world's x (rad).
-    :param tilt: how far it looks down (rad).
+    :param tilt: angle by which it looks down (rad).
     :param roll: clockwise turn about the viewing direction (rad).
     :returns: (4, 4), from the optical frame (x right, y down, z forward) to the world.
     """
@@ -38,7 +38,7 @@ def camera_pose(
 
 def shifted(pose: Pose, right: float, down: float = 0.0, forward: float = 0.0) -> Pose:
     """
-    Return a pose beside another, as the second camera of a stereo pair has.
+    Return a pose next to another one, as of the second camera of a stereo pair.
 
     :param pose: (4, 4) camera to world.
     :param right: along the camera's x (m).
@@ -58,7 +58,7 @@ class Path:
 
     :param track: middle and half axes (x, y, a, b) of the ellipse (m).
     :param height: of the camera over the floor (m).
-    :param tilt: how far it looks down (rad).
+    :param tilt: angle by which it looks down (rad).
     :param speed: mean speed (m/s).
     :param pause: the camera slows to a stop once in so many seconds; 0: never.
     :param sway: how far the view turns to both sides (rad).
@@ -75,7 +75,7 @@ class Path:
 
     def pose(self, time: float) -> Pose:
         """
-        Return where the camera is.
+        Return the pose of the camera.
 
         :param time: since the start (s); may be negative.
         :returns: (4, 4), from the optical frame to the world.

@@ -3,7 +3,7 @@ Patterns of fixed metric size: what the surfaces of the world look like.
 
 A pattern says two things at every place: which of the surface's two colours it shows (mix) and
 how bright it is (shade). The colours are the surface's; the sizes are the same in every world,
-so that a picture tells a network how large things are. Every pattern repeats without a seam.
+so that an image shows a network how large things are. Every pattern repeats without a seam.
 """
 
 from __future__ import annotations

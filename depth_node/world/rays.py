@@ -64,7 +64,7 @@ class Grid:
 @functools.lru_cache(maxsize=8)
 def grid(camera: Camera) -> tuple[Grid, ...]:
     """
-    Work out the rays of a camera.
+    Compute the rays of a camera.
 
     :param camera: any intrinsics and distortion.
     :returns: its grid, cut into bands of whole rows from top to bottom.

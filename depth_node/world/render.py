@@ -1,5 +1,5 @@
 """
-Pictures and exact depth of a scene.
+Images and exact depth of a scene.
 
 A scene with panels is seen in the light that was worked out for it beforehand (see
 :mod:`depth_node.world.lighting`); any other in the light of its lamps, which throw no shadows.
@@ -67,7 +67,7 @@ class Tables:
 
 def tabulate(scene: Scene) -> Tables:
     """
-    Work out the tables of a scene, once.
+    Compute the tables of a scene, once.
 
     :param scene: the scene.
     :returns: its tables.
@@ -100,7 +100,7 @@ def render(
     :param tables: of the scene.
     :param camera: any intrinsics and distortion.
     :param pose: (4, 4), from the optical frame to the world; inside the room.
-    :param time: where moving things are (s).
+    :param time: time, for moving objects (s).
     :returns: float32 (H, W, 3) light, about 0 to 255 in the light of lamps, linear and about 0
         to 1 in that of panels, and float32 (H, W) z-depth (m), +Inf for sky and NaN where the
         camera has no ray.

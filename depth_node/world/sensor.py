@@ -62,7 +62,7 @@ class Sensor:
         Take a picture.
 
         :param radiance: float32 (H, W, 3), rgb light, linear, any unit.
-        :param rng: where the noise comes from.
+        :param rng: random generator of the noise.
         :returns: uint8 (H, W, 3), rgb.
         """
         height, width = radiance.shape[:2]
@@ -112,7 +112,7 @@ def draw_sensor(rng: np.random.Generator, strength: float = 1.0) -> Sensor:
     """
     Draw a camera: some are good, some are cheap, most are in between.
 
-    :param rng: where the randomness comes from.
+    :param rng: random generator.
     :param strength: how far cameras stray from the default one; 0: not at all.
     :returns: the camera.
     """

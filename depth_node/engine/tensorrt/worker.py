@@ -97,7 +97,7 @@ def _listen(stop: threading.Event, parent: int) -> None:
     Stop when standard input ends: the build was cancelled, or the process that asked is gone.
 
     TensorRT looks up at every step, and some take long; without the other process there is
-    nobody to lose patience.
+    nothing to end it.
     """
     # not through sys.stdin, whose lock would be held at the end of the interpreter
     while os.read(0, 1):
