@@ -13,6 +13,7 @@ from depth_node.config import Config
 from depth_node.depth.confidence import Confidence
 from depth_node.depth.filters import Filters
 from depth_node.depth.metres import (
+    add_slope,
     clip_range,
     focal_correction,
     mark_sky,
@@ -213,6 +214,8 @@ class DepthEstimator:
         :param confidence: whether the confidence of every pixel is wanted, too.
         :returns: the metres, or why there are none.
         """
+        if prediction.slope is not None and frame.camera is not None:
+            add_slope(prediction, self._network_focal(frame.camera))
         if frame.seconds is not None:
             moving = self.keeper.moving(frame.seconds)
             self._steadier.steady(prediction.values, frame.rgb, frame.seconds, moving=moving)
@@ -303,15 +306,18 @@ class DepthEstimator:
         """
         enabled = self._config.depth.focal_correction
         if camera is None:
-            needed = self._spec.kind is OutputKind.CANONICAL_DEPTH or (
-                enabled and self._spec.train_focal is not None
+            spec = self._spec
+            needed = spec.kind is OutputKind.CANONICAL_DEPTH or bool(spec.slope_output) or (
+                enabled and spec.train_focal is not None
             )
             return None if needed else 1.0
-        assert self._engine is not None
-        focal = network_focal(camera, self._spec.aspect, self._engine.network_size)
-        factor, note = focal_correction(self._spec, focal, enabled)
+        factor, note = focal_correction(self._spec, self._network_focal(camera), enabled)
         self._focal_note = note or ''
         return factor
+
+    def _network_focal(self, camera: Camera) -> float:
+        assert self._engine is not None
+        return network_focal(camera, self._spec.aspect, self._engine.network_size)
 
 
 def _sentence(text: str) -> str:

@@ -12,6 +12,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from depth_node.catalogue.point_maps import adapt_points, is_point_map
 from depth_node.errors import ModelError
 from depth_node.files import replacing
 from depth_node.model.spec import ModelSpec
@@ -44,7 +45,9 @@ def adapted(path: Path, spec: ModelSpec | None = None) -> Path:
     try:
         describe(model, path, spec)
     except ModelError:
-        if not _adapt(model):
+        if is_point_map(model):
+            adapt_points(model)
+        elif not _adapt(model):
             raise
     else:
         return path
@@ -52,7 +55,7 @@ def adapted(path: Path, spec: ModelSpec | None = None) -> Path:
     # dates say nothing: a graph that was copied or restored may be older than another one's copy
     if target.is_file() and target.read_bytes() == content:
         return target
-    describe(onnx.load_from_string(content), path)
+    describe(onnx.load_from_string(content), path, spec)
     with replacing(target) as temporary:
         temporary.write_bytes(content)
     log.info('%s: adapted to one view and one depth output: %s', path.name, target.name)

@@ -1,10 +1,10 @@
 """
-Networks of other authors: Metric3D v2 and ZipDepth, as ready graphs.
+Networks of other authors: Metric3D v2, MoGe-2 and ZipDepth, as ready graphs.
 
 Metric3D v2 (Hu et al., TPAMI 2024) predicts depth for a camera with a focal length of 1000 px at
 network size, and its export subtracts ImageNet's means from values of 0 to 255 itself (Metric3D
-issues 103, 117 and 141). ZipDepth (Tosi et al., ECCV 2026) takes values of 0 to 1 and predicts
-inverse depth up to scale and shift.
+issues 103, 117 and 141). MoGe-2 (Wang et al., 2025) predicts points, see ``point_maps``. ZipDepth
+(Tosi et al., ECCV 2026) takes values of 0 to 1 and predicts inverse depth up to scale and shift.
 """
 
 from __future__ import annotations
@@ -60,4 +60,30 @@ ZIPDEPTH = Entry(
     'numbers before relying on it.',
 )
 
-ENTRIES = (METRIC3D, ZIPDEPTH)
+MOGE = Entry(
+    ModelSpec(
+        'moge_2_small',
+        OutputKind.METRIC_DEPTH,
+        nominal_size=Size(518, 518),
+        multiple=14,
+        interpolation=Interpolation.LINEAR,
+        max_depth=200.0,
+        slope_output='slope',
+        sky_threshold=0.5,
+        licence='MIT',
+        commercial=True,
+    ),
+    Form.ONNX,
+    (HubFile(
+        'Ruicheng/moge-2-vits-normal-onnx',
+        'model.onnx',
+        size=140_852_051,
+        sha256='24eacb5dc7a2c54c7bc98f7de085ffbed79ad006ea5b664c2c2cdc02ff3a52f0',
+    ),),
+    35.0,
+    sides=(252, 770),
+    note='Predicts points; the shift along z follows from the focal length of the camera. What '
+    'its mask leaves out is taken as sky.',
+)
+
+ENTRIES = (METRIC3D, MOGE, ZIPDEPTH)

@@ -88,7 +88,7 @@ def focal_correction(
     """
     if spec.kind is OutputKind.CANONICAL_DEPTH:
         return focal / spec.canonical_focal, None
-    if spec.kind.has_shift or not enabled:
+    if spec.kind.has_shift or spec.slope_output or not enabled:
         return 1.0, None
     if spec.train_focal is None:
         return 1.0, (
@@ -104,6 +104,19 @@ def focal_correction(
         f'{spec.train_focal:.0f} px: depth is multiplied by {factor:.2f}, which is outside '
         f'{low:g} to {high:g} and not reliable. Calibrate the scale.'
     )
+
+
+def add_slope(prediction: Prediction, focal: float) -> None:
+    """
+    Complete the values of a network whose depth needs the focal length, such as MoGe.
+
+    :param prediction: changed in place, once: its slope is 0 afterwards; left as it is without a
+        slope.
+    :param focal: vertical focal length at network size (pixels); see :func:`network_focal`.
+    """
+    if prediction.slope is not None:
+        prediction.values += np.float32(focal) * prediction.slope
+        prediction.slope.fill(0.0)
 
 
 def to_metres(

@@ -75,8 +75,7 @@ def merged(model: Any, info: NetworkInfo, spec: ModelSpec, size: Size) -> Any:
     parts = Parts()
     _prepare(parts, spec, size, f'network/{info.input}')
     parts.nodes.extend(model.graph.node)
-    names = {DEPTH: info.depth, 'confidence': info.confidence, 'sky': info.sky}
-    outputs = {name: f'network/{inner}' for name, inner in names.items() if inner is not None}
+    outputs = {name: f'network/{inner}' for name, inner in info.planes.items()}
     for name, inner in outputs.items():
         _bring_back(parts, inner, name, spec.aspect, size)
     graph = helper.make_graph(

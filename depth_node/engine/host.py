@@ -13,7 +13,7 @@ from depth_node.errors import DataError
 from depth_node.image.size import Size
 from depth_node.model import ModelSpec
 from depth_node.model.network import NetworkInfo
-from depth_node.model.prediction import Prediction
+from depth_node.model.prediction import EXTRAS, Prediction
 
 
 class BareNetwork(Protocol):
@@ -26,7 +26,7 @@ class BareNetwork(Protocol):
 
     @property
     def planes(self) -> dict[str, NDArray[np.float32]]:
-        """Float32 (h, w) of each output, by ``depth``, ``confidence`` and ``sky``."""
+        """Float32 (h, w) of each output, by the names of the planes of a ``Prediction``."""
 
     def run(self) -> None:
         """
@@ -61,9 +61,7 @@ class HostEngine(Described):
     def buffers(self, height: int, width: int) -> Prediction:
         """Return buffers for :meth:`infer`; see ``Engine``."""
         planes = self._network.planes
-        return Prediction.empty(
-            height, width, confidence='confidence' in planes, sky='sky' in planes
-        )
+        return Prediction.empty(height, width, **{name: name in planes for name in EXTRAS})
 
     def infer(self, frame: NDArray[np.uint8], out: Prediction) -> None:
         """Run the network on one frame; see ``Engine``."""
@@ -72,10 +70,10 @@ class HostEngine(Described):
         self._network.run()
         planes = self._network.planes
         self._preparation.back(planes['depth'], out.values)
-        if out.confidence is not None and 'confidence' in planes:
-            self._preparation.back(planes['confidence'], out.confidence, 0.0)
-        if out.sky is not None and 'sky' in planes:
-            self._preparation.back(planes['sky'], out.sky, 0.0)
+        for name in EXTRAS:
+            target = out.planes[name]
+            if target is not None and name in planes:
+                self._preparation.back(planes[name], target, 0.0)
 
     def bare(self) -> None:
         """Run the network alone; see ``Engine``."""
@@ -111,11 +109,9 @@ def named_planes(
     :param info: inputs and outputs of the network.
     :param arrays: float32 [1, h, w] or [1, 1, h, w] by the network's names.
     :param size: network size.
-    :returns: (h, w) views by ``depth``, ``confidence``, ``sky``.
+    :returns: (h, w) views by the names of the planes of a ``Prediction``.
     """
-    names = {'depth': info.depth, 'confidence': info.confidence, 'sky': info.sky}
     return {
         name: arrays[inner].reshape(size.height, size.width)
-        for name, inner in names.items()
-        if inner is not None
+        for name, inner in info.planes.items()
     }

@@ -18,7 +18,7 @@ from depth_node.image.size import Size
 from depth_node.model import Model, ModelSpec
 from depth_node.model import network as networks
 from depth_node.model.network import NetworkInfo
-from depth_node.model.prediction import Prediction
+from depth_node.model.prediction import EXTRAS, Prediction
 
 CPU = 'CPUExecutionProvider'
 CUDA = 'CUDAExecutionProvider'
@@ -178,8 +178,7 @@ class MergedOnnxRuntime(Described):
     def buffers(self, height: int, width: int) -> Prediction:
         """Return buffers for :meth:`infer`; see ``Engine``."""
         return Prediction.empty(
-            height, width,
-            confidence='confidence' in self._outputs, sky='sky' in self._outputs,
+            height, width, **{name: name in self._outputs for name in EXTRAS}
         )
 
     def infer(self, frame: NDArray[np.uint8], out: Prediction) -> None:
@@ -190,9 +189,8 @@ class MergedOnnxRuntime(Described):
         value = _runtime().OrtValue.ortvalue_from_numpy
         contiguous = np.ascontiguousarray(frame)
         self._binding.bind_ortvalue_input(graphs.FRAME, value(contiguous))
-        given = {'depth': out.values, 'confidence': out.confidence, 'sky': out.sky}
         for name in self._outputs:
-            array = given[name]
+            array = out.planes[name]
             if array is None:
                 self._binding.bind_output(name)
             else:

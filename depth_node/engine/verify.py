@@ -324,18 +324,13 @@ def sample_frames(given: Sequence[NDArray[np.uint8]] = ()) -> list[NDArray[np.ui
 def _outputs(
     ours: Prediction, wanted: Prediction
 ) -> list[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
-    pairs = [('depth', ours.values, wanted.values)]
-    for name in ('confidence', 'sky'):
-        found, expected = getattr(ours, name), getattr(wanted, name)
-        if found is not None and expected is not None:
-            pairs.append((name, found, expected))
-    return pairs
+    return [
+        (name, found, expected) for name, found in ours.planes.items()
+        if found is not None and (expected := wanted.planes[name]) is not None
+    ]
 
 
 def _copy(prediction: Prediction) -> Prediction:
     """Return a copy of a prediction in ordinary memory."""
-    others = (
-        None if plane is None else plane.copy()
-        for plane in (prediction.confidence, prediction.sky)
-    )
-    return Prediction(prediction.values.copy(), *others)
+    planes = (None if p is None else p.copy() for p in prediction.planes.values())
+    return Prediction(*planes)  # type: ignore[arg-type]  # the first is always there

@@ -19,10 +19,8 @@ from depth_node.files import read_regular
 from depth_node.image.size import Size
 from depth_node.model import ModelSpec
 from depth_node.model.external_data import check_external
+from depth_node.model.prediction import EXTRAS
 from depth_node.model.spec import LARGEST_SIDE
-
-EXTRAS = ('confidence', 'sky')
-"""Names of the optional outputs in addition to depth."""
 
 _REMEDY = 'Export a network with input float32 [1, 3, h, w] and output [1, h, w] or [1, 1, h, w].'
 
@@ -40,6 +38,7 @@ class NetworkInfo:
     :param confidence: name of the confidence output, or None.
     :param sky: name of the sky output, or None.
     :param opset: version of the default operator set.
+    :param slope: name of the slope output, or None.
     """
 
     path: Path
@@ -50,6 +49,7 @@ class NetworkInfo:
     confidence: str | None
     sky: str | None
     opset: int
+    slope: str | None = None
 
     @property
     def size(self) -> Size | None:
@@ -60,8 +60,14 @@ class NetworkInfo:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The outputs in use: depth, then confidence and sky if present."""
-        return tuple(name for name in (self.depth, self.confidence, self.sky) if name is not None)
+        """The outputs in use: depth, then the optional ones that are present."""
+        return tuple(self.planes.values())
+
+    @property
+    def planes(self) -> dict[str, str]:
+        """The outputs in use, by the names of the planes of a ``Prediction``."""
+        extras = {name: getattr(self, name) for name in EXTRAS}
+        return {'depth': self.depth, **{name: o for name, o in extras.items() if o is not None}}
 
 
 LARGEST_BYTES = 2**31 - 1
@@ -142,10 +148,10 @@ def describe(model: Any, path: Path, spec: ModelSpec | None = None) -> NetworkIn
 
 
 def _roles(spec: ModelSpec | None) -> tuple[str, ...]:
-    """Return the names of depth, confidence and sky, empty where the contract says."""
+    """Return the names of depth and of the optional outputs, empty where the contract says."""
     if spec is None:
-        return ('', '', '')
-    return spec.output, spec.confidence_output, spec.sky_output
+        return ('',) * (1 + len(EXTRAS))
+    return spec.output, *(getattr(spec, f'{name}_output') for name in EXTRAS)
 
 
 def _described(model: Any, path: Path, roles: tuple[str, ...]) -> NetworkInfo:
@@ -170,7 +176,7 @@ def _described(model: Any, path: Path, roles: tuple[str, ...]) -> NetworkInfo:
     others = [name for name in outputs if name not in extras.values()]
     if not roles[0] and len(others) != 1:
         raise ModelError(
-            f'{path}: has {len(others)} outputs besides confidence and sky '
+            f'{path}: has {len(others)} outputs besides {", ".join(EXTRAS)} '
             f'({", ".join(others)}), expected one.',
             'Choose the depth with model.output or --output, or with output in the sidecar.',
         )
@@ -178,7 +184,7 @@ def _described(model: Any, path: Path, roles: tuple[str, ...]) -> NetworkInfo:
     for name in (depth, *filter(None, extras.values())):
         _check_output(outputs[name], path)
     return NetworkInfo(
-        path, inputs[0].name, width, height, depth, extras['confidence'], extras['sky'], opset
+        path, inputs[0].name, width, height, depth, opset=opset, **extras
     )
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+EXTRAS = ('confidence', 'sky', 'slope')
+"""Names of the optional planes, in the order of the fields of :class:`Prediction`."""
+
 
 @dataclass
 class Prediction:
@@ -17,15 +20,19 @@ class Prediction:
         of the camera's frame.
     :param confidence: float32 (H, W), larger is more confident, or None.
     :param sky: float32 (H, W), 0 to 1, probability of sky, or None.
+    :param slope: float32 (H, W), what one pixel of vertical focal length at network size adds to
+        the values, or None.
     """
 
     values: NDArray[np.float32]
     confidence: NDArray[np.float32] | None = None
     sky: NDArray[np.float32] | None = None
+    slope: NDArray[np.float32] | None = None
 
     @classmethod
     def empty(
-        cls, height: int, width: int, *, confidence: bool = False, sky: bool = False
+        cls, height: int, width: int, *, confidence: bool = False, sky: bool = False,
+        slope: bool = False,
     ) -> Prediction:
         """
         Return buffers for frames of one size; their content is undefined until filled.
@@ -34,12 +41,18 @@ class Prediction:
         :param width: columns of the camera's frame (pixels).
         :param confidence: whether the network has a ``confidence`` output.
         :param sky: whether the network has a ``sky`` output.
+        :param slope: whether the network has a ``slope`` output.
         :returns: a prediction with these buffers.
         """
-        def plane() -> NDArray[np.float32]:
-            return np.empty((height, width), np.float32)
+        wanted = (True, confidence, sky, slope)
+        return cls(*(
+            np.empty((height, width), np.float32) if plane else None for plane in wanted
+        ))  # type: ignore[arg-type]  # the first is always wanted
 
-        return cls(plane(), plane() if confidence else None, plane() if sky else None)
+    @property
+    def planes(self) -> dict[str, NDArray[np.float32] | None]:
+        """Every buffer, by the name an engine gives its output; ``depth`` first."""
+        return {'depth': self.values, **{name: getattr(self, name) for name in EXTRAS}}
 
     @property
     def shape(self) -> tuple[int, int]:

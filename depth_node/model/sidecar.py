@@ -27,6 +27,7 @@ _TYPES: dict[str, type] = {
     'output': str,
     'confidence_output': str,
     'sky_output': str,
+    'slope_output': str,
     'multiple': int,
     'bgr': bool,
     'licence': str,

@@ -97,6 +97,8 @@ class ModelSpec:
         neither confidence nor sky.
     :param confidence_output: name of the confidence output; empty: ``confidence``, if present.
     :param sky_output: name of the sky output; empty: ``sky``, if present.
+    :param slope_output: name of the output that says what one pixel of vertical focal length at
+        network size adds to the depth; empty: there is none.
     :param sky_threshold: sky probability above which a pixel counts as sky, for networks with
         a ``sky`` output.
     :param licence: SPDX identifier, or a short name.
@@ -122,6 +124,7 @@ class ModelSpec:
     output: str = ''
     confidence_output: str = ''
     sky_output: str = ''
+    slope_output: str = ''
     sky_threshold: float = 0.3
     licence: str = 'unknown'
     commercial: bool | None = None

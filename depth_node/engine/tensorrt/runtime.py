@@ -20,10 +20,10 @@ from depth_node.engine.tensorrt.profile import LayerProfile, profiler_of
 from depth_node.errors import DataError, DeviceLostError, EngineError
 from depth_node.image.size import Size
 from depth_node.model import ModelSpec
-from depth_node.model.prediction import Prediction
+from depth_node.model.prediction import EXTRAS, Prediction
 
 _LOGGER = logging.getLogger(__name__)
-_OUTPUTS = (DEPTH, 'confidence', 'sky')
+_OUTPUTS = (DEPTH, *EXTRAS)
 _HOST = f'{FRAME} on the host'
 _OTHER_DEVICE = re.compile(r'across different models of devices', re.IGNORECASE)
 
@@ -104,9 +104,8 @@ class TensorRtEngine(Described):
         if frame.shape[:2] != self._shape:
             self._reshape(*frame.shape[:2])
         np.copyto(_view(self._memory[_HOST], np.uint8, frame.shape), frame)
-        given = {DEPTH: out.values, 'confidence': out.confidence, 'sky': out.sky}
         wanted = {
-            name: target for name in self._outputs if (target := given[name]) is not None
+            name: target for name in self._outputs if (target := out.planes[name]) is not None
         }
         landings = {name: self._landing(name, target) for name, target in wanted.items()}
         try:

@@ -9,9 +9,7 @@ import zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.model.prediction import Prediction
-
-_OUTPUTS = ('confidence', 'sky')
+from depth_node.model.prediction import EXTRAS, Prediction
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,10 @@ class Sample:
 
         :returns: an npz file.
         """
-        planes = {'frame': self.frame, 'depth': self.answer.values}
-        for name in _OUTPUTS:
-            plane = getattr(self.answer, name)
-            if plane is not None:
-                planes[name] = plane
+        planes = {
+            'frame': self.frame,
+            **{name: plane for name, plane in self.answer.planes.items() if plane is not None},
+        }
         stream = io.BytesIO()
         np.savez_compressed(stream, **planes)  # type: ignore[arg-type]
         return stream.getvalue()
@@ -54,11 +51,9 @@ class Sample:
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as planes:
                 frame, depth = planes['frame'], planes['depth']
-                confidence, sky = (
-                    planes.get(name) for name in _OUTPUTS
-                )
+                extras = [planes.get(name) for name in EXTRAS]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return None
         if frame.dtype != np.uint8 or depth.shape != frame.shape[:2]:
             return None
-        return cls(frame, Prediction(depth, confidence, sky))
+        return cls(frame, Prediction(depth, *extras))
