@@ -223,5 +223,5 @@ def test_patterns_have_no_seam(name):
 
 def test_camera_must_be_in_the_room():
     """A camera over the ceiling is refused."""
-    with pytest.raises(DataError, match='high'):
+    with pytest.raises(DataError, match='camera height is 5 m'):
         World(0, camera_height=5.0)
