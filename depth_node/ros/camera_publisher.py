@@ -13,8 +13,7 @@ if __name__ == '__main__':
 
     raise SystemExit(start.camera_publisher())
 
-from collections.abc import Callable, Iterator, Sequence
-import dataclasses
+from collections.abc import Callable, Sequence
 import itertools
 import threading
 import time
@@ -22,8 +21,6 @@ from typing import Any
 
 from builtin_interfaces.msg import Time
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -32,22 +29,16 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from depth_node.camera import Camera
 from depth_node.config.camera_publisher import CameraPublisherConfig
 from depth_node.config.fields import specs
 from depth_node.errors import DepthNodeError, unexpected
-from depth_node.image.size import Size
 from depth_node.ros import messages, runtime
+from depth_node.ros.camera_frames import open_frames, prepared, to_and_fro
 from depth_node.ros.log import Log
 from depth_node.ros.parameters import refuse_unknown
 from depth_node.sources.frame import Frame
-from depth_node.sources.frames import FrameSource, open_source, WorldSource
-from depth_node.sources.skipping import warn
-from depth_node.sources.video import RATE
 
 NAME = 'camera_publisher'
-WORLD_SIZE = Size(320, 240)
-WORLD_HFOV_DEG = 75.0
 _ENCODE = {'bgr8': cv2.COLOR_RGB2BGR, 'mono8': cv2.COLOR_RGB2GRAY}
 _WAIT_S = 0.05
 
@@ -138,7 +129,7 @@ class CameraPublisher(Node):
         config = self._config
         frames = prepared(self._source, config)
         if config.preload:
-            frames = _to_and_fro(list(itertools.islice(frames, config.preload)), config.loop)
+            frames = to_and_fro(list(itertools.islice(frames, config.preload)), config.loop)
         while config.wait and not self._listeners() and not self._stopping.wait(_WAIT_S):
             pass
         pace = Pace(config.rate, self._stopping.wait)
@@ -232,52 +223,6 @@ class Pace:
             self._due = now
 
 
-def open_frames(config: CameraPublisherConfig) -> FrameSource:
-    """
-    Open the source of the parameters, with the camera of the parameters.
-
-    :param config: the parameters.
-    :returns: the source.
-    :raises DepthNodeError: there is no such source, or it cannot be read.
-    """
-    camera = Camera.from_yaml(config.calibration_file) if config.calibration_file else None
-    source = open_source(config.source, camera, rate=config.rate or RATE, topic=config.topic,
-                         on_skip=warn)
-    if not isinstance(source, WorldSource):
-        return source
-    size = Size(config.width, config.height) if config.width else WORLD_SIZE
-    if camera is None:
-        camera = Camera.from_hfov(*size, config.hfov_deg or WORLD_HFOV_DEG)
-    elif config.width:
-        camera = camera.scaled(size)
-    return dataclasses.replace(source, camera=camera)
-
-
-def prepared(source: FrameSource, config: CameraPublisherConfig) -> Iterator[Frame]:
-    """
-    Iterate over frames with their final size and camera, repeatedly if looping.
-
-    :param source: the source.
-    :param config: the parameters.
-    :returns: the frames; their stamps keep increasing when the source starts again.
-    :raises DepthNodeError: the source cannot be read.
-    """
-    size = Size(config.width, config.height) if config.width else None
-    begin = 0
-    while True:
-        last, step, first = 0, int(1e9 / (config.rate or RATE)), None
-        for frame in source:
-            stamp = frame.stamp or 0
-            first = stamp if first is None else first
-            step = stamp - last if stamp > last > 0 else step
-            last = stamp
-            shifted = dataclasses.replace(frame, stamp=begin + stamp)
-            yield _fitted(shifted, size, config.hfov_deg)
-        if not config.loop or first is None:
-            return
-        begin += last - first + step
-
-
 def info_of(frame: Frame, header: Header) -> CameraInfo:
     """
     Return the CameraInfo of a frame.
@@ -290,37 +235,6 @@ def info_of(frame: Frame, header: Header) -> CameraInfo:
         return messages.camera_info_to_msg(frame.camera, header)
     height, width = frame.rgb.shape[:2]
     return CameraInfo(header=header, height=height, width=width)
-
-
-def _fitted(frame: Frame, size: Size | None, hfov_deg: float) -> Frame:
-    rgb, depth, camera = frame.rgb, frame.depth, frame.camera
-    if camera is None and hfov_deg:
-        camera = Camera.from_hfov(rgb.shape[1], rgb.shape[0], hfov_deg)
-    if size is not None and (rgb.shape[1], rgb.shape[0]) != tuple(size):
-        rgb = _resized(rgb, size)
-        camera = camera.scaled(size) if camera is not None else None
-        depth = None  # interpolated depth is not the truth
-    return dataclasses.replace(frame, rgb=rgb, camera=camera, depth=depth)
-
-
-def _resized(rgb: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    shrinks = size.width < rgb.shape[1]
-    return np.asarray(
-        cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    )
-
-
-def _to_and_fro(frames: list[Frame], loop: bool) -> Iterator[Frame]:
-    """Iterate over frames forwards and backwards, with increasing stamps."""
-    if not frames:
-        return
-    first = frames[0].stamp or 0
-    step = (frames[1].stamp or 0) - first if len(frames) > 1 else int(1e9 / RATE)
-    order: Iterator[Frame] = iter(frames)
-    if loop:
-        order = itertools.cycle([*frames, *frames[-2:0:-1]])
-    for number, frame in enumerate(order):
-        yield dataclasses.replace(frame, stamp=first + number * step)
 
 
 def _heard(publisher: Publisher) -> bool:

@@ -18,7 +18,8 @@ from depth_node.camera import Camera, Distortion
 from depth_node.config.camera_publisher import CameraPublisherConfig
 from depth_node.errors import ConfigError
 from depth_node.ros import messages
-from depth_node.ros.camera_publisher import open_frames, Pace, prepared
+from depth_node.ros.camera_frames import open_frames, prepared
+from depth_node.ros.camera_publisher import Pace
 from depth_node.sources.frames import open_source
 
 MODULE = ('-m', 'depth_node.ros.camera_publisher')
