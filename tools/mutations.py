@@ -47,7 +47,7 @@ FAULTS = (
                 try:
                     change()
                 except Exception:
-                    _LOGGER.exception('The progress of the build is not known any more')
+                    _LOGGER.exception('The progress of the build is not available any more')
 """,
         '            change()\n', ('progress',),
     ),
