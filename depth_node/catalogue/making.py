@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 import zipfile
@@ -15,8 +16,8 @@ from depth_node.catalogue.checkpoints.reading import named_values
 from depth_node.catalogue.entry import Entry, Form
 from depth_node.catalogue.graphs.depth_anything import NETWORKS, write_depth_anything
 from depth_node.catalogue.graphs.monodepth2 import release_weights, write_monodepth2
-from depth_node.errors import ModelError
-from depth_node.files import replacing
+from depth_node.errors import DataError, ModelError
+from depth_node.files import read_text, replacing
 from depth_node.image.size import Size
 from depth_node.model.fingerprint import fingerprint
 from depth_node.model.sidecar import read_sidecar
@@ -69,6 +70,47 @@ def write_graph(entry: Entry, checkpoint: Path, sha256: str, size: Size, path: P
         spec = dataclasses.replace(spec, train_focal=round(focal, 1))
     with replacing(path.with_suffix('.json')) as temporary:
         temporary.write_text(spec.to_json(), encoding='utf-8')
+
+
+def check_config(entry: Entry, config: Path) -> None:
+    """
+    Check that a folder of transformers holds the network of a model.
+
+    Depth Anything 1 and 2, and its metric and relative weights, have the same names and shapes,
+    and would be taken for each other without an error.
+
+    :param entry: a Depth Anything.
+    :param config: the ``config.json`` beside the weights, which may be missing.
+    :raises ModelError: it describes another network.
+    """
+    if not config.is_file():
+        return
+    try:
+        fields = json.loads(read_text(config))
+        backbone = fields['backbone_config']
+        given = {'depth_estimation_type': fields.get('depth_estimation_type', 'relative')}
+        if 'out_indices' in backbone:
+            given['out_indices'] = tuple(backbone['out_indices'])
+        if given['depth_estimation_type'] == 'metric' and 'max_depth' in fields:
+            given['max_depth'] = float(fields['max_depth'])
+    except (DataError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(
+            f'{config}: does not describe a Depth Anything ({error!s:.80}).',
+            'Give the file of weights alone, outside this folder, if it is the right one.',
+        ) from error
+    metric = entry.spec.kind.is_metric
+    expected: dict[str, Any] = {
+        'out_indices': NETWORKS[entry.variant].taken,
+        'depth_estimation_type': 'metric' if metric else 'relative',
+    }
+    if metric:
+        expected['max_depth'] = entry.spec.max_depth
+    for name, value in expected.items():
+        if given.get(name, value) != value:
+            raise ModelError(
+                f'{config}: {name} is {given[name]}, but {entry.name} has {value}.',
+                'It is another model: give its own name (`depth-node models`).',
+            )
 
 
 def is_current(path: Path, checkpoint: Path, sha256: str) -> bool:

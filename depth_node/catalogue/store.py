@@ -25,6 +25,8 @@ EMBEDDED_PATH = Path(__file__).resolve().parents[1] / 'data' / 'embedded.onnx'
 FRAME = Size(640, 480)
 """Assumed size of a camera whose size is not known yet (pixels)."""
 _OWN = 'own_weights'
+_TRANSFORMERS = 'model.safetensors'
+"""What transformers calls its weights."""
 _ACCEPTED = 'licence_accepted.txt'
 
 
@@ -101,6 +103,8 @@ def install(entry: Entry, request: Request, weights: Path) -> Path:
     :raises ModelError: not a checkpoint of this network.
     :raises DataError: the folder cannot be written, or the disk is full.
     """
+    from depth_node.catalogue.making import check_config
+
     if not entry.takes_weights:
         raise ModelError(
             f'{entry.name} is published as a graph and needs no weights.', 'Omit --weights.'
@@ -108,6 +112,8 @@ def install(entry: Entry, request: Request, weights: Path) -> Path:
     check_licence(entry, request)
     folder = request.folder(entry)
     source = _one_file(weights) if entry.form is not Form.MONODEPTH2 else weights
+    if source.name == _TRANSFORMERS and entry.form is not Form.MONODEPTH2:
+        check_config(entry, source.with_name('config.json'))
     if source.is_file():
         found = hash_of(source)
         published = [file for file in entry.files if file.sha256 == found]
@@ -272,7 +278,7 @@ def _one_file(weights: Path) -> Path:
     """Return the weights in a folder of transformers' layout, or the file itself."""
     if not weights.is_dir():
         return weights
-    path = weights / 'model.safetensors'
+    path = weights / _TRANSFORMERS
     if not path.is_file():
         raise ModelError(
             f'{weights}: contains no model.safetensors.',

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import dataclasses
+import json
 from pathlib import Path
+import re
 import shutil
 import subprocess
 import sys
@@ -245,6 +247,30 @@ def test_transformers_weights_are_taken(
     assert install(source, tmp_path / 'cache') == 0
     image, found = run(opened(tmp_path / 'cache').path)
     assert largest_difference(found, expected(network, image)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'max_depth': 80.0}, 'max_depth is 80.0, but .* has 20'),
+        ({'depth_estimation_type': 'relative'}, 'depth_estimation_type is relative'),
+        ({'backbone_config': {'out_indices': [9, 10, 11, 12]}}, r'out_indices is \(9, 10, 11, 12'),
+        ({'backbone_config': None}, 'does not describe a Depth Anything'),
+    ],
+)
+@pytest.mark.parametrize('how', ['folder', 'file'])
+def test_the_weights_of_a_sister_network_are_refused(
+    entry: Entry, network: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str,
+    change: dict[str, Any], message: str,
+) -> None:
+    """Names and shapes are the same, and only the depth would be wrong."""
+    folder = tmp_path / 'hf'
+    network.save_pretrained(folder)
+    config = json.loads((folder / 'config.json').read_text())
+    (folder / 'config.json').write_text(json.dumps({**config, **change}))
+    source = folder if how == 'folder' else folder / 'model.safetensors'
+    assert install(source, tmp_path / 'cache') == 2
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_a_folder_without_safetensors_is_refused(
