@@ -162,6 +162,8 @@ def run(args: argparse.Namespace) -> int:
         if report or skipped.reasons:
             write_json(args.json, {'frames': report, 'left_out': skipped.reasons})
     code = skipped.finish(len(report))
+    if not report:
+        raise DataError(f'{", ".join(source.name for source in sources)}: contains no frame.')
     print(f'{len(report)} frames written to {args.out}')
     empty = sum(entry.get('valid') == 0 for entry in report)
     if empty:

@@ -90,7 +90,7 @@ class Bag:
             if reader.truncated:
                 self.on_skip(DataError(
                     f'{self.path}: has no end, as if its recorder was killed; {number} images '
-                    'were read.', 'Try `mcap recover FILE`.',
+                    'were read.', 'Try `mcap recover FILE`, or `sqlite3 FILE .recover`.',
                 ))
 
     def _frame(

@@ -10,6 +10,7 @@ from typing import Any
 
 from depth_node.errors import DataError, DepthNodeError
 from depth_node.files import check_regular
+from depth_node.sources.rosbag_tables import cut_database, is_cut_database
 
 SUFFIXES = ('.mcap', '.db3', '.bag')
 _MAGIC = b'\x89MCAP0\r\n'
@@ -39,9 +40,13 @@ def opened(path: Path) -> Iterator[Any]:
             "Install it: pip install 'depth_node[frames]'.",
         ) from error
     files = _files(path)
-    truncated = any(file.suffix == '.mcap' and _has_no_end(file) for file in files)
-    places = [_Mended(file) if truncated and file.suffix == '.mcap' else file for file in files]
+    truncated = any(map(_is_cut, files))
+    places = [_Mended(f) if f.suffix == '.mcap' and _is_cut(f) else f for f in files]
     try:
+        if truncated and files[0].suffix == '.db3':
+            with cut_database(files) as tables:
+                yield tables
+            return
         with AnyReader(places, default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
             reader.truncated = truncated
             yield reader
@@ -88,11 +93,11 @@ def damaged(path: Path, error: Exception) -> DataError:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return what rosbags has to open."""
-    if path.is_file() or (path / 'metadata.yaml').is_file():
-        if path.is_dir():
-            return [path]
+    """Return what rosbags has to open: the folder, or its files if it was not closed."""
+    if path.is_file():
         check_regular(path)
+        return [path]
+    if (path / 'metadata.yaml').is_file() and not any(map(_is_cut, path.iterdir())):
         return [path]
     for suffix in SUFFIXES:
         found = sorted(file for file in path.glob(f'*{suffix}') if not file.name.startswith('.'))
@@ -103,8 +108,13 @@ def _files(path: Path) -> list[Path]:
     raise DataError(f'{path}: holds no rosbag ({", ".join(SUFFIXES)}).')
 
 
-def _has_no_end(path: Path) -> bool:
+def _is_cut(path: Path) -> bool:
+    """Return whether a file of a bag is shorter than it was meant to be."""
+    if path.suffix not in {'.mcap', '.db3'} or not path.is_file():
+        return False
     with path.open('rb') as file:
+        if path.suffix == '.db3':
+            return is_cut_database(file.read(100), path.stat().st_size)
         if file.read(len(_MAGIC)) != _MAGIC or path.stat().st_size < 2 * len(_MAGIC):
             return False  # no MCAP file at all: rosbags says so
         file.seek(-len(_MAGIC), io.SEEK_END)

@@ -171,6 +171,31 @@ def test_an_mcap_without_an_end_is_read_as_far_as_it_goes(tmp_path, share):
     assert 'mcap recover' in str(reasons[0])
 
 
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+@pytest.mark.parametrize('metadata', [True, False])
+def test_a_folder_whose_file_is_cut(tmp_path, storage, metadata):
+    """With metadata.yaml or without: the disk was full, or a copy was interrupted."""
+    topics = drive(40)
+    big = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    k = (80.0, 0.0, 31.5, 0.0, 80.0, 23.5, 0.0, 0.0, 1.0)
+    calibrated = info(k) | {'height': 48, 'width': 64}
+    topics['/cam/image_raw'] = (IMAGE, [(n * 10**9, image(big)) for n in range(40)])
+    topics['/cam/camera_info'] = (INFO, [(n * 10**9, calibrated) for n in range(40)])
+    write(tmp_path / 'bag', topics, storage)
+    if not metadata:
+        (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    [path] = [p for p in (tmp_path / 'bag').iterdir() if p.suffix in {'.mcap', '.db3'}]
+    path.write_bytes(path.read_bytes()[:path.stat().st_size * 6 // 10])
+    reasons = []
+    source = open_source(tmp_path / 'bag', on_skip=reasons.append)
+    found = list(source)
+    assert 15 <= len(found) < 30
+    assert len(found) == source.count
+    np.testing.assert_array_equal(found[-1].rgb, big)
+    assert found[-1].camera.fx == 80
+    assert any('has no end' in str(reason) for reason in reasons)
+
+
 def test_one_bad_image_does_not_end_a_bag(tmp_path):
     """It is told by number and topic, and keeps its number."""
     topics = drive(4)
