@@ -8,7 +8,7 @@ COMPAT_PINS := opencv-python-headless==4.10.0.84 numpy==1.26.4
 COMPAT_TESTS := test/image test/sources test/camera test/ros/test_messages.py
 TORCH := 2.13.0
 
-.PHONY: demo test compat lint generate bench fuzz endurance soak audit clean
+.PHONY: demo test compat lint generate bench fuzz endurance hostile floods soak audit clean
 
 demo: $(VENV)/.run
 	$(BIN)/python -m depth_node.ros.trial.demo
@@ -58,6 +58,15 @@ fuzz: $(VENV)/.test
 endurance: $(VENV)/.test
 	DEPTH_NODE_LONG=1 $(BIN)/python -m pytest -s --timeout 3600 \
 	    test/ros/test_endurance.py test/test_killed.py
+
+# 10,000 hostile messages for every callback, 2000 argument lists for every verb: an hour
+hostile: $(VENV)/.test
+	DEPTH_NODE_LONG=1 $(BIN)/python -m pytest --timeout 0 \
+	    test/fuzz/test_fuzz_cli.py test/ros/test_hostile_messages.py
+
+# An hour's worth of every flood, compressed in time; writes doc/measurements/floods.md
+floods: $(VENV)/.run
+	$(BIN)/python tools/floods.py
 
 # Half an hour, or MINUTES=5; writes doc/measurements/soak.md
 soak: $(VENV)/.run

@@ -1,7 +1,7 @@
 """
 Send the node an hour's worth of every flood, as quickly as it takes it, and watch its memory.
 
-`python tools/floods.py` writes doc/measurements/floods.md; `--share 0.1` sends a tenth.
+`make floods` writes doc/measurements/floods.md; `--share 0.1` sends a tenth.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ CAMERA = Camera.from_hfov(320, 240, 75.0)
 EXTRINSIC = '[0.0,0.0,0.0,0.5,-0.5,0.5,0.5]'
 QUARTERS = 4
 PAUSE_S = 0.0005
+SETTLED, PATIENCE_S = 20, 30.0
+"""Depth images before the flood begins, and how long they are waited for."""
 TEXT = """# Measurements: floods
 
 Written by `python tools/floods.py`: the messages of an hour, sent as quickly as the node takes
@@ -90,8 +92,12 @@ class Rig:
         self.publishers = {
             topic: self.node.create_publisher(kind, topic, qos) for topic, kind in kinds.items()
         }
-        self.node.create_subscription(Image, 'depth/image', lambda _: None, qos)
+        self.depths = 0
+        self.node.create_subscription(Image, 'depth/image', self._count, qos)
         self.node.create_subscription(PointCloud2, 'depth/points', lambda _: None, qos)
+
+    def _count(self, _: Any) -> None:
+        self.depths += 1
 
     def header(self, stamp: int, frame: str = 'camera') -> Any:
         """Make a header."""
@@ -280,7 +286,9 @@ def run(flood: Flood, share: float, logs: Path) -> tuple[str, bool]:
     )
     try:
         start, good = plain(rig), jpegs(rig) if 'input.transport' in flood.parameters else None
-        for _ in range(100):  # until the engine works
+        rig.depths, end = 0, time.monotonic() + PATIENCE_S
+        # a source of scale that is still silent gives no metres
+        while rig.depths < SETTLED and time.monotonic() < end:
             next(good or start)
             rig.spin(0.1)
         seen = [memory_of(node.pid)]

@@ -22,7 +22,7 @@ import pytest
 
 from depth_node.cli.main import main, VERBS
 
-LISTS = 2000 if os.environ.get('DEPTH_NODE_LONG') else 40
+LISTS = 2000 if os.environ.get('DEPTH_NODE_LONG') else 25
 HANG_S = 60.0
 """No list asks for work of more than seconds on a machine of its own."""
 BIG = '9' * 5000

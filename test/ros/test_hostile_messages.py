@@ -53,7 +53,7 @@ from depth_node.config import parameters
 from depth_node.ros import messages
 
 LONG = bool(os.environ.get('DEPTH_NODE_LONG'))
-COUNT = 10_000 if LONG else 200
+COUNT = 10_000 if LONG else 100
 MOST_GROWTH_MB = 400
 """Caches, buffers of the largest picture, and what malloc keeps; a leak is far more."""
 PAUSE_S = 0.001
