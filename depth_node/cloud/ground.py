@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera.ground import Ground, NOISE
 from depth_node.config import GroundConfig
+from depth_node.depth.median import median
 
 Values = NDArray[np.float32] | NDArray[np.float64]
 
@@ -51,7 +52,7 @@ def fit_ground(points: Values, config: GroundConfig, camera_height: float) -> Gr
         return flat
     # a few points' worth of belief in flat ground keeps a sliver of floor from tilting it
     trust = 1 / np.square(spread)
-    prior = _PRIOR * _median(trust) * np.eye(3)
+    prior = _PRIOR * median(trust) * np.eye(3)
     off = z / spread
     plane = np.zeros(3)
     for width in (6.0, 3.0, 2.0, 1.5, 1.0, 1.0):
@@ -74,10 +75,3 @@ def fit_ground(points: Values, config: GroundConfig, camera_height: float) -> Gr
     ):
         return flat
     return Ground(*(float(v) for v in plane))
-
-
-def _median(values: NDArray[np.float64]) -> float:
-    """Return the median; the checks of np.median take several times as long."""
-    low, high = (len(values) - 1) // 2, len(values) // 2
-    parted = np.partition(values, (low, high))
-    return float(parted[low] + parted[high]) / 2

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.config import TemporalConfig
+from depth_node.depth.median import median
 from depth_node.depth.stillness import Stillness
 from depth_node.model import ModelSpec, OutputKind
 
@@ -137,7 +138,7 @@ class Steadier:
         if fitted is None:
             return False
         gain, offset, spread = fitted
-        usual = max(_median(np.abs(then)), 1e-12)
+        usual = max(median(np.abs(then)), 1e-12)
         if self._part_moved(gain * sampled + offset, pause.mean, usable, usual):
             return False
         # how far this frame says that things are, over the mean: at its near, usual and far end
@@ -297,19 +298,19 @@ def relation(now: Floats, then: Floats, *, affine: bool) -> tuple[float, float, 
     if now.size < 50:
         return None
     if affine:
-        middle, center = _median(now), _median(then)
-        width = _median(np.abs(now - middle))
-        gain = _median(np.abs(then - center)) / width if width > 0 else 1.0
+        middle, center = median(now), median(then)
+        width = median(np.abs(now - middle))
+        gain = median(np.abs(then - center)) / width if width > 0 else 1.0
     else:
         middle = center = 0.0
         with np.errstate(divide='ignore', invalid='ignore'):
-            gain = _median(then / now)
+            gain = median(then / now)
     # about the middle, offset and gain hardly depend on each other
     x, y, shift = now - middle, then - center, 0.0
     scale = 0.0
     for _ in range(ROUNDS):
         rest = y - gain * x - shift
-        scale = 1.4826 * _median(np.abs(rest))
+        scale = 1.4826 * median(np.abs(rest))
         if scale <= 1e-9 * (abs(center) + float(np.abs(y).max())):
             break
         weight = 1 / (1 + np.square(rest / (2 * scale)))
@@ -327,9 +328,3 @@ def relation(now: Floats, then: Floats, *, affine: bool) -> tuple[float, float, 
     if not (math.isfinite(gain) and 0.2 < gain < 5):
         return None
     return gain, center + shift - gain * middle, scale
-
-
-def _median(values: Floats) -> float:
-    """Return the upper median; the checks of np.median take as long as the median."""
-    middle = values.size // 2
-    return float(np.partition(values, middle)[middle])

@@ -19,6 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_node.depth.median import median
+
 Plane = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
@@ -133,7 +135,7 @@ def _same(key: _Key, picture: Plane) -> bool:
     gain = float(deviation[0, 0]) / key.contrast
     change = picture - np.float32(gain) * (key.picture - np.float32(key.mean))
     change -= np.float32(mean[0, 0])
-    noise = max(QUIETEST, 1.4826 * _median(np.abs(change).ravel()[::4]))
+    noise = max(QUIETEST, 1.4826 * median(np.abs(change).ravel()[::4]))
     different = np.sqrt(_tiles(change * change)) / TILE
     if bool((different > 3 * noise + CHANGED).any()):
         return False
@@ -169,9 +171,3 @@ def _tiles(plane: Plane) -> Floats:
     rows, columns = plane.shape[0] // TILE, plane.shape[1] // TILE
     whole = plane[:rows * TILE, :columns * TILE].reshape(rows, TILE, columns, TILE)
     return whole.sum((1, 3), dtype=np.float64)
-
-
-def _median(values: NDArray[np.float32]) -> float:
-    """Return the upper median; np.median's checks cost as much as the median."""
-    middle = values.size // 2
-    return float(np.partition(values, middle)[middle])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.camera.rigid import matrix_of
 from depth_node.errors import DataError
 from depth_node.files import read_text
 from depth_node.sources.dataset import Dataset, find_file, stems_in
@@ -53,16 +53,9 @@ def rgbd(folder: Path, camera: Camera | None = None, *, depth_scale: float = 100
 def _pose(line: str, folder: Path) -> NDArray[np.float64]:
     """Parse x y z qx qy qz qw."""
     try:
-        x, y, z, qx, qy, qz, qw = (float(word) for word in line.split())
-    except ValueError:
-        raise DataError(f'{folder / "pose.txt"}: {line!r} is not x y z qx qy qz qw.') from None
-    size = float(np.linalg.norm([qx, qy, qz, qw]))
-    if not (np.isfinite([x, y, z]).all() and np.isfinite(size) and size > 0):
-        raise DataError(f'{folder / "pose.txt"}: the quaternion of {line!r} is zero.')
-    axis, angle = np.array([qx, qy, qz]) / size, qw / size
-    length = float(np.linalg.norm(axis))
-    turn = axis / length * 2 * np.arctan2(length, angle) if length else axis
-    pose = np.eye(4)
-    pose[:3, :3] = cv2.Rodrigues(turn)[0]
-    pose[:3, 3] = x, y, z
-    return pose
+        return matrix_of([float(word) for word in line.split()])
+    except (ValueError, DataError):
+        raise DataError(
+            f'{folder / "pose.txt"}: {line!r} is not x y z qx qy qz qw, with a quaternion that '
+            'is not zero.'
+        ) from None
