@@ -65,7 +65,8 @@ class BandSight:
     ) -> None:
         self._maker, self._base, self.beams = maker, base, beams
         self._count, self._flat = int(beams.max()) + 1, beams.reshape(-1)
-        self._looks = beams >= 0
+        looks = beams >= 0
+        self._looks = None if looks.all() else looks
         self._floor = max(config.min_height, tolerance)
         self._ceiling = config.max_height
         self._band = lowest_of(config, tolerance)
@@ -94,7 +95,8 @@ class BandSight:
         np.greater(self._end, self._low, out=through)
         np.logical_and(through, np.less_equal(self._end, self._ceiling, out=some), out=through)
         np.logical_and(through, np.greater_equal(depth, self._reach, out=some), out=through)
-        np.logical_and(through, self._looks, out=through)
+        if self._looks is not None:
+            np.logical_and(through, self._looks, out=through)
         free = np.zeros(self._count, np.bool_)
         free[self._flat.take(np.flatnonzero(through))] = True
         unknown = np.isnan(depth, out=some)
@@ -108,15 +110,21 @@ class BandSight:
                     stops = there > self._ceiling if above else there <= self._band(depth[rows])
                 unknown[rows] |= stops & np.isfinite(depth[rows])
             unknown &= self._end <= self._ceiling if above else self._end > self._low
-        np.logical_and(unknown, self._looks, out=unknown)
+        if self._looks is not None:
+            np.logical_and(unknown, self._looks, out=unknown)
+            np.logical_and(nearer, self._looks, out=nearer)
         ends = self._hidden(unknown, free) if unknown.any() else _NONE
-        return Sight(free, np.flatnonzero(nearer & self._looks) if inside else _NONE, ends)
+        nearest = np.flatnonzero(nearer) if inside and nearer.any() else _NONE
+        return Sight(free, nearest, ends)
 
     def _hidden(self, unknown: Mask, free: Mask) -> Indices:
         """Take from the free beams what is unknown; return the pixels next to it."""
         mask = unknown.view(np.uint8)
         wide = cv2.morphologyEx(mask, cv2.MORPH_OPEN, self._kernel).view(np.bool_)
-        free[self._flat.take(np.flatnonzero(wide))] = False
+        hidden = np.flatnonzero(wide)
+        if not hidden.size:
+            return _NONE
+        free[self._flat.take(hidden)] = False
         border = np.zeros_like(wide)
         border[:-1] = wide[1:] & ~unknown[:-1]
         border[1:] |= wide[:-1] & ~unknown[1:]
