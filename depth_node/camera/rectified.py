@@ -147,7 +147,7 @@ def _off_center(numbers: CameraNumbers, use_p: bool) -> str:
             numbers.distortion_model, numbers.d, numbers.k, numbers.p, use_p
         )
     except DataError:
-        return ''  # whoever makes the camera says why it cannot be one
+        return ''  # the caller makes the camera, and gets the reason
     size = numbers.width, numbers.height
     return doubt_of(chosen.cx, chosen.cy, size) if min(size) > 0 else ''
 
