@@ -166,7 +166,7 @@ def main() -> int:
     print('|---|---|---|---|')
     for name, found in sets.items():
         mean, gain, perfect = np.mean(found, axis=0)
-        print(f'| {name} | {mean:.3f} | {100 * gain:+.0f} % | {100 * perfect:+.0f} % |')
+        print(f'| {name} | {mean:.3f} | {100 * gain:+.1f} % | {100 * perfect:+.1f} % |')
     print(f'\n640x480: {cost():.2f} ms of one core')
     return 0
 
