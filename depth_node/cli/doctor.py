@@ -10,7 +10,7 @@ from pathlib import Path
 from depth_node import __version__
 from depth_node.cli.numbers import real
 from depth_node.cli.results import output_file, write_json
-from depth_node.errors import ConfigError, DepthNodeError
+from depth_node.errors import DepthNodeError
 from depth_node.evaluation.checkup import (
     engines,
     Finding,
@@ -19,6 +19,7 @@ from depth_node.evaluation.checkup import (
     problem,
     software,
 )
+from depth_node.text import printable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='a parameter file of the node: it and the files that it names are checked, too',
     )
     parser.add_argument(
-        '--seconds', type=real(0.0, 3600.0), default=3.0, metavar='S',
+        '--seconds', type=real(0.0, 600.0), default=3.0, metavar='S',
         help='how long to listen to the cameras of the ROS domain; 0: not at all (s, default 3)',
     )
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write the page as JSON')
@@ -46,8 +47,6 @@ def run(args: argparse.Namespace) -> int:
     :returns: 0 if nothing is wrong, 1 if there are problems.
     :raises ConfigError: a negative time.
     """
-    if not 0 <= args.seconds <= 600:
-        raise ConfigError(f'--seconds is {args.seconds:g}, expected 0 to 600.')
     findings = [Finding('machine', 'depth_node', __version__), *software(), *engines()]
     name = ''
     if args.params_file is not None:
@@ -80,7 +79,7 @@ def _print(findings: list[Finding]) -> None:
         if finding.section != section:
             section = finding.section
             print(f'\n{section}')
-        print(f'  {finding.name}: {finding.value}')
+        print(f'  {finding.name}: {printable(finding.value)}')
         if finding.problem:
             print(f'    PROBLEM: {finding.problem}')
             print(f'    Remedy: {finding.remedy}')

@@ -65,6 +65,15 @@ def test_a_wrong_usage_is_said_shortly(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_name_that_is_no_text_is_printed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File names are bytes; what is not UTF-8 in them cannot be written to a terminal."""
+    monkeypatch.chdir(tmp_path)
+    assert main(['doctor', '--seconds', '0', '--params-file', '\udcff']) == 1
+    assert r'\udcff' in capsys.readouterr().out
+
+
 def test_help_of_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in VERBS:
         assert main([verb, '--help']) == 0
