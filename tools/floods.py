@@ -41,7 +41,7 @@ SETTLED, PATIENCE_S = 20, 30.0
 """Depth images before the flood begins, and how long they are waited for."""
 TEXT = """# Measurements: floods
 
-Written by `python tools/floods.py`: the messages of an hour, sent as quickly as the node takes
+Written by `make floods`: the messages of an hour, sent as quickly as the node takes
 them, to a node with the embedded network. Resident memory in MB after each quarter of the flood;
 it is called flat if it grows by less than {allowed:.0f} MB after the first quarter.
 
