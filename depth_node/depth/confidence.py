@@ -148,10 +148,10 @@ def edges(inverse: Plane) -> Plane:
     :param inverse: float32 (h, w), inverse depth (1/m), 0 where there is no depth.
     :returns: float32 (h, w), e_edges^2.
     """
-    step = cv2.dilate(inverse, _STEP)
-    step -= cv2.erode(inverse, _STEP)
-    step -= cv2.erode(step, _SURFACE)
-    with np.errstate(invalid='ignore', divide='ignore'):
+    with np.errstate(invalid='ignore', divide='ignore'):  # where there is no depth
+        step = cv2.dilate(inverse, _STEP)
+        step -= cv2.erode(inverse, _STEP)
+        step -= cv2.erode(step, _SURFACE)
         step /= inverse
     # beside what is not known nothing is sure
     np.nan_to_num(step, copy=False, nan=1.0, posinf=1.0)
