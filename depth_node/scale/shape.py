@@ -25,6 +25,8 @@ PRIOR = 0.1
 """Prior of the standard deviation of the shape error."""
 ENOUGH = 3.0
 """Number of independent parts of the field from which the prior is not used."""
+MIN_IN_PATCH = 8
+"""Pixels from which the median of a patch is safe, where there are such patches."""
 LARGEST = 1.0
 """Limit of residuals, because a patch of wrong distances is not a shape error."""
 
@@ -64,6 +66,11 @@ def shape_sigma(residual: Floats, patch: NDArray[np.int64]) -> float:
     :param patch: int64 (N,), the patch of each pixel.
     :returns: m, relative; slightly above `PRIOR` for a single patch.
     """
+    counts = np.bincount(patch, minlength=COUNT)
+    enough = counts >= MIN_IN_PATCH
+    if np.count_nonzero(enough) >= ENOUGH:
+        # the median of a few pixels may be one of the wrong ones
+        residual, patch = residual[enough[patch]], patch[enough[patch]]
     order = np.argsort(patch, kind='stable')
     seen, starts = np.unique(patch[order], return_index=True)
     groups = np.split(np.clip(residual[order], -LARGEST, LARGEST), starts[1:])
