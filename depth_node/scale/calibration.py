@@ -15,7 +15,7 @@ from depth_node.errors import ConfigError
 from depth_node.files import read_yaml, replacing, write_error
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.fit import Floats
-from depth_node.scale.measurement import relative_sigma
+from depth_node.scale.measurement import Measurement, plausible, relative_sigma
 
 FORMAT = 1
 """Version of the file format; others are refused."""
@@ -72,7 +72,7 @@ class ScaleCalibration:
         :param spec: the model in use.
         :param sha256: hash of its ONNX file.
         :param where: the file, for error messages.
-        :raises ConfigError: it belongs to another model.
+        :raises ConfigError: it belongs to another model, or its metres cannot be.
         """
         if self.sha256 != sha256 or self.kind is not spec.kind:
             raise ConfigError(
@@ -82,6 +82,14 @@ class ScaleCalibration:
                 'Calibrate again with this model (doc/scale.md), or use the model it was made '
                 'for.',
             )
+        covariance = np.array(self.covariance)
+        found = Measurement(
+            self.value, covariance, np.zeros_like(covariance), self.typical, 0, 0
+        )
+        why = plausible(spec, found)
+        if why is not None:
+            raise ConfigError(f'{where}: holds no possible scale: {why.reason}.',
+                              'Calibrate again (doc/scale.md).')
 
 
 def write_scale(path: Path, calibration: ScaleCalibration) -> None:

@@ -91,3 +91,13 @@ def test_missing_file_and_folder_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(DataError, match='cannot be written'):
         write_scale(tmp_path / 'file' / 'scale.yaml', calibration())
+
+
+def test_a_file_whose_metres_cannot_be_is_refused():
+    """A metric network with a factor of a thousand, as an older version would have saved it."""
+    spec = ModelSpec('metric', OutputKind.METRIC_DEPTH)
+    saved = ScaleCalibration(
+        'metric', 'ab', OutputKind.METRIC_DEPTH, 1000.0, 0.0, ((1e-4,),), 2.0, 'points'
+    )
+    with pytest.raises(ConfigError, match='millimetres'):
+        saved.check(spec, 'ab', 'scale.yaml')
