@@ -15,6 +15,7 @@ import math
 import multiprocessing
 from pathlib import Path
 from typing import Any
+import warnings
 
 import cv2
 import numpy as np
@@ -35,6 +36,8 @@ POSES = 10
 """Frames of one world."""
 _HOMES = 0.75  # share of the worlds that are lived in
 _FLAT, _SPARED = 1.4, 0.25  # depths that differ less are a bare wall; how many of those stay
+_THIN = 16  # every so many rows and columns show what a frame's median depth is
+_NEAREST = 0.5  # frames nearer than this are drawn as often as those (canonical depth)
 _FOCAL = 300.0  # of a canonical depth, see OutputKind
 _WHITEST = 4.0  # the most light that can be kept; 1 is white paper in good light
 _LIGHT = (_WHITEST * (np.arange(256) / 255) ** 2).astype(np.float32)
@@ -68,6 +71,23 @@ class Frames:
         for image, small in zip(self.images, images, strict=True):
             cv2.resize(image, (width // 2, height // 2), small, interpolation=cv2.INTER_AREA)
         return Frames(images, 2 * self.depths[:, ::2, ::2])
+
+
+    def chances(self, nearness: float) -> NDArray[np.float64]:
+        """
+        Return how likely each frame is to be drawn.
+
+        :param nearness: chances fall with this power of the frame's median depth; 0: all equal.
+        :returns: (N,), adding up to 1; 0 for frames without any depth.
+        """
+        some = self.depths[:, _THIN // 4::_THIN, _THIN // 4::_THIN].reshape(len(self), -1)
+        known = np.where(np.isfinite(some), some, np.nan).astype(np.float32)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', RuntimeWarning)  # a frame may show nothing but sky
+            medians = np.nanmedian(known, 1).astype(np.float64)
+        seen = np.isfinite(medians)
+        weights = np.where(seen, np.maximum(medians, _NEAREST) ** -nearness, 0.0)
+        return np.asarray(weights / weights.sum())
 
 
 def stored(radiance: NDArray[np.float32]) -> NDArray[np.uint8]:

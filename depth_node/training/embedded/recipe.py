@@ -39,6 +39,8 @@ class Recipe:
     :param batch: frames in a step.
     :param sensor: how much cameras differ, see :func:`depth_node.world.sensor.draw_sensor`.
     :param zoom: the most a frame is zoomed into.
+    :param nearness: frames are drawn with chances that fall with this power of their median
+        depth; 0: each as often. Real cameras on robots and desks see things from near by.
     :param shape: weights of the scale-invariant and the gradient term of the loss.
     :param weight_decay: of both.
     :param average: how much of itself the averaged network keeps in a step.
@@ -53,6 +55,7 @@ class Recipe:
     batch: int = 24
     sensor: float = 1.0
     zoom: float = 1.5
+    nearness: float = 0.8
     shape: tuple[float, float] = (0.3, 0.5)
     weight_decay: float = 1e-2
     average: float = 0.99
@@ -85,9 +88,10 @@ def batches(
     :param steps: which.
     :returns: per step rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W).
     """
+    chances = frames.chances(recipe.nearness)
     for step in steps:
         rng = np.random.default_rng((recipe.seed, step))
-        chosen = np.sort(rng.choice(len(frames), recipe.batch, replace=False))
+        chosen = np.sort(rng.choice(len(frames), recipe.batch, replace=False, p=chances))
         yield tensors([
             taken(frames.images[i], frames.depths[i], rng, recipe.sensor, recipe.zoom)
             for i in chosen
