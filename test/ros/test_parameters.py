@@ -147,7 +147,7 @@ def test_the_shipped_file_is_the_defaults() -> None:
     ('depth.max_rnage', 'depth.max_range'),
     ('depht.max_range', 'depth.max_range'),
     ('model.nme', 'model.name'),
-    ('scan.nonsense', 'doc/parameters.md'),
+    ('scan.qqqqqqqqqq', 'doc/parameters.md'),
 ])
 def test_a_misspelled_name_is_refused_at_start(given: str, meant: str) -> None:
     """Rclpy ignores it in silence, and the user believes it is in force."""
