@@ -47,7 +47,7 @@ def test_all_holds_where_all_is_well(machine):
     assert failed(findings) == set()
     assert 'Fake GPU' in findings['versions'].detail
     assert 'driver for CUDA 12.6' in findings['versions'].detail
-    assert '10 ways agree' in findings['preparation'].detail
+    assert '10 kinds agree' in findings['preparation'].detail
     assert '9 repeats in turns' in findings['precision'].detail
     assert 'after 90%' in findings['cancelling'].detail
     assert findings['speed'].detail.endswith('trtexec: not installed')
@@ -102,7 +102,7 @@ def test_memory_that_does_not_come_back_is_found(machine, monkeypatch):
     monkeypatch.setattr('depth_node.engine.tensorrt.cuda.Cuda.free_memory', shrinking)
     findings = run(machine, Effort(replays=1, repeats=3, openings=4, timed=1))
     assert failed(findings) == {'memory'}
-    assert '100 MB behind' in findings['memory'].detail
+    assert '100 MB allocated' in findings['memory'].detail
 
 
 def test_without_a_gpu_there_is_nothing_to_check(machine):
