@@ -53,7 +53,7 @@ class Shown:
 
 def shown(
     seed: int, distance: float, tilt: float, *, camera: Camera = CAMERA, size: float = SIZE,
-    number: int = 7, dictionary: str = 'apriltag_36h11',
+    number: int = 7, dictionary: str = 'apriltag_36h11', place: tuple[int, int] | None = None,
 ) -> Shown:
     """
     Render a marker on a board before a room.
@@ -65,6 +65,7 @@ def shown(
     :param size: side of the black square (m).
     :param number: of the marker.
     :param dictionary: its family.
+    :param place: row and column of its middle (pixels), or None: at random.
     """
     random = np.random.default_rng((seed, 5))
     world = World(seed)
@@ -73,6 +74,7 @@ def shown(
     height, width = depth.shape
     row, column = random.integers(height // 3, 2 * height // 3), random.integers(
         width // 3, 2 * width // 3)
+    row, column = place or (row, column)
     middle = distance * np.array([*rays[row, column], 1.0])
     around = random.uniform(0, 2 * math.pi)
     lean = math.radians(tilt) * np.array([math.cos(around), math.sin(around), 0])

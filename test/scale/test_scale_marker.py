@@ -61,14 +61,8 @@ def test_one_marker_cannot_tell_scale_from_shift_and_says_so(kind):
 
 
 def test_two_markers_at_two_distances_tell_both():
-    near, far = bench.shown(1, 1.0, 0), bench.shown(1, 2.5, 10, number=9)
-    # side by side: the left half of one picture, the right half of the other
-    for seed in range(2, 60):
-        near, far = bench.shown(seed, 1.0, 0), bench.shown(seed + 100, 2.5, 10, number=9)
-        a = FINDER.find(near.image, bench.CAMERA, bench.SIZE)
-        b = FINDER.find(far.image, bench.CAMERA, bench.SIZE)
-        if a and b and a[0].corners[:, 0].max() < 300 and b[0].corners[:, 0].min() > 340:
-            break
+    near = bench.shown(1, 1.0, 0, place=(240, 160))
+    far = bench.shown(1, 2.5, 10, number=9, place=(240, 480))
     image, depth = near.image.copy(), near.depth.copy()
     image[:, 320:], depth[:, 320:] = far.image[:, 320:], far.depth[:, 320:]
     both = bench.Shown(image, depth)
