@@ -166,7 +166,7 @@ def test_the_range_of_the_scan_is_that_of_the_depth(frame) -> None:
 @pytest.mark.parametrize(('name', 'value', 'suits'), [
     ('output.color_bar', True, True), ('output.encoding', '16UC1', True),
     ('filter.edge_threshold', 0.3, True), ('scale.value', 2.0, True), ('depth.sky', 'nan', True),
-    ('temporal.enabled', False, True), ('points.stride', 2, False), ('scan.range_max', 4.0, False),
+    ('temporal.enabled', True, True), ('points.stride', 2, False), ('scan.range_max', 4.0, False),
     ('ground.tolerance', 0.1, False), ('depth.max_range', 30.0, False),
     ('depth.min_range', 0.2, False),
 ])

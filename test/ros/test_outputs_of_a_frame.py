@@ -138,7 +138,7 @@ def test_what_does_not_concern_the_cloud_rebuilds_nothing(
     monkeypatch.setattr(PointsPipeline, '__init__', counted)
     estimate = result(np.full((48, 64), 2.0, np.float32))
     for changes in (
-        {}, {'output.color_bar': True}, {'temporal.enabled': False}, {'scale.value': 2.0},
+        {}, {'output.color_bar': True}, {'temporal.enabled': True}, {'scale.value': 2.0},
         {'filter.edge_threshold': 0.2}, {'depth.sky': 'nan'},
     ):
         outputs.send(scene(estimate, CONFIG.replaced(changes)))
