@@ -71,6 +71,9 @@ EFFECTS: dict[str, tuple[Any, dict[str, Any]]] = {
 ELSEWHERE = {
     'engine.timeout': 'test_faults',  # an engine that hangs
     'depth.sky': 'test_depth',  # of other networks
+    **dict.fromkeys(
+        ('marker.size', 'marker.dictionary', 'marker.ids'), 'test_scale_marker'
+    ),
     'filter.temporal_threshold': 'test_filters', 'ground.base_frame': 'test_points',  # TF
 }
 GROUPS_ELSEWHERE = ('scale', 'temporal')  # test_scale, test_scale_keeper, test_temporal

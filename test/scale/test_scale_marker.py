@@ -170,3 +170,16 @@ def test_without_the_marker_there_is_silence_and_a_reason(changes, says):
     assert not state.usable
     assert dataclasses.asdict(state)['value'] != state.value  # NaN
     assert re.search(says, state.reason), state.reason
+
+
+def test_the_parameters_of_the_marker_are_live():
+    """From a wrong family, number and size to the right ones, one after the other."""
+    it = keeper(**{'marker.dictionary': 'aruco_4x4_50', 'marker.ids': [3.0], 'marker.size': 0.0})
+    given = {'scale.source': 'marker'}
+    for name, value in (('marker.size', bench.SIZE), ('marker.dictionary', 'apriltag_36h11'),
+                        ('marker.ids', [7.0])):
+        assert not driven(it, 4).usable
+        given[name] = value
+        before = {'marker.dictionary': 'aruco_4x4_50', 'marker.ids': [3.0]}
+        it.configure(Config().replaced({**before, **given}))
+    assert driven(it, 24).usable
