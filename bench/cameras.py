@@ -28,7 +28,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, PointCloud2
 
 from depth_node import process
-from depth_node.ros import messages, tuning
+from depth_node.ros import dds, messages
 from depth_node.ros.trial import trio
 
 PATIENCE_S = 60.0
@@ -71,7 +71,7 @@ def measured(count: int, rate: float, seconds: float, precision: str) -> dict[st
         'source': 'world:7', 'width': 640, 'height': 480, 'hfov_deg': trio.HFOV_DEG, 'rate': rate,
         'preload': 30, 'wait': True, 'reliability': 'reliable',
     }
-    environment = {**os.environ, **tuning.transport().environment}
+    environment = {**os.environ, **dds.transport().environment}
     listener = Listener(count)
     executor = SingleThreadedExecutor()
     executor.add_node(listener)
@@ -131,7 +131,7 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.update({
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        **tuning.transport().environment,
+        **dds.transport().environment,
     })
     process.keep_large_blocks()
     rclpy.init()

@@ -27,7 +27,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, PointCloud2
 
-from depth_node.ros import tuning
+from depth_node.ros import dds
 from depth_node.ros.trial import trio
 
 PATIENCE_S = 120.0
@@ -82,7 +82,7 @@ def started(parameters: dict[str, object], cache: Path) -> dict[str, float]:
     words = parameters | {
         'engine.name': 'openvino', 'engine.precision': 'fp32', 'engine.cache_dir': str(cache),
     }
-    environment = {**os.environ, **tuning.transport().environment}
+    environment = {**os.environ, **dds.transport().environment}
     with tempfile.TemporaryDirectory(prefix='footprint-') as logs:
         processes = trio.Processes(environment, Path(logs))
         try:
@@ -137,7 +137,7 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.update({
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        **tuning.transport().environment,
+        **dds.transport().environment,
     })
     importing = import_time()
     print(f'`import depth_node`: {importing * 1e3:.0f} ms\n')

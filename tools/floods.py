@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from depth_node.camera import Camera
-from depth_node.ros import tuning
+from depth_node.ros import dds
 from depth_node.ros.trial import trio
 
 DOCUMENT = Path(__file__).parents[1] / 'doc' / 'measurements' / 'floods.md'
@@ -326,7 +326,7 @@ def main() -> int:
     os.environ.update({
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        **tuning.transport().environment,
+        **dds.transport().environment,
     })
     RIGS.append(Rig())
     rows, flat = [], []

@@ -21,7 +21,7 @@ import time
 from depth_node.camera import Camera
 from depth_node.errors import DepthNodeError
 from depth_node.image.size import Size
-from depth_node.ros import tuning
+from depth_node.ros import dds
 from depth_node.ros.trial import demo, trio
 from depth_node.world import World
 
@@ -111,7 +111,7 @@ def soak(args: argparse.Namespace, logs: Path) -> tuple[str, list[Sample], dict[
     os.environ.update({
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        **tuning.transport().environment,
+        **dds.transport().environment,
     })
     processes = trio.Processes(dict(os.environ), logs)
     topics = ['-r', 'image:=camera/image_raw', '-r', 'camera_info:=camera/camera_info']

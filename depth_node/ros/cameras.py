@@ -19,7 +19,7 @@ from depth_node.config import Config, EngineConfig, InputConfig, Value
 from depth_node.config.fields import specs
 from depth_node.errors import ConfigError
 from depth_node.files import read_yaml
-from depth_node.ros import tuning
+from depth_node.ros import folders
 from depth_node.sources.topics import info_topic
 
 TOPIC = 'camera/image_raw'
@@ -130,7 +130,7 @@ class LaunchedCamera:
                 f'params_file {self.params_file}: no such file.',
                 'Correct the path, or omit params_file to use all defaults.',
             )
-        return self.params_file or tuning.share('config', 'mono.yaml')
+        return self.params_file or folders.share('config', 'mono.yaml')
 
 
 def launched_camera(values: Mapping[str, str], pushed: str = '') -> LaunchedCamera:

@@ -19,7 +19,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depth_node.evaluation.checkup import Finding
-from depth_node.ros import tuning
+from depth_node.ros import dds
 from depth_node.sources.topics import info_topic
 from depth_node.text import printable
 
@@ -54,8 +54,8 @@ def middleware() -> Iterator[Finding]:
     yield Finding('ros', 'distribution', os.environ.get('ROS_DISTRO', 'unknown (wheels?)'))
     yield Finding('ros', 'middleware', get_rmw_implementation_identifier())
     yield Finding('ros', 'domain', os.environ.get('ROS_DOMAIN_ID', '0'))
-    chosen = tuning.transport()
-    profile = next((os.environ[n] for n in tuning.PROFILE_VARIABLES if n in os.environ), '')
+    chosen = dds.transport()
+    profile = next((os.environ[n] for n in dds.PROFILE_VARIABLES if n in os.environ), '')
     text = profile or f'none in this shell; the node would use: {chosen.reason}'
     if 'fastrtps' not in get_rmw_implementation_identifier():
         yield Finding('ros', 'DDS profile', 'not Fast DDS: no profile of ours')
@@ -69,13 +69,13 @@ def middleware() -> Iterator[Finding]:
             'Start the driver with FASTRTPS_DEFAULT_PROFILES_FILE set to '
             'config/fastdds_shm.xml of this package (doc/dds.md).',
         )
-    if tuning.SHARED_MEMORY.is_dir():
-        usage = shutil.disk_usage(tuning.SHARED_MEMORY)
+    if dds.SHARED_MEMORY.is_dir():
+        usage = shutil.disk_usage(dds.SHARED_MEMORY)
         value = f'{usage.free / 2**20:.0f} of {usage.total / 2**20:.0f} MiB free'
-        short = usage.free < tuning.SEGMENTS_BYTES
+        short = usage.free < dds.SEGMENTS_BYTES
         yield Finding(
-            'ros', str(tuning.SHARED_MEMORY), value,
-            f'The shared-memory profile needs {tuning.SEGMENTS_BYTES / 2**20:.0f} MiB.'
+            'ros', str(dds.SHARED_MEMORY), value,
+            f'The shared-memory profile needs {dds.SEGMENTS_BYTES / 2**20:.0f} MiB.'
             if short else '',
             'Start the container with --ipc=host or --shm-size=1g, or end what fills it.'
             if short else '',

@@ -12,7 +12,7 @@ from typing import Any
 
 from depth_node import process
 from depth_node.config import Value
-from depth_node.ros import tuning
+from depth_node.ros import dds, folders
 from depth_node.ros.cameras import Argument, LaunchedCamera, placed
 
 RESTART_DELAY_S = 2.0
@@ -72,7 +72,7 @@ def environment() -> dict[str, str]:
         launch.
     """
     return {
-        **tuning.transport().environment,
+        **dds.transport().environment,
         **process.malloc_environment(),
         process.LAUNCH_VARIABLE: str(os.getpid()),
     }
@@ -101,7 +101,7 @@ def node_actions(camera: LaunchedCamera) -> list[Any]:
     from launch_ros.actions import Node
 
     node = Node(
-        package=tuning.PACKAGE,
+        package=folders.PACKAGE,
         executable='depth_node',
         namespace=camera.namespace,
         parameters=[camera.params, *([_typed(camera.parameters)] if camera.parameters else [])],
@@ -131,7 +131,7 @@ def source_actions(camera: LaunchedCamera) -> list[Any]:
         return []
     return [
         Node(
-            package=tuning.PACKAGE,
+            package=folders.PACKAGE,
             executable='camera_publisher',
             namespace=camera.namespace,
             parameters=[camera.params, _typed(source_parameters(camera))],
@@ -165,7 +165,7 @@ def rviz_actions(camera: LaunchedCamera, frame: str, pushed: str = '') -> list[A
             executable='rviz2',
             namespace=camera.namespace,
             parameters=[] if sim_time is None else [{'use_sim_time': sim_time}],
-            arguments=['-d', tuning.share('config', 'mono.rviz'), '-f', frame],
+            arguments=['-d', folders.share('config', 'mono.rviz'), '-f', frame],
             remappings=[
                 ('/camera/image_raw', camera.image_topic),
                 *((f'/depth/{name}', f'{namespace}/depth/{name}') for name in outputs),

@@ -25,7 +25,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from depth_node import process
 from depth_node.errors import DepthNodeError, unexpected
-from depth_node.ros import tuning
+from depth_node.ros import dds, folders
 from depth_node.ros.executor import FaultError, GuardedExecutor
 from depth_node.ros.log import Log
 
@@ -94,10 +94,10 @@ def run(
     :param name: name of the logger until there is a node.
     :returns: the exit code: 0 after a signal, 2 for wrong parameters, 70 for a fault.
     """
-    transport = tuning.transport()
+    transport = dds.transport()
     os.environ.update(transport.environment)
     process.keep_large_blocks()
-    logs = tuning.writable_log_folder()
+    logs = folders.writable_log_folder()
     if logs is not None:
         os.environ['ROS_LOG_DIR'] = logs
     with _signals() as stop:
@@ -213,7 +213,7 @@ def _signals() -> Iterator[threading.Event]:
 
 def _leave(code: int) -> NoReturn:
     """Exit immediately, without waiting for any thread."""
-    tuning.drop_segments()
+    dds.drop_segments()
     with contextlib.suppress(OSError, ValueError):  # a pipe whose reader has ended, or closed
         sys.stdout.flush()
         sys.stderr.flush()

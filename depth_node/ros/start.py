@@ -15,7 +15,7 @@ import sys
 from types import FrameType
 
 from depth_node.process import own_folder, python
-from depth_node.ros import tuning
+from depth_node.ros import dds
 
 FAULT = 70
 """EX_SOFTWARE of sysexits.h: the launch files restart such a process."""
@@ -66,7 +66,7 @@ def shared_memory_problem() -> str:
 
     :returns: the problem and its remedy; empty if rclpy works.
     """
-    transport = tuning.transport()
+    transport = dds.transport()
     if not transport.warn:
         return ''
     try:
@@ -79,7 +79,7 @@ def shared_memory_problem() -> str:
     if tried.returncode != -signal.SIGBUS:
         return ''
     return (
-        f'{tuning.SHARED_MEMORY} is full: ROS cannot be loaded and would end with SIGBUS. Free '
+        f'{dds.SHARED_MEMORY} is full: ROS cannot be loaded and would end with SIGBUS. Free '
         'some space (`fastdds shm clean` removes the segments of killed processes), or enlarge '
         'it (in a container: --ipc=host or --shm-size=1g).'
     )

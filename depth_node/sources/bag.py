@@ -19,7 +19,7 @@ from depth_node.errors import DataError
 from depth_node.image.compressed import decode_message
 from depth_node.image.encodings import image_view, to_rgb
 from depth_node.sources.frame import fitted, Frame, SECOND
-from depth_node.sources.rosbag import damaged, opened, raw_messages
+from depth_node.sources.rosbag_opening import damaged, opened, raw_messages
 from depth_node.sources.skipping import OnSkip, refuse
 from depth_node.sources.topics import info_topic
 

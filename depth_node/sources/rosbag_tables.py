@@ -97,7 +97,7 @@ def cut_database(paths: list[Path]) -> Iterator[Any]:
     Open databases of which one was cut off.
 
     :param paths: the .db3 files.
-    :returns: what :func:`depth_node.sources.rosbag.opened` gives for such a bag.
+    :returns: what :func:`depth_node.sources.rosbag_opening.opened` gives for such a bag.
     :raises sqlite3.DatabaseError: not even its tables can be read.
     """
     from rosbags.typesys import get_typestore, Stores

@@ -21,7 +21,7 @@ rclpy = pytest.importorskip('rclpy')
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 
-from depth_node.ros import checkup, messages, tuning  # noqa: E402
+from depth_node.ros import checkup, dds, folders, messages  # noqa: E402
 
 CAMERA = Camera.from_hfov(64, 48, 70.0)
 
@@ -46,10 +46,10 @@ def found(
 @pytest.fixture
 def healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A shell with the profile, and a parameter file whose model is here."""
-    share = tuning.share_folder()
+    share = folders.share_folder()
     assert share is not None
-    for name in tuning.PROFILE_VARIABLES:
-        monkeypatch.setenv(name, str(share / 'config' / tuning.PROFILE))
+    for name in dds.PROFILE_VARIABLES:
+        monkeypatch.setenv(name, str(share / 'config' / dds.PROFILE))
     return parameters(tmp_path, {'model': {'name': 'embedded'}})
 
 
@@ -77,7 +77,7 @@ def test_no_profile(
     healthy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in tuning.PROFILE_VARIABLES:
+    for name in dds.PROFILE_VARIABLES:
         monkeypatch.delenv(name)
     code, findings = page(tmp_path, '--seconds', '0', '--params-file', str(healthy))
     assert code == 1
@@ -93,7 +93,7 @@ def test_a_tiny_shared_memory(
     usage = checkup.shutil.disk_usage('/')._replace(total=64 << 20, free=60 << 20)
     monkeypatch.setattr(checkup.shutil, 'disk_usage', lambda _: usage)
     _, findings = page(tmp_path, '--seconds', '0', '--params-file', str(healthy))
-    memory = found(findings, str(tuning.SHARED_MEMORY))
+    memory = found(findings, str(dds.SHARED_MEMORY))
     assert memory['value'] == '60 of 64 MiB free'
     assert '192 MiB' in memory['problem']
     assert '--shm-size' in memory['remedy']

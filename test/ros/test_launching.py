@@ -12,7 +12,7 @@ import yaml
 from depth_node import process
 from depth_node.config import Config, parameters
 from depth_node.errors import ConfigError
-from depth_node.ros import cameras, launching, tuning
+from depth_node.ros import cameras, dds, launching
 from depth_node.world import World
 
 VALUES = {name: argument.default for name, argument in cameras.MONO.items()}
@@ -184,6 +184,6 @@ def test_who_is_started_again(code, again):
 
 
 def test_environment_of_the_user_stands(monkeypatch):
-    for name in (*tuning.PROFILE_VARIABLES, 'MALLOC_TRIM_THRESHOLD_'):
+    for name in (*dds.PROFILE_VARIABLES, 'MALLOC_TRIM_THRESHOLD_'):
         monkeypatch.setenv(name, 'mine')
     assert launching.environment() == {process.LAUNCH_VARIABLE: str(os.getpid())}

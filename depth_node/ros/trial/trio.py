@@ -20,7 +20,7 @@ from typing import Any
 from depth_node.errors import DataError
 from depth_node.image.size import Size
 from depth_node.process import python
-from depth_node.ros import tuning
+from depth_node.ros import dds
 
 HFOV_DEG = 75.0
 """Horizontal field of view of the camera (deg)."""
@@ -116,7 +116,7 @@ class Processes:
 
 
 def _without_profile(environment: Mapping[str, str]) -> dict[str, str]:
-    kept = {k: v for k, v in environment.items() if k not in tuning.PROFILE_VARIABLES}
+    kept = {k: v for k, v in environment.items() if k not in dds.PROFILE_VARIABLES}
     return {**kept, 'FASTDDS_BUILTIN_TRANSPORTS': 'DEFAULT'}
 
 
@@ -149,7 +149,7 @@ def run(drive: Drive) -> dict[str, Any]:
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         **os.environ,
-        **tuning.transport().environment,
+        **dds.transport().environment,
     }
     topics = ['-r', 'image:=camera/image_raw', '-r', 'camera_info:=camera/camera_info']
     processes = Processes(environment, drive.logs)

@@ -97,7 +97,7 @@ def bag_odometry(path: Path, topic: str) -> Track:
     :returns: the positions of the robot.
     :raises DataError: no such topic, or the bag cannot be read.
     """
-    from depth_node.sources.rosbag import opened
+    from depth_node.sources.rosbag_opening import opened
 
     with opened(path) as reader:
         connections = [

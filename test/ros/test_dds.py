@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from depth_node import process
-from depth_node.ros import tuning
+from depth_node.ros import dds, folders
 
 NODE = """
 import sys
@@ -51,7 +51,7 @@ def test_the_variable_that_this_ros_reads_points_to_the_profile(monkeypatch, ver
     """Kilted warns at every start when both are set."""
     plenty(monkeypatch)
     monkeypatch.setattr(importlib.metadata, 'version', lambda _: version)
-    environment = tuning.transport({}).environment
+    environment = dds.transport({}).environment
     assert list(environment) == names
     (path,) = set(environment.values())
     root = ET.parse(path).getroot()
@@ -64,26 +64,26 @@ def test_the_variable_that_this_ros_reads_points_to_the_profile(monkeypatch, ver
 ])
 def test_what_the_user_set_stands(monkeypatch, name):
     plenty(monkeypatch)
-    decision = tuning.transport({name: ''})
+    decision = dds.transport({name: ''})
     assert not decision.environment
     assert name in decision.reason
 
 
 def test_a_small_shared_memory_is_left_alone(monkeypatch):
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: Usage(64 * 2**20))
-    decision = tuning.transport({})
+    decision = dds.transport({})
     assert not decision.environment
     assert '64 MiB free' in decision.reason
     assert '--shm-size' in decision.reason
 
 
-@pytest.mark.parametrize('before', ['', tuning.PROFILE, tuning.UDP_PROFILE])
+@pytest.mark.parametrize('before', ['', dds.PROFILE, dds.UDP_PROFILE])
 def test_a_full_shared_memory_is_not_used(monkeypatch, before):
     """Fast DDS writes to its segments without looking, and SIGBUS ends the process."""
-    config = tuning.share_folder() / 'config'
-    environ = dict.fromkeys(tuning.variables(), str(config / before)) if before else {}
+    config = folders.share_folder() / 'config'
+    environ = dict.fromkeys(dds.variables(), str(config / before)) if before else {}
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: Usage(2**20))
-    decision = tuning.transport(environ)
+    decision = dds.transport(environ)
     (path,) = set(decision.environment.values())
     kinds = [e.text for e in ET.parse(path).getroot().iter() if e.tag.endswith('}type')]
     assert kinds == ['UDPv4']
@@ -93,27 +93,27 @@ def test_a_full_shared_memory_is_not_used(monkeypatch, before):
 
 
 def test_the_profile_of_the_launch_file_is_given_up_where_there_is_no_room(monkeypatch):
-    config = tuning.share_folder() / 'config'
+    config = folders.share_folder() / 'config'
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: Usage(64 * 2**20))
-    decision = tuning.transport(dict.fromkeys(tuning.variables(), str(config / tuning.PROFILE)))
+    decision = dds.transport(dict.fromkeys(dds.variables(), str(config / dds.PROFILE)))
     assert set(decision.environment.values()) == {''}
 
 
 def test_the_profile_comes_back_with_the_room(monkeypatch):
-    config = tuning.share_folder() / 'config'
+    config = folders.share_folder() / 'config'
     plenty(monkeypatch)
-    before = dict.fromkeys(tuning.variables(), str(config / tuning.UDP_PROFILE))
-    (path,) = set(tuning.transport(before).environment.values())
-    assert path.endswith(tuning.PROFILE)
+    before = dict.fromkeys(dds.variables(), str(config / dds.UDP_PROFILE))
+    (path,) = set(dds.transport(before).environment.values())
+    assert path.endswith(dds.PROFILE)
 
 
 def test_profile_of_the_workspace_comes_first(monkeypatch, tmp_path):
     folder = tmp_path / 'share' / 'depth_node'
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'{tmp_path}:/elsewhere')
-    assert tuning.share_folder() == Path(tuning.__file__).parents[2]
+    assert folders.share_folder() == Path(folders.__file__).parents[2]
     (folder / 'config').mkdir(parents=True)
-    (folder / 'config' / tuning.PROFILE).touch()
-    assert tuning.share_folder() == folder
+    (folder / 'config' / dds.PROFILE).touch()
+    assert folders.share_folder() == folder
 
 
 @pytest.mark.parametrize('profile', [True, False])
@@ -154,10 +154,10 @@ def test_malloc_settings_of_the_user_stand(monkeypatch):
 
 
 def test_log_folder(tmp_path):
-    assert tuning.writable_log_folder({'HOME': str(tmp_path)}) is None
-    assert tuning.writable_log_folder({'HOME': '/dev/null', 'ROS_LOG_DIR': 'x'}) is None
+    assert folders.writable_log_folder({'HOME': str(tmp_path)}) is None
+    assert folders.writable_log_folder({'HOME': '/dev/null', 'ROS_LOG_DIR': 'x'}) is None
     for environ in ({}, {'HOME': ''}, {'HOME': 'relative'}, {'HOME': '/' + 'x' * 300}):
-        assert os.access(tuning.writable_log_folder(environ), os.W_OK)
-    elsewhere = tuning.writable_log_folder({'HOME': '/dev/null'})
+        assert os.access(folders.writable_log_folder(environ), os.W_OK)
+    elsewhere = folders.writable_log_folder({'HOME': '/dev/null'})
     assert elsewhere is not None
     assert os.access(elsewhere, os.W_OK)
