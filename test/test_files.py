@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from depth_node.catalogue.checkpoints.reading import read_checkpoint
+from depth_node.cli.main import main
 from depth_node.errors import ConfigError, DataError, ModelError
 from depth_node.files import check_regular, open_regular, read_regular, read_text, read_yaml
 from depth_node.model import network, read_sidecar
@@ -114,3 +116,12 @@ def test_models_are_regular_files(fifo, read):
 def test_calibrations_and_lists_are_regular_files(fifo, read):
     with pytest.raises(ConfigError, match='is a FIFO'):
         read(fifo)
+
+
+def test_weights_are_regular_files(fifo, tmp_path):
+    """Found by random argument lists: `depth-node export` waited for a FIFO for ever."""
+    with pytest.raises(ModelError, match='is a FIFO'):
+        read_checkpoint(fifo)
+    pytest.importorskip('torch')
+    assert main(['export', str(fifo), '--out', str(tmp_path / 'o.onnx')]) == 2
+    assert main(['fetch', 'depth_anything_v2_small', '--weights', str(fifo), '--offline']) == 2

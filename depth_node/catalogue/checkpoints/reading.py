@@ -17,6 +17,7 @@ from depth_node.catalogue.checkpoints.safetensors import (
 from depth_node.catalogue.checkpoints.tensor import StoredTensor
 from depth_node.catalogue.checkpoints.torch_files import looks_like_zip, read_stream, read_zip
 from depth_node.errors import ModelError
+from depth_node.files import check_regular
 
 _WRAPPERS = ('model', 'state_dict', 'model_state_dict')
 """Keys under which training scripts store the weights."""
@@ -68,6 +69,7 @@ def mapped(path: Path) -> NDArray[np.uint8]:
     :returns: uint8 (n,), its bytes.
     :raises ModelError: the file cannot be read, or is empty.
     """
+    check_regular(path, raised=ModelError)
     try:
         with path.open('rb') as file:
             return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)

@@ -11,6 +11,7 @@ import torch
 from torch import nn, Tensor
 
 from depth_node.errors import ModelError
+from depth_node.files import check_regular
 from depth_node.image.size import Size
 from depth_node.model import OutputKind
 from depth_node.training.networks.depth import Architecture, DepthNetwork, NetworkConfig
@@ -113,6 +114,7 @@ def read_state(path: Path) -> Mapping[str, Any]:
             f'torch {torch.__version__} can run code hidden in a file of plain weights '
             f'(CVE-2025-32434), so {path} is not read.', 'Install torch 2.6 or later.',
         )
+    check_regular(path, raised=ModelError)
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
     except OSError as error:
