@@ -27,7 +27,7 @@ from depth_node.engine.onnxruntime import CPU, CUDA, open_graph, open_merged
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.verify import compare, sample_frames
 from depth_node.image.size import Size
-from depth_node.model import Interpolation, Model, ModelSpec, network, OutputKind
+from depth_node.model import Interpolation, Model, ModelSpec, network, OutputKind, sizes
 
 CAMERAS = (Size(640, 480), Size(1280, 720))
 PRECISIONS = {'fp32': Precision.FP32, 'fp16': Precision.FP16}
@@ -154,7 +154,7 @@ def main() -> None:
         model = Model(Path(args.model), spec)
     else:
         model = open_model(args.model)
-    size = network.choose_size(model.spec, network.inspect(model.path, model.spec), args.size)
+    size = sizes.choose_size(model.spec, network.inspect(model.path, model.spec), args.size)
     report = {
         'device': device(args.provider),
         'onnxruntime': onnxruntime.__version__,

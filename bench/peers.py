@@ -40,6 +40,7 @@ from depth_node.estimator import DepthEstimator
 from depth_node.image.size import Size
 from depth_node.model import Model, ModelSpec, OutputKind
 from depth_node.ros import messages
+from depth_node.ros.kept import Kept
 from depth_node.world import World
 
 SIZE, NETWORK = Size(640, 480), Size(640, 192)
@@ -196,7 +197,7 @@ class Ours:
         self._camera = camera
         self.bare = self._engine.bare
         self._points = PointsPipeline(camera, self._config)
-        self._image, self._cloud = messages.Kept(Image), messages.Kept(PointCloud2)
+        self._image, self._cloud = Kept(Image), Kept(PointCloud2)
 
     def __call__(self, message: Any, *, cloud: bool = True) -> tuple[Any, Any]:
         """Make a depth image, filtered, and a colored cloud of an rgb8 message."""

@@ -27,6 +27,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from depth_node import process
 from depth_node.image.size import Size
 from depth_node.ros import messages
+from depth_node.ros.kept import Kept
 from depth_node.ros.trial import trio
 
 SIZE = Size(640, 480)
@@ -40,7 +41,7 @@ class Echo(Node):
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
         self._points = self.create_publisher(PointCloud2, 'depth/points', qos)
         self._depth = self.create_publisher(Image, 'depth/image', qos)
-        self._cloud, self._image = messages.Kept(PointCloud2), messages.Kept(Image)
+        self._cloud, self._image = Kept(PointCloud2), Kept(Image)
         self._cloud.room((SIZE.height, SIZE.width, 4))[...] = 1.0
         self._image.room((SIZE.height, SIZE.width))[...] = 1.0
         self.create_subscription(Image, 'image', self._answer, qos)

@@ -125,7 +125,8 @@ def _open_path(path: Path, overrides: Mapping[str, Any]) -> Model:
 
 def _checked(path: Path, spec: ModelSpec) -> Model:
     """Check the description against the graph: inputs and outputs, size, normalization."""
-    from depth_node.model.network import choose_size, describe, load
+    from depth_node.model.network import describe, load
+    from depth_node.model.sizes import choose_size
 
     graph = load(path, weights=False)
     info = describe(graph, path, spec)

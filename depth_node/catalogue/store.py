@@ -201,7 +201,8 @@ def graph_size(entry: Entry, request: Request) -> Size:
     :returns: the network size (pixels).
     :raises ModelError: an unsupported size.
     """
-    from depth_node.model.network import choose_size, NetworkInfo
+    from depth_node.model.network import NetworkInfo
+    from depth_node.model.sizes import choose_size
 
     fixed = entry.spec.input_size
     width, height = (fixed.width, fixed.height) if fixed else (None, None)

@@ -29,7 +29,7 @@ from depth_node.engine.table import kept, prune
 from depth_node.engine.verify import as_built, in_words
 from depth_node.errors import ConfigError, EngineError
 from depth_node.image.size import Size
-from depth_node.model import Model, network
+from depth_node.model import Model, network, sizes
 from depth_node.sources.frames import open_source
 
 _SETTINGS = {
@@ -109,7 +109,7 @@ def _self_test(model: Model | None, config: Config, path: Path | None) -> None:
     """Check what is here, and print a page that says what holds."""
     from depth_node.engine.tensorrt.self_test import self_test
 
-    size = None if model is None else network.choose_size(
+    size = None if model is None else sizes.choose_size(
         model.spec, network.inspect(model.path, model.spec), config.model.input_size
     )
     print('depth-node build --self-test')

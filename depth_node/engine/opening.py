@@ -15,7 +15,8 @@ from depth_node.engine.table import Row, rows
 from depth_node.errors import CancelledError, DepthNodeError, DeviceLostError, EngineError
 from depth_node.image.size import Size
 from depth_node.model import Model
-from depth_node.model.network import choose_size, inspect
+from depth_node.model.network import inspect
+from depth_node.model.sizes import choose_size
 from depth_node.process import give_back, never
 
 _LOGGER = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def open_engine(
 
     :param model: the network.
     :param config: the ``engine`` parameters.
-    :param network_size: the size to run at (pixels); see ``network.choose_size``.
+    :param network_size: the size to run at (pixels); see ``sizes.choose_size``.
     :param on_progress: called with a share from 0 to 1 and the name of the stage.
     :param cancelled: called regularly; returns whether to cancel.
     :param log: called with one line at a time.

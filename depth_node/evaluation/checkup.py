@@ -22,7 +22,8 @@ from depth_node.engine.tensorrt.board import advice, power_state
 from depth_node.errors import ConfigError, DataError, DepthNodeError, ModelError
 from depth_node.files import read_yaml
 from depth_node.model import Model
-from depth_node.model.network import choose_size, inspect
+from depth_node.model.network import inspect
+from depth_node.model.sizes import choose_size
 from depth_node.scale import keeper_for
 
 PACKAGES = (

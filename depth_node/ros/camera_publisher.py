@@ -34,6 +34,7 @@ from depth_node.config.fields import specs
 from depth_node.errors import DepthNodeError, unexpected
 from depth_node.ros import messages, runtime
 from depth_node.ros.camera_frames import open_frames, prepared, to_and_fro
+from depth_node.ros.kept import Kept
 from depth_node.ros.log import Log
 from depth_node.ros.parameters import refuse_unknown
 from depth_node.sources.frame import Frame
@@ -70,7 +71,7 @@ class CameraPublisher(Node):
         )
         self._info = self.create_publisher(CameraInfo, 'camera/camera_info', qos)
         self._truth = self.create_publisher(Image, 'camera/depth_truth', qos)
-        self._kept, self._kept_truth = messages.Kept(Image), messages.Kept(Image)
+        self._kept, self._kept_truth = Kept(Image), Kept(Image)
         self._transform = _publish_transform(self, self._config)
         self.code: int | None = None
         self._stopping = threading.Event()

@@ -18,6 +18,7 @@ from depth_node.estimator import Estimate
 from depth_node.image.color import bar_height, colorize
 from depth_node.image.compressed_depth import encode_depth, format_of
 from depth_node.ros import messages
+from depth_node.ros.kept import Kept
 from depth_node.ros.notices import Notices
 from depth_node.ros.transforms import Transforms
 from depth_node.sources.frame import Frame
@@ -97,9 +98,9 @@ class Maker:
         self._points: PointsPipeline | None = None
         self._planned: tuple[Scene, Planned] | None = None
         # filled again with every frame; what is published has been copied
-        self._cloud = messages.Kept(PointCloud2)
+        self._cloud = Kept(PointCloud2)
         self._depth, self._relative, self._color, self._confidence = (
-            messages.Kept(Image) for _ in range(4)
+            Kept(Image) for _ in range(4)
         )
 
     # a new output: its method here

@@ -10,7 +10,7 @@ import pytest
 
 from depth_node.errors import ModelError
 from depth_node.image.size import Size
-from depth_node.model import ModelSpec, OutputKind
+from depth_node.model import ModelSpec, OutputKind, sizes
 from depth_node.model import network as networks
 
 SPEC = ModelSpec('tiny', OutputKind.RELATIVE_DEPTH)
@@ -182,19 +182,19 @@ def test_missing_external_data_is_named(tmp_path, network):
 
 
 def test_a_fixed_size_is_taken_and_a_lying_sidecar_refused():
-    assert networks.choose_size(SPEC, info(32, 24)) == Size(32, 24)
+    assert sizes.choose_size(SPEC, info(32, 24)) == Size(32, 24)
     lying = ModelSpec('tiny', OutputKind.RELATIVE_DEPTH, input_size=Size(64, 24))
     with pytest.raises(ModelError, match='size is 32x24, but its description says 64x24'):
-        networks.choose_size(lying, info(32, 24))
+        sizes.choose_size(lying, info(32, 24))
     with pytest.raises(ModelError, match='size is 32x24, so it cannot run at 64x24'):
-        networks.choose_size(SPEC, info(32, 24), '64x24')
+        sizes.choose_size(SPEC, info(32, 24), '64x24')
 
 
 def test_a_dynamic_size_needs_something_to_go_by():
     with pytest.raises(ModelError, match='its description has none'):
-        networks.choose_size(SPEC, info(), 'auto', Size(640, 480))
+        sizes.choose_size(SPEC, info(), 'auto', Size(640, 480))
     with pytest.raises(ModelError, match='multiples of 14'):
-        networks.choose_size(
+        sizes.choose_size(
             ModelSpec('v', OutputKind.RELATIVE_DEPTH, multiple=14), info(), '515x392'
         )
 
@@ -204,7 +204,7 @@ def test_auto_keeps_aspect_and_area(width, height, multiple):
     spec = ModelSpec(
         'v', OutputKind.RELATIVE_DEPTH, nominal_size=Size(518, 518), multiple=multiple
     )
-    size = networks.choose_size(spec, info(), 'auto', Size(width, height))
+    size = sizes.choose_size(spec, info(), 'auto', Size(width, height))
     assert size.width % multiple == size.height % multiple == 0
     ideal = (518 * (width / height) ** 0.5, 518 * (height / width) ** 0.5)
     for side, wanted in zip(size, ideal, strict=True):
@@ -223,7 +223,7 @@ def test_a_baked_output_is_refused():
 )
 def test_a_nominal_side_keeps_the_aspect_of_the_frame(wanted, size):
     spec = ModelSpec('x', OutputKind.METRIC_DEPTH, nominal_size=Size(518, 518), multiple=14)
-    chosen = networks.choose_size(spec, info(), wanted, Size(640, 480))
+    chosen = sizes.choose_size(spec, info(), wanted, Size(640, 480))
     assert chosen == size
     assert abs(chosen.width / chosen.height - 4 / 3) < 0.03
 
@@ -232,13 +232,13 @@ def test_a_nominal_side_keeps_the_aspect_of_the_frame(wanted, size):
 @pytest.mark.parametrize('frame', [Size(640, 480), Size(1280, 720), Size(1280, 376)])
 def test_a_network_exported_for_a_nominal_side_is_taken_for_it(side, frame):
     spec = ModelSpec('x', OutputKind.METRIC_DEPTH, nominal_size=Size(518, 518), multiple=14)
-    size = networks.choose_size(spec, info(), side, frame)
-    assert networks.choose_size(spec, info(*size), side, frame) == size
+    size = sizes.choose_size(spec, info(), side, frame)
+    assert sizes.choose_size(spec, info(*size), side, frame) == size
 
 
 def test_a_nominal_side_is_refused_by_a_fixed_network():
     with pytest.raises(ModelError, match='size is 32x24, so it cannot run at 308x308'):
-        networks.choose_size(SPEC, info(32, 24), '308', Size(640, 480))
+        sizes.choose_size(SPEC, info(32, 24), '308', Size(640, 480))
 
 
 def test_sizes_no_network_has_are_refused_before_memory_is_taken(network):
@@ -248,7 +248,7 @@ def test_sizes_no_network_has_are_refused_before_memory_is_taken(network):
     spec = ModelSpec('tiny', OutputKind.RELATIVE_DEPTH, nominal_size=Size(64, 48))
     for wanted in ('100000x100000', '50000'):
         with pytest.raises(ModelError, match=r'50000x50000 is not possible|100000x100000 is too'):
-            networks.choose_size(spec, info(), wanted)
+            sizes.choose_size(spec, info(), wanted)
 
 
 def test_a_file_is_read_again_only_when_it_has_changed(network, monkeypatch):

@@ -30,6 +30,7 @@ from depth_node.camera import Camera, Distortion, UncalibratedError
 from depth_node.errors import DataError
 from depth_node.image.encodings import COLOR_ENCODINGS
 from depth_node.ros import messages
+from depth_node.ros.kept import Kept
 
 HEADER = Header(stamp=Time(sec=12, nanosec=345), frame_id='camera_optical')
 
@@ -290,7 +291,7 @@ shapes = st.one_of(
 
 @given(st.lists(shapes, min_size=1, max_size=5), st.integers(0, 2**32 - 1))
 def test_a_message_filled_again_is_as_a_new_one(clouds, seed):
-    rng, kept = np.random.default_rng(seed), messages.Kept(PointCloud2)
+    rng, kept = np.random.default_rng(seed), Kept(PointCloud2)
     for shape in clouds:
         points = rng.standard_normal(shape).astype(np.float32)
         again = messages.cloud_to_msg(points, HEADER, kept)
@@ -299,7 +300,7 @@ def test_a_message_filled_again_is_as_a_new_one(clouds, seed):
 
 @given(st.lists(st.sampled_from([(4, 6, 3), (4, 6), (2, 12), (8, 9, 3)]), min_size=1, max_size=5))
 def test_an_image_filled_again_is_as_a_new_one(sizes):
-    kept = messages.Kept(Image)
+    kept = Kept(Image)
     for number, shape in enumerate(sizes):
         image = np.full(shape, number + 1, np.uint8)
         encoding = 'rgb8' if len(shape) == 3 else 'mono8'
@@ -308,7 +309,7 @@ def test_an_image_filled_again_is_as_a_new_one(sizes):
 
 
 def test_what_is_written_into_a_message_is_not_copied():
-    kept = messages.Kept(PointCloud2)
+    kept = Kept(PointCloud2)
     room = kept.room((3, 5, 4))
     room[...] = np.arange(60, dtype=np.float32).reshape(3, 5, 4)
     message = messages.cloud_to_msg(room, HEADER, kept)
