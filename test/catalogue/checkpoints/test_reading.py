@@ -275,7 +275,7 @@ def test_a_pickle_cannot_ask_for_memory(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match='cannot be read'):
         read_checkpoint(tmp_path / 'nowhere.pth')
-    with pytest.raises(ModelError, match='cannot be read'):
+    with pytest.raises(ModelError, match='is a folder, expected a regular file'):
         read_checkpoint(tmp_path)
 
 
