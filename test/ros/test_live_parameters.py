@@ -76,7 +76,7 @@ ELSEWHERE = {
     ),
     'filter.temporal_threshold': 'test_filters', 'ground.base_frame': 'test_points',  # TF
 }
-GROUPS_ELSEWHERE = ('scale', 'temporal')  # test_scale, test_scale_keeper, test_temporal
+GROUPS_ELSEWHERE = ('scale.', 'temporal.')  # test_scale_parameters walks them
 
 
 def test_every_live_parameter_is_tried() -> None:
