@@ -19,7 +19,7 @@ import shutil
 import stat
 import tempfile
 import time
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from depth_node.errors import CancelledError, DataError, DepthNodeError
@@ -155,20 +155,45 @@ def read_yaml(path: Path | str, *, raised: type[DepthNodeError] = DataError) -> 
     :param path: the file.
     :param raised: the class of the error.
     :returns: its content; None if it is empty.
-    :raises DataError: or `raised`: unreadable, or not YAML. The error gives line and column and
-        quotes nothing: the path may name any file, and errors are published.
+    :raises DataError: or `raised`: unreadable, not YAML, or a key is there twice. The error gives
+        line and column and quotes nothing: the path may name any file, and errors are published.
     """
     import yaml
 
     text = read_text(path, raised=raised)
     try:
-        return yaml.safe_load(text)
+        content = yaml.safe_load(text)
+        twice = _repeated(yaml.compose(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f', line {mark.line + 1}, column {mark.column + 1}' if mark else ''
         raise raised(f'{path}: is not YAML (syntax error{place}).') from None
     except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise raised(f'{path}: is not YAML.') from None
+    if twice:
+        raise raised(f'{path}: has a key twice, the second time in line {twice}.', 'Remove one.')
+    return content
+
+
+def _repeated(root: Any) -> int:
+    """Return the line in which a key is repeated in a composed YAML document; 0: none is."""
+    ahead, seen = [root], set()
+    while ahead:
+        node = ahead.pop()
+        if node is None or id(node) in seen:  # an alias may be there many times
+            continue
+        seen.add(id(node))
+        if node.id == 'sequence':
+            ahead.extend(node.value)
+        elif node.id == 'mapping':
+            keys = set()
+            for key, value in node.value:
+                if key.id == 'scalar' and (key.tag, key.value) in keys:
+                    return int(key.start_mark.line) + 1
+                if key.id == 'scalar':
+                    keys.add((key.tag, key.value))
+                ahead.append(value)
+    return 0
 
 
 def reason(error: Exception) -> str:

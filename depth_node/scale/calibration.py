@@ -19,6 +19,10 @@ from depth_node.scale.measurement import Measurement, plausible, relative_sigma
 
 FORMAT = 1
 """Version of the file format; others are refused."""
+LARGEST = 1e9
+"""Scales larger than this, or smaller than its inverse, are not those of a network."""
+ROUNDED = 1e-3
+"""Relative difference by which the sigma of a file may differ from its covariance."""
 UNITS = {
     OutputKind.METRIC_DEPTH: 'z [m] = scale * output [m]',
     OutputKind.CANONICAL_DEPTH: 'z [m] = scale * focal / canonical focal * output',
@@ -154,7 +158,7 @@ def _parsed(fields: dict[str, Any]) -> ScaleCalibration:
     kind = OutputKind(fields['kind'])
     size = 2 if kind.has_shift else 1
     covariance = np.array(fields['covariance'], np.float64)
-    numbers = [float(fields[key]) for key in ('scale', 'shift', 'typical')]
+    numbers = [_number(fields, key) for key in ('scale', 'shift', 'typical')]
     if covariance.shape != (size, size):
         raise ValueError(f'covariance is not {size}x{size}')
     if not np.isfinite(covariance).all() or not all(map(math.isfinite, numbers)):
@@ -164,11 +168,34 @@ def _parsed(fields: dict[str, Any]) -> ScaleCalibration:
     scale, shift, typical = numbers
     if not scale > 0:
         raise ValueError(f'scale is {scale}, expected a positive number')
+    if not 1 / LARGEST <= scale <= LARGEST:
+        raise ValueError(f'scale is {scale:g}, expected {1 / LARGEST:g} to {LARGEST:g}')
+    if shift and not kind.has_shift:
+        raise ValueError(f'shift is {shift:g}, expected 0 for {kind.value}')
+    if not (typical if kind.has_shift else typical > 0):
+        raise ValueError(f'typical is {typical:g}, expected the usual output of the network')
+    if not covariance[0, 0] > 0:
+        raise ValueError('the covariance says that the scale is known exactly')
     texts = [fields[key] for key in ('model', 'sha256', 'source', 'date')]
     if not all(isinstance(text, str) for text in texts):
         raise ValueError('model, sha256, source and date are text')
     model, sha256, source, date = texts
-    return ScaleCalibration(
+    found = ScaleCalibration(
         model, sha256, kind, scale, shift, tuple(map(tuple, covariance.tolist())), typical,
         source, date,
     )
+    if 'sigma' in fields:
+        stated, follows = _number(fields, 'sigma'), found.sigma
+        if not abs(stated - follows) <= ROUNDED * follows + 1e-6:
+            raise ValueError(
+                f'sigma is {stated:g}, but {follows:.6g} follows from the other numbers: one of '
+                'them was changed'
+            )
+    return found
+
+
+def _number(fields: dict[str, Any], key: str) -> float:
+    value = fields[key]
+    if isinstance(value, bool):
+        raise ValueError(f'{key} is {value}, expected a number')
+    return float(value)

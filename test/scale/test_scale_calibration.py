@@ -57,6 +57,13 @@ def test_one_made_for_another_model_is_refused():
     ({'covariance': [[-1.0, 0.0], [0.0, 1.0]]}, 'covariance'),
     ({'kind': 'guess'}, 'guess'),
     ({'sha256': 5}, 'text'),
+    ({'scale': True}, 'expected a number'),
+    ({'scale': 1e-320}, 'expected 1e-09'),
+    ({'typical': 0.0}, 'typical'),
+    ({'covariance': [[0.0, 0.0], [0.0, 0.0]]}, 'known exactly'),
+    ({'scale': 12.3}, 'was changed'),
+    ({'sigma': 0.001}, 'was changed'),
+    ({'sigma': False}, 'expected a number'),
 ])
 def test_impossible_content_is_refused_with_the_reason(tmp_path, change, words):
     path = tmp_path / 'scale.yaml'
@@ -64,6 +71,23 @@ def test_impossible_content_is_refused_with_the_reason(tmp_path, change, words):
     fields = {**yaml.safe_load(path.read_text()), **change}
     path.write_text(yaml.safe_dump(fields))
     with pytest.raises(ConfigError, match=words):
+        read_scale(path)
+
+
+def test_a_shift_that_the_kind_does_not_have_is_refused(tmp_path):
+    path = tmp_path / 'scale.yaml'
+    write_scale(path, calibration(
+        kind=OutputKind.METRIC_DEPTH, shift=0.3, covariance=((1e-4,),),
+    ))
+    with pytest.raises(ConfigError, match='shift is 0.3'):
+        read_scale(path)
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path):
+    path = tmp_path / 'scale.yaml'
+    write_scale(path, calibration())
+    path.write_text(path.read_text() + 'scale: 7.0\n')
+    with pytest.raises(ConfigError, match='twice'):
         read_scale(path)
 
 
