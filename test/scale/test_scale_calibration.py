@@ -79,7 +79,7 @@ def test_a_shift_that_the_kind_does_not_have_is_refused(tmp_path):
     write_scale(path, calibration(
         kind=OutputKind.METRIC_DEPTH, shift=0.3, covariance=((1e-4,),),
     ))
-    with pytest.raises(ConfigError, match='shift is 0.3'):
+    with pytest.raises(ConfigError, match=r'shift is 0\.3'):
         read_scale(path)
 
 
