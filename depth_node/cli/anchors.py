@@ -12,7 +12,16 @@ from depth_node.camera.rigid import matrix_of
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator
 from depth_node.model.prediction import Prediction
-from depth_node.scale.offline import align, Aligned, depth_anchors, point_anchors, seen
+from depth_node.scale.local import Anchors
+from depth_node.scale.offline import (
+    align,
+    Aligned,
+    check_anchors,
+    depth_anchors,
+    point_anchors,
+    seen,
+)
+from depth_node.scale.pixels import ScaleFrame
 from depth_node.sources.depth_files import read_depth
 from depth_node.sources.frame import Frame
 
@@ -76,7 +85,7 @@ def aligned(
     looked = seen(prediction.values, estimator.spec, frame)
     if args.depth is not None:
         depth = read_depth(_of(args.depth, frame), args.depth_scale)
-        return align(looked, depth_anchors(looked, depth))
+        return _checked(looked, depth_anchors(looked, depth))
     if frame.camera is None:
         raise ConfigError('--points needs the calibration of the camera. Add --camera or --hfov.')
     try:
@@ -85,7 +94,14 @@ def aligned(
         raise ConfigError(
             f'--extrinsic is {args.extrinsic!r}, expected X,Y,Z,QX,QY,QZ,QW.'
         ) from error
-    return align(looked, point_anchors(looked, read_points(_of(args.points, frame)), pose))
+    return _checked(looked, point_anchors(looked, read_points(_of(args.points, frame)), pose))
+
+
+def _checked(looked: ScaleFrame, anchors: Anchors) -> Aligned:
+    """Align, and refuse distances that do not belong to the frame."""
+    found = align(looked, anchors)  # names wrong units
+    check_anchors(looked, anchors)
+    return found
 
 
 def read_points(path: Path) -> NDArray[np.float64]:

@@ -111,36 +111,61 @@ def to_disparity(
     """
     height, width = values.shape
     step = max(1, round((height * width / _POINTS) ** 0.5))
-    grid = (slice(step // 2, None, step),) * 2
+    rows, columns = np.mgrid[step // 2:height:step, step // 2:width:step].reshape(2, -1)
     with np.errstate(invalid='ignore', divide='ignore'):
-        z = (product / disparity[grid]).astype(np.float64)
-        x = unscaled(values[grid].ravel(), spec, 1.0)
-    found = _fitted(x, z.ravel(), spec)
+        z = (product / disparity[rows, columns]).astype(np.float64)
+    found = check_belongs(values, (rows, columns), z, spec, _REMEDY)
+    _check_metres(found, spec, product)
+    return found
+
+
+def check_belongs(  # noqa: PLR0917
+    values: NDArray[np.float32], places: tuple[NDArray[np.int64], NDArray[np.int64]],
+    z: NDArray[np.float64], spec: ModelSpec, remedy: str, mirrored: float = _MIRRORED,
+) -> Alignment:
+    """
+    Check that known distances belong to the frame of a prediction.
+
+    See :func:`to_disparity`.
+
+    :param values: float32 (H, W), the network's output.
+    :param places: int64 (N,) each, rows and columns of the known distances.
+    :param z: float64 (N,), z-depth (m), NaN where unknown.
+    :param spec: the network.
+    :param remedy: what to do, for the error.
+    :param mirrored: a mirror image whose error is less than this times that of the fit belongs
+        to it instead.
+    :returns: the fit and its quality.
+    :raises DataError: they do not belong to it.
+    """
+    rows, columns = places
+    height, width = values.shape
+    x = unscaled(values[rows, columns], spec, 1.0)
+    found = _fitted(x, z, spec)
     if found is None:
         raise DataError(
-            'The prediction cannot be aligned: no rising line fits the disparity.', _REMEDY
+            'The prediction cannot be aligned: no rising line fits the distances.', remedy
         )
     if found.agree < _LEAST_AGREEMENT:
-        raise DataError(f'The prediction cannot be aligned: {found}.', _REMEDY)
-    order = np.random.default_rng(0).permutation(z.size)
-    shuffled = _fitted(x, z.ravel()[order], spec)
-    known = z[np.isfinite(z) & (z > 0)]
-    near, far = np.percentile(known, (10, 90))
+        raise DataError(f'The prediction cannot be aligned: {found}.', remedy)
+    shuffled = _fitted(x, z[np.random.default_rng(0).permutation(z.size)], spec)
+    near, far = np.percentile(z[np.isfinite(z) & (z > 0)], (10, 90))
     flat = far < _FLAT * near and not spec.kind.has_shift
     if not flat and shuffled is not None and found.agree < shuffled.agree + _BETTER:
         raise DataError(
-            f'The prediction cannot be aligned: {found}, which is no better than chance.', _REMEDY
+            f'The prediction cannot be aligned: {found}, which is no better than chance.', remedy
         )
-    for way, other in (
-        ('mirrored', z[:, ::-1]), ('upside down', z[::-1]), ('turned by 180 deg', z[::-1, ::-1])
+    down, across = height - 1 - rows, width - 1 - columns
+    for way, there in (
+        ('mirrored', (rows, across)), ('upside down', (down, columns)),
+        ('turned by 180 deg', (down, across)),
     ):
-        turned = _fitted(x, other.ravel(), spec)
-        if turned is not None and turned.abs_rel < found.abs_rel * _MIRRORED:
+        turned = _fitted(unscaled(values[there], spec, 1.0), z, spec)
+        if turned is not None and turned.abs_rel < found.abs_rel * mirrored:
             raise DataError(
-                f'The prediction cannot be aligned: {found}, but the disparity fits better '
-                f'{way} ({turned}).', _REMEDY,
+                f'The prediction cannot be aligned: {found}, but the distances fit better '
+                f'{way} ({turned}).', remedy,
             )
-    _check_metres(found, spec, product)
     return found
 
 

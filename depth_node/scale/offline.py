@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from depth_node.depth.metres import Scale
 from depth_node.errors import DataError
 from depth_node.model import ModelSpec, OutputKind
+from depth_node.scale.align import check_belongs
 from depth_node.scale.local import Anchors, Field, fit_field
 from depth_node.scale.measurement import NotObservable, plausible
 from depth_node.scale.pixels import ScaleFrame
@@ -19,6 +20,13 @@ from depth_node.scale.unscaled import unscaled
 from depth_node.sources.frame import Frame
 
 NO_RAYS = np.zeros((0, 0, 2), np.float32)
+
+MIRRORED = 0.75
+"""As in ``align``; distances may be known in one half only, where the network is worse."""
+REMEDY = (
+    'Use distances of this image, in metres, 0 or NaN where unknown, and check --extrinsic or '
+    '--depth-scale.'
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,19 @@ def depth_anchors(
     rows, columns = rows[flat], columns[flat]
     shape = (frame.values.shape[0], frame.values.shape[1])
     return Anchors(rows, columns, depth[rows, columns].astype(np.float64), shape)
+
+
+def check_anchors(frame: ScaleFrame, anchors: Anchors) -> None:
+    """
+    Check that known distances belong to a frame: most agree, and not with its mirror image.
+
+    :param frame: the frame.
+    :param anchors: its pixels of known distance.
+    :raises DataError: they do not.
+    """
+    check_belongs(
+        frame.values, (anchors.rows, anchors.columns), anchors.z, frame.spec, REMEDY, MIRRORED
+    )
 
 
 def align(frame: ScaleFrame, anchors: Anchors) -> Aligned:

@@ -118,6 +118,19 @@ def test_points_in_millimetres_are_refused(scene, capsys):
     assert 'millimetres' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('change', [
+    lambda z: z[::-1],
+    lambda z: np.roll(z, 24, axis=0),  # another picture
+    lambda z: np.where(z > 1.6, 40.0, z),  # a sensor that saturates
+], ids=['upside down', 'another', 'saturated'])
+def test_depth_that_does_not_belong_is_refused(scene, capsys, change):
+    np.save(scene[0] / 'other.npy', change(truth()))
+    code, depth, _ = predict(scene, '--depth', scene[0] / 'other.npy')
+    assert code != 0
+    assert depth is None
+    assert 'aligned' in (said := capsys.readouterr().err) or 'determine' in said
+
+
 def test_evaluate_holds_the_anchors_out(shared_data, tmp_path):
     """KITTI with a tenth of the lidar: the same as the bench measures."""
     out = tmp_path / 'out.json'
