@@ -82,3 +82,10 @@ def few_frames(given=()):
 
 def frame(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def infer(engine, image):
+    """Run an engine on one frame; return what it gives."""
+    out = engine.buffers(*image.shape[:2])
+    engine.infer(image, out)
+    return out

@@ -24,7 +24,8 @@ from depth_node.cli.progress import build_bar, interruptible
 from depth_node.cli.results import write_json
 from depth_node.config import Config
 from depth_node.engine import Engine, open_for
-from depth_node.engine.cache import engine_cache_root, LAYERS, PROFILE, write_whole
+from depth_node.engine.cache import LAYERS, PROFILE, write_whole
+from depth_node.engine.cache_folder import engine_cache_root
 from depth_node.engine.table import kept, prune
 from depth_node.engine.verify import as_built, in_words
 from depth_node.errors import ConfigError, EngineError

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from depth_node.engine import openvino as cpu
 from depth_node.engine.base import Engine, Request
-from depth_node.engine.cache import engine_cache_root, EngineCache, Key
+from depth_node.engine.cache import EngineCache, Key
+from depth_node.engine.cache_folder import engine_cache_root
 from depth_node.engine.host import HostEngine
 from depth_node.engine.prepare import Preparation
 from depth_node.engine.verify import as_built, compare, sample_frames

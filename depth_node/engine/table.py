@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from depth_node.engine.base import Engine, Log, Request
-from depth_node.engine.cache import engine_cache_root, EngineCache, KeptEngine, writable
+from depth_node.engine.cache import EngineCache, KeptEngine
+from depth_node.engine.cache_folder import engine_cache_root, writable
 from depth_node.errors import EngineError
 
 

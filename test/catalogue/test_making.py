@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import dataclasses
 import json
 from pathlib import Path
@@ -11,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from typing import Any
-import zipfile
 
 import numpy as np
 import onnx
@@ -22,11 +20,11 @@ torch = pytest.importorskip('torch')
 pytest.importorskip('transformers')
 
 from bad_server import serve, Site  # noqa: E402
+from made import install, NAME, opened, run, SIZE  # noqa: E402
 from reference_networks import (  # noqa: E402
     authors_state,
     depth_anything,
     largest_difference,
-    Monodepth2,
     TINY,
     use_authors_positions,
 )
@@ -36,14 +34,9 @@ from depth_node.catalogue import Entry, find, WebFile  # noqa: E402
 from depth_node.catalogue.graphs import builder  # noqa: E402
 from depth_node.catalogue.graphs import depth_anything as graphs  # noqa: E402
 from depth_node.catalogue.opening import open_model  # noqa: E402
-from depth_node.cli.main import main  # noqa: E402
 from depth_node.errors import ModelError  # noqa: E402
 from depth_node.image.size import Size  # noqa: E402
-from depth_node.model import Model, OutputKind  # noqa: E402
 from depth_node.model.network import load  # noqa: E402
-
-NAME = 'depth_anything_v2_metric_indoor_small'
-SIZE = Size(98, 70)
 
 
 @pytest.fixture
@@ -68,27 +61,6 @@ def weights(network: Any, tmp_path: Path) -> Path:
     path.parent.mkdir()
     torch.save(authors_state(network, TINY), path)
     return path
-
-
-def install(weights: Path, cache: Path, name: str = NAME, size: Size | str = SIZE) -> int:
-    """Run the command a user would."""
-    return main([
-        'fetch', name, '--weights', str(weights), '--input-size', str(size), '--cache-dir',
-        str(cache), '--offline', '--accept-licence',
-    ])
-
-
-def opened(cache: Path, size: Size = SIZE) -> Model:
-    """Open the model by its name."""
-    return open_model(NAME, input_size=str(size), cache_dir=cache, offline=True)
-
-
-def run(path: Path, size: Size = SIZE) -> tuple[np.ndarray, np.ndarray]:
-    """Run an ONNX file; return the image and what came out."""
-    shape = (1, 3, size.height, size.width)
-    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
-    return image, session.run(None, {'image': image})[0]
 
 
 def expected(network: Any, image: np.ndarray, size: Size = SIZE) -> np.ndarray:
@@ -292,85 +264,6 @@ def test_weights_too_large_for_one_file_get_another(
     one, two = opened(tmp_path / 'one').path, opened(tmp_path / 'two').path
     assert two.stat().st_size < 0.5 * one.stat().st_size
     np.testing.assert_array_equal(run(one)[1], run(two)[1])
-
-
-def release(path: Path, network: Monodepth2, size: Size) -> Path:
-    """Write a zip as Monodepth2's authors do."""
-    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as zipped:
-        for name, state in zip(('encoder', 'depth'), network.release(*size), strict=True):
-            with zipped.open(f'mono/{name}.pth', 'w') as file:
-                torch.save(state, file)
-        zipped.writestr('mono/pose.pth', b'not read')
-    return path
-
-
-@pytest.fixture
-def small_monodepth2(monkeypatch: pytest.MonkeyPatch) -> Size:
-    """Make a Monodepth2 of the catalogue one of a small size."""
-    real, size = find('monodepth2_mono_640x192'), Size(96, 64)
-    spec = dataclasses.replace(real.spec, input_size=size)
-    monkeypatch.setitem(
-        catalogue.CATALOGUE, real.name, dataclasses.replace(real, spec=spec)
-    )
-    return size
-
-
-@pytest.mark.parametrize('how', ['zip', 'folder'])
-def test_a_monodepth2_release_becomes_a_graph(
-    small_monodepth2: Size, tmp_path: Path, how: str
-) -> None:
-    name, size, network = 'monodepth2_mono_640x192', small_monodepth2, Monodepth2()
-    source = release(tmp_path / 'mono.zip', network, size)
-    if how == 'folder':
-        zipfile.ZipFile(source).extractall(tmp_path / 'unpacked')
-        source = tmp_path / 'unpacked' / 'mono'
-    assert install(source, tmp_path / 'cache', name, 'auto') == 0
-    model = open_model(name, cache_dir=tmp_path / 'cache', offline=True)
-    assert model.spec.kind is OutputKind.SIGMOID_DISPARITY
-    assert model.spec.scale is None
-    image, found = run(model.path, size)
-    with torch.inference_mode():
-        reference = network(torch.from_numpy(image)).numpy()
-    assert largest_difference(found, reference) < 1e-5
-
-
-def test_a_release_of_another_size_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    source = release(tmp_path / 'mono.zip', Monodepth2(), Size(96, 64))
-    assert install(source, tmp_path / 'cache', 'monodepth2_mono_640x192', 'auto') == 2
-    assert 'was trained at 96x64, expected 640x192' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    'how', ['nothing', 'twice', 'encrypted', 'unknown method', 'cut', 'damaged']
-)
-def test_a_zip_that_cannot_be_unpacked_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
-) -> None:
-    path = tmp_path / 'mono.zip'
-    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as zipped:
-        for folder in ('a', 'b')[:1 + (how == 'twice')]:
-            for name in ('encoder', 'depth'):
-                zipped.writestr(f'{folder}/{name}.pth', bytes(range(256)) * 40)
-    content = bytearray(path.read_bytes())
-    central = content.index(b'PK\x01\x02')
-    change: dict[str, Callable[[], object]] = {
-        'nothing': lambda: content.__setitem__(slice(None), b'nothing'),
-        'twice': lambda: None,
-        'encrypted': lambda: (content.__setitem__(6, 1), content.__setitem__(central + 8, 1)),
-        'unknown method': lambda: (
-            content.__setitem__(8, 77), content.__setitem__(central + 10, 77)
-        ),
-        'cut': lambda: content.__delitem__(slice(central - 40, None)),
-        'damaged': lambda: content.__setitem__(slice(60, 90), bytes(30)),
-    }
-    change[how]()
-    path.write_bytes(bytes(content))
-    assert install(path, tmp_path / 'cache', 'monodepth2_mono_640x192', 'auto') == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    expected = 'has 2 files called encoder.pth' if how == 'twice' else 'is not a readable zip'
-    assert expected in error
 
 
 def test_nothing_of_it_needs_torch(weights: Path, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import pytest
 
 from depth_node.catalogue.fetch import model_cache_root
-from depth_node.engine.cache import engine_cache_root, EngineCache, Key, writable, write_whole
+from depth_node.engine.cache import EngineCache, Key, write_whole
+from depth_node.engine.cache_folder import engine_cache_root, writable
 from depth_node.errors import CancelledError, EngineError, ModelError
 from depth_node.files import locked
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from depth_node.engine import graph as graphs
 from depth_node.engine.base import Request
-from depth_node.engine.cache import engine_cache_root, EngineCache, Key, SAMPLE, writable
+from depth_node.engine.cache import EngineCache, Key, SAMPLE
+from depth_node.engine.cache_folder import engine_cache_root, writable
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.tensorrt import board
 from depth_node.engine.tensorrt.advisories import known, safe_first
