@@ -31,6 +31,7 @@ _BITS = (8, 10, 12, 14, 16)
 
 DEPTH_ENCODINGS = ('32FC1', '16UC1')
 """Encodings of REP-118 depth images: metres, or millimetres with 0 for invalid."""
+_SATURATED = 65535
 
 
 class _Packing(Enum):
@@ -209,9 +210,11 @@ def to_metres(
     Convert a view of a depth image (REP-118) to metres.
 
     :param view: what :func:`image_view` returned for this encoding.
-    :param encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres, 0 is invalid).
+    :param encoding: ``32FC1`` (metres) or ``16UC1`` (millimetres; 0 is invalid, and so is the
+        largest number, which drivers write where they know nothing or more).
     :param out: float32 (H, W) to write the result to; None: a new array.
-    :returns: float32 (H, W), z-depth (m), NaN where 16UC1 is 0; infinities of 32FC1 are kept.
+    :returns: float32 (H, W), z-depth (m), NaN where 16UC1 is invalid; infinities of 32FC1 are
+        kept.
     :raises DataError: another encoding, or `view` is not of this encoding.
     """
     if encoding not in DEPTH_ENCODINGS:
@@ -225,7 +228,7 @@ def to_metres(
         np.copyto(out, view)
     else:
         np.multiply(view, np.float32(0.001), out=out)
-        out[view == 0] = np.nan
+        out[(view == 0) | (view == _SATURATED)] = np.nan
     return out
 
 

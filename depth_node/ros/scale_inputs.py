@@ -208,8 +208,15 @@ def stereo_of(
     :param info: CameraInfo of the left camera, or None: the principal point, which is not in the
         message, is assumed to be the centre of the image.
     :returns: its points.
-    :raises DataError: an invalid image, or a focal length or baseline that is not positive.
+    :raises DataError: an invalid image, one of another encoding or unit, or a focal length or
+        baseline that is not positive.
     """
+    encoding = message.image.encoding
+    if encoding != '32FC1':
+        raise DataError(
+            f'The disparity image has encoding {encoding[:40]!r}, expected 32FC1 in pixels.',
+            'Divide the fixed point of stereo matchers by its unit, 16 with OpenCV.',
+        )
     disparity = messages.metres_from_msg(message.image)
     depth = disparity_depth(
         disparity, message.f, message.t, message.min_disparity, message.max_disparity

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.errors import DataError
 from depth_node.scale.fit import Floats
 from depth_node.scale.local import Anchors
 from depth_node.scale.measurement import measure, Measurement, NotObservable, Outcome
@@ -223,7 +224,18 @@ def disparity_depth(
     :param low: smallest disparity searched (pixels); smaller ones, and 0, are not matches.
     :param high: largest disparity searched (pixels).
     :returns: float32 (H, W), z-depth (m), NaN where there is no match.
+    :raises DataError: most disparities are larger than `high`, or, if that is not given, than the
+        width of the image.
     """
+    limit = float(high if high > low else disparity.shape[1])
+    matched = disparity[np.isfinite(disparity) & (disparity > 0)]
+    if matched.size and np.median(matched) > limit:
+        raise DataError(
+            f'The disparities are about {np.median(matched):.4g} pixels, expected at most '
+            f'{limit:g}.',
+            'Publish pixels: the fixed point of stereo matchers has to be divided, by 16 with '
+            'OpenCV.',
+        )
     with np.errstate(divide='ignore', invalid='ignore'):
         good = np.isfinite(disparity) & (disparity > 0)
         good &= (disparity >= low) & ((disparity <= high) | (high <= low))

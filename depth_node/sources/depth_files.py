@@ -30,13 +30,16 @@ def read_depth(path: Path, depth_scale: float = 1000.0) -> Depth:
     :param path: 16-bit PNG, PGM or TIFF in units of 1 / `depth_scale` m; float TIFF, PFM or
         .npy in metres.
     :param depth_scale: units per metre, for integer files.
-    :returns: float32 (H, W) (m), NaN where the file has 0 or a value that is not finite.
+    :returns: float32 (H, W) (m), NaN where the file has 0, a value that is not finite, or the
+        largest that 16 bits hold (no return in 7-Scenes, too far for others).
     :raises DataError: it cannot be read, or is not an image of one channel.
     """
     values = read_plane(path)
     depth = values.astype(np.float32)
     if values.dtype.kind in 'ui':
         depth /= np.float32(depth_scale)
+    if values.dtype == np.uint16:
+        depth[values == np.iinfo(np.uint16).max] = np.nan
     depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
     return depth
 

@@ -77,6 +77,9 @@ def test_depth_both_ways(order):
     assert struct.unpack('<6H', message.data) == (500, 0, 3250, 0, 0, 0)
     assert message.step == 6
 
+    full = messages.image_to_msg(np.uint16([[0, 65535, 65534]]), '16UC1', HEADER)
+    np.testing.assert_allclose(messages.metres_from_msg(full), [[np.nan, np.nan, 65.534]])
+
     foreign = messages.image_to_msg(metres.astype(f'{order}f4'), '32FC1', HEADER)
     assert foreign.is_bigendian == (order == '>')
     assert struct.unpack(f'{order}6f', foreign.data)[0] == 0.5

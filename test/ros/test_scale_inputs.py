@@ -26,7 +26,7 @@ from depth_node.ros import messages
 from depth_node.ros.health import Health
 from depth_node.ros.log import Log
 from depth_node.ros.notices import Notices
-from depth_node.ros.scale_inputs import range_of, ScaleInputs, xyz_of
+from depth_node.ros.scale_inputs import range_of, ScaleInputs, stereo_of, xyz_of
 from depth_node.ros.transforms import Transforms
 from depth_node.scale import PointsReading, PoseReading, RangeReading
 
@@ -137,6 +137,22 @@ def test_disparity(ros_node: Any, spin_until: Any) -> None:
     listener = Listener(ros_node, spin_until, 'disparity')
     listener.hears('scale/disparity', message)
     np.testing.assert_allclose(listener.got[0][1].points[:, 2], 2.0)
+
+
+@pytest.mark.parametrize(('encoding', 'values', 'largest', 'says'), [
+    ('16UC1', np.full((24, 32), 240, np.uint16), 64.0, 'expected 32FC1'),
+    ('32FC1', np.full((24, 32), 240, np.float32), 64.0, 'at most 64'),
+    ('32FC1', np.full((24, 32), 240, np.float32), 0.0, 'at most 32'),
+], ids=['fixed point', 'fixed point as float', 'wider than the image'])
+def test_disparities_in_another_unit_are_refused(
+    encoding: str, values: Any, largest: float, says: str
+) -> None:
+    message = DisparityImage(
+        header=header(), f=300.0, t=0.1, min_disparity=1.0, max_disparity=largest,
+        image=messages.image_to_msg(values, encoding, header()),
+    )
+    with pytest.raises(DataError, match=says):
+        stereo_of(message, np.eye(4), None)
 
 
 def test_odometry_gives_the_cameras_pose(ros_node: Any, spin_until: Any) -> None:

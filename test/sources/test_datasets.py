@@ -58,7 +58,7 @@ def test_real_rgbd_frames_agree_across_poses(shared_data):
 
 
 def test_rgbd_made_here(tmp_path):
-    """Millimetres become metres, 0 unknown; quaternions turn as scipy says."""
+    """Millimetres become metres, 0 and 65535 unknown; quaternions turn as scipy says."""
     for side in ('color', 'depth'):
         (tmp_path / side).mkdir()
     depth = np.array([[0, 1000], [2500, 65535]], np.uint16)
@@ -68,7 +68,7 @@ def test_rgbd_made_here(tmp_path):
     (tmp_path / 'pose.txt').write_text('1 2 3 0 0 0 1\n-1 0 2 0.1 -0.2 0.3 0.5\n')
     dataset = rgbd(tmp_path)
     assert dataset.names == ('2', '10')
-    np.testing.assert_allclose(dataset[0].depth, [[np.nan, 1], [2.5, 65.535]], rtol=1e-6)
+    np.testing.assert_allclose(dataset[0].depth, [[np.nan, 1], [2.5, np.nan]], rtol=1e-6)
     np.testing.assert_allclose(
         dataset[1].pose[:3, :3], Rotation.from_quat([0.1, -0.2, 0.3, 0.5]).as_matrix(),
         atol=1e-12,
