@@ -17,7 +17,7 @@ from depth_node.depth.metres import Scale
 from depth_node.errors import DataError
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.fit import fit_affine, fit_scale
-from depth_node.scale.measurement import FACTOR
+from depth_node.scale.measurement import FACTOR, NEAREST
 from depth_node.scale.unscaled import unscaled
 
 AGREEMENT = 0.25
@@ -115,7 +115,7 @@ def to_disparity(
     with np.errstate(invalid='ignore', divide='ignore'):
         z = (product / disparity[rows, columns]).astype(np.float64)
     found = check_belongs(values, (rows, columns), z, spec, _REMEDY)
-    _check_metres(found, spec, product)
+    _check_metres(found, spec, product, float(np.nanmedian(np.where(z > 0, z, np.nan))))
     return found
 
 
@@ -194,17 +194,25 @@ def _fitted(
     )
 
 
-def _check_metres(found: Alignment, spec: ModelSpec, product: float) -> None:
-    """Refuse metres that are far from those a network brings along."""
+def _check_metres(found: Alignment, spec: ModelSpec, product: float, usual: float) -> None:
+    """Refuse metres that are far from those a network brings along, or that no camera sees."""
+    if product == 1.0:
+        return
+    remedy = 'Check --baseline (m), the focal length and --disparity-unit.'
     own = 1.0 if spec.kind.is_metric else spec.scale
-    if own is None or product == 1.0:
+    if not NEAREST <= usual <= spec.reach:
+        raise DataError(
+            f'The disparity makes distances of about {usual:.3g} m, expected {NEAREST:g} to '
+            f'{spec.reach:g} m.', remedy,
+        )
+    if own is None:
         return
     factor = found.scale.scale / own
     if not FACTOR[0] <= factor <= FACTOR[1]:
         raise DataError(
             f'The disparity makes distances {factor:.3g} times those of {spec.name}, expected '
             f'{FACTOR[0]:g} to {FACTOR[1]:g} times.',
-            'Check --baseline (m), the focal length and --disparity-unit.',
+            remedy,
         )
 
 

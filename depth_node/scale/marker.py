@@ -23,6 +23,7 @@ from depth_node.scale.local import Anchors
 from depth_node.scale.measurement import Measurement, NotObservable, Outcome
 from depth_node.scale.pixels import ScaleFrame
 from depth_node.scale.points import from_anchors
+from depth_node.scale.unscaled import unscaled
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +45,8 @@ ACROSS = 4
 """Samples per pixel across an edge."""
 INSET = 0.12
 """Share of the marker along its border that is left out: a network blurs it."""
+DISAGREE = 1.6
+"""Ratio of the scales of two markers beyond which one has another size, not the network fails."""
 PIXELS = 400
 """Pixels that are taken of each marker at most."""
 
@@ -186,8 +189,26 @@ def from_markers(frame: ScaleFrame, markers: list[Marker]) -> Outcome:
         none.
     """
     shape = (frame.values.shape[0], frame.values.shape[1])
+    factors = [] if frame.spec.kind.has_shift else _factors(frame, markers, shape)
+    if factors and max(factors) > DISAGREE * min(factors):
+        return NotObservable(
+            f'the markers disagree by a factor of {max(factors) / min(factors):.2g}; check that '
+            'all of them have the size marker.size, and set marker.ids to those that have'
+        )
     found = from_anchors(frame, anchors_on(markers, frame.rays, shape))
     return found if isinstance(found, NotObservable) else with_print_errors(found, markers)
+
+
+def _factors(frame: ScaleFrame, markers: list[Marker], shape: tuple[int, int]) -> list[float]:
+    """Return the scale that each of the markers shows alone, for kinds without a shift."""
+    factors = []
+    for marker in markers:
+        anchors = anchors_on([marker], frame.rays, shape)
+        x = unscaled(frame.values[anchors.rows, anchors.columns], frame.spec, frame.focal)
+        ratio = anchors.z[x > 0] / x[x > 0]
+        if ratio.size:
+            factors.append(float(np.median(ratio)))
+    return factors
 
 
 def with_print_errors(found: Measurement, markers: list[Marker]) -> Measurement:

@@ -17,6 +17,8 @@ Depth = NDArray[np.float32]
 _LARGEST_FILE = 2**30
 _SMALL = 1024
 """Magnitude of OpenCV's numbers for unknown, and disparities (pixels) that no image has."""
+_LARGEST_WHOLE = 64
+"""Whole numbers above this may be pixels times 16 or 256: matchers search 64 and more."""
 _UNIT = (
     'Give the stored values per pixel: --disparity-unit 256 for PNG files of KITTI, 16 for '
     "OpenCV's fixed point, 1 for pixels."
@@ -76,9 +78,9 @@ def read_disparity(path: Path, unit: float = 0.0) -> Depth:
     """
     Read a stereo disparity.
 
-    :param path: .npy, .pfm or float TIFF in pixels; 16-bit PNG in 1/256 pixels, as KITTI's
-        stereo benchmark has it (Menze and Geiger 2015); int16 .npy in 1/16 pixels, as OpenCV's
-        matchers return it.
+    :param path: .npy, .pfm or float TIFF in pixels (whole numbers above 64 need `unit`);
+        16-bit PNG in 1/256 pixels, as KITTI's stereo benchmark has it (Menze and Geiger 2015);
+        int16 .npy in 1/16 pixels, as OpenCV's matchers return it.
     :param unit: stored values per pixel of disparity; 0: by the type, as above.
     :returns: float32 (H, W) (pixels), NaN where unknown: 0, negative or not finite.
     :raises DataError: it cannot be read, is no image of one channel, or its unit is not clear.
@@ -108,6 +110,13 @@ def _was_signed(values: NDArray[Any]) -> bool:
 def _unit_of(values: NDArray[np.generic], path: Path) -> float:
     """Return the stored values per pixel of disparity."""
     if values.dtype.kind == 'f':
+        pixels = values.astype(np.float64)
+        known = pixels[np.isfinite(pixels) & (pixels > 0)]
+        if known.size and known.max() > _LARGEST_WHOLE and (known == np.round(known)).all():
+            raise DataError(
+                f'{path}: holds whole numbers up to {known.max():.6g} as floats, which may be '
+                'pixels or a fixed point.', _UNIT,
+            )
         return 1.0
     if values.dtype == np.int16:
         return 16.0

@@ -124,3 +124,13 @@ def test_metres_far_from_those_of_the_network_are_refused(factor):
     disparity = (7.2 / truth * factor).astype(np.float32)
     with pytest.raises(DataError, match='--disparity-unit'):
         to_disparity(truth, disparity, ModelSpec('made', OutputKind.METRIC_DEPTH), 7.2)
+
+
+@pytest.mark.parametrize('factor', [256.0, 1 / 256])
+def test_metres_that_no_camera_sees_are_refused(factor):
+    """Also for networks without metres of their own."""
+    truth = room()
+    disparity = (7.2 / truth * factor).astype(np.float32)
+    with pytest.raises(DataError, match='--disparity-unit'):
+        to_disparity(2 / truth + 1, disparity, ModelSpec('made', OutputKind.RELATIVE_DISPARITY),
+                     7.2)

@@ -19,7 +19,7 @@ from depth_node.config.scale import DICTIONARIES
 from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale import Measurement, NotObservable, ScaleFrame, ScaleKeeper
-from depth_node.scale.marker import dictionary_of, from_markers, MarkerFinder
+from depth_node.scale.marker import dictionary_of, from_markers, Marker, MarkerFinder
 from depth_node.sources.frame import Frame
 
 FINDER = MarkerFinder('apriltag_36h11')
@@ -49,6 +49,26 @@ def test_at_four_metres_half_of_them_are_found_and_right():
     known = [error for error in errors if error is not None]
     assert len(known) >= 2
     assert max(map(abs, known)) < 0.03
+
+
+@pytest.mark.parametrize('factor', [0.5, 2.0])
+@pytest.mark.parametrize('kind', [OutputKind.METRIC_DEPTH, OutputKind.SIGMOID_DISPARITY])
+def test_two_markers_that_disagree_give_silence(kind, factor):
+    """A second print of another size is not outvoted by chance, in either order."""
+    right = scene_marker(100.0, 1.0)
+    wrong = scene_marker(180.0, factor)
+    frame = scene.frame(kind, np.full((240, 320), 2.0))
+    assert isinstance(from_markers(frame, [right, scene_marker(180.0, 1.0)]), Measurement)
+    for pair in ([right, wrong], [wrong, right]):
+        found = from_markers(frame, pair)
+        assert isinstance(found, NotObservable)
+        assert 'disagree' in found.reason
+
+
+def scene_marker(left, factor):
+    """Return a marker on a wall 2 m ahead, taken for `factor` times its size."""
+    corners = np.array([[left, 100], [left + 40, 100], [left + 40, 140], [left, 140.0]])
+    return Marker(int(left), corners, np.array([0, 0, 1 / (2.0 * factor)]), 40.0)
 
 
 @pytest.mark.parametrize('kind', [OutputKind.RELATIVE_DISPARITY, OutputKind.RELATIVE_DEPTH])

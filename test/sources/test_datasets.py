@@ -289,6 +289,7 @@ def test_unknown_of_opencv_as_unsigned_numbers(tmp_path):
     ('sixteenths.npy', (PIXELS * 16).astype(np.float32), 'no stereo camera'),
     ('shares.npy', (PIXELS / 300).astype(np.float32), 'no stereo camera'),
     ('whole.npy', PIXELS.astype(np.int32), 'holds int32'),
+    ('raw.npy', np.round(PIXELS).clip(0, 5).astype(np.float32) * 16, 'whole numbers'),
 ])
 def test_units_that_are_not_clear_are_refused(tmp_path, name, stored, text):
     """16 times too far is not a small mistake."""
