@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera.rigid import matrix_of
+from depth_node.cli.numbers import real
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator
 from depth_node.model.prediction import Prediction
@@ -22,7 +23,7 @@ from depth_node.scale.offline import (
     seen,
 )
 from depth_node.scale.pixels import ScaleFrame
-from depth_node.sources.depth_files import read_depth
+from depth_node.sources.depth_files import file_of, read_depth
 from depth_node.sources.frame import Frame
 
 _READERS = ('.npy', '.bin', '.txt', '.xyz')
@@ -51,21 +52,35 @@ def add_anchor_options(parser: argparse.ArgumentParser) -> None:
         help='registered depth (.npy m, 16-bit PNG), or a folder with a file of the name of each '
              'frame, instead of points',
     )
-    group.add_argument('--depth-scale', type=float, default=1000.0,
+    group.add_argument('--depth-scale', type=real(1e-6, 1e9), default=1000.0,
                        help='units per metre in 16-bit depth images')
+
+
+def check_distances(args: argparse.Namespace) -> None:
+    """
+    Refuse known distances that cannot be used with any frame.
+
+    :param args: with the options of :func:`add_anchor_options` and `--align-disparity`.
+    :raises ConfigError: options that exclude each other, or a pose that is none.
+    :raises DataError: there is no such file or folder.
+    """
+    options = {'--points': args.points, '--depth': args.depth,
+               '--align-disparity': args.align_disparity}
+    given = {option: path for option, path in options.items() if path is not None}
+    if len(given) > 1:
+        raise ConfigError(f'{" and ".join(given)} cannot be combined. Use one of them.')
+    for option, path in given.items():
+        if not path.exists():
+            raise DataError(f'{option}: {path}: no such file or folder.')
+    _pose(args)
 
 
 def has_anchors(args: argparse.Namespace) -> bool:
     """
-    Return whether distances are given.
+    Return whether points or depth are given.
 
     :param args: with the options of :func:`add_anchor_options`.
-    :raises ConfigError: options that exclude each other.
     """
-    if args.points is not None and args.depth is not None:
-        raise ConfigError('--points and --depth cannot be combined. Use one of them.')
-    if args.depth_scale <= 0:
-        raise ConfigError(f'--depth-scale is {args.depth_scale:g}, expected a positive number.')
     return args.points is not None or args.depth is not None
 
 
@@ -84,17 +99,12 @@ def aligned(
     """
     looked = seen(prediction.values, estimator.spec, frame)
     if args.depth is not None:
-        depth = read_depth(_of(args.depth, frame), args.depth_scale)
+        depth = read_depth(file_of(args.depth, frame.name), args.depth_scale)
         return _checked(looked, depth_anchors(looked, depth))
     if frame.camera is None:
         raise ConfigError('--points needs the calibration of the camera. Add --camera or --hfov.')
-    try:
-        pose = matrix_of([float(word) for word in args.extrinsic.split(',')])
-    except (ValueError, DataError) as error:
-        raise ConfigError(
-            f'--extrinsic is {args.extrinsic!r}, expected X,Y,Z,QX,QY,QZ,QW.'
-        ) from error
-    return _checked(looked, point_anchors(looked, read_points(_of(args.points, frame)), pose))
+    points = read_points(file_of(args.points, frame.name))
+    return _checked(looked, point_anchors(looked, points, _pose(args)))
 
 
 def _checked(looked: ScaleFrame, anchors: Anchors) -> Aligned:
@@ -130,12 +140,11 @@ def read_points(path: Path) -> NDArray[np.float64]:
     return points[:, :3]
 
 
-def _of(path: Path, frame: Frame) -> Path:
-    """Return the file of a frame: the one given, or the one of its name in a folder."""
-    if not path.is_dir():
-        return path
-    files = (p for p in sorted(path.iterdir()) if p.stem == frame.name and p.name[0] != '.')
-    found = next(files, None)
-    if found is None:
-        raise DataError(f'{path}: has no file named {frame.name}.')
-    return found
+def _pose(args: argparse.Namespace) -> NDArray[np.float64]:
+    """Return the pose of the sensor, as a matrix."""
+    try:
+        return matrix_of([float(word) for word in args.extrinsic.split(',')])
+    except (ValueError, DataError) as error:
+        raise ConfigError(
+            f'--extrinsic is {args.extrinsic!r}, expected X,Y,Z,QX,QY,QZ,QW.'
+        ) from error

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.catalogue import caution
-from depth_node.cli.anchors import add_anchor_options, aligned, has_anchors
+from depth_node.cli.anchors import add_anchor_options, aligned, check_distances, has_anchors
 from depth_node.cli.numbers import frames, metres, real
 from depth_node.cli.options import (
     add_camera_options,
@@ -37,16 +37,17 @@ from depth_node.depth.metres import to_metres
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator, Estimate
 from depth_node.image.color import colorize
+from depth_node.output.sheet import frame_panels, Panel, relative_panels, sheet
 from depth_node.output.writers import write_cloud, write_millimetres, write_npy, write_picture
 from depth_node.scale.align import relative_colors, to_disparity
-from depth_node.sources.depth_files import read_disparity
+from depth_node.sources.depth_files import file_of, read_disparity
 from depth_node.sources.frame import Frame
 from depth_node.sources.frames import FrameSource, open_source, WorldSource
-from depth_node.sources.video import RATE
+from depth_node.sources.video import RATE, RATES
 
-_FILES = ('npy', 'png', 'color', 'ply')
+_DEFAULT = ('npy', 'png', 'color', 'ply')
+_FILES = (*_DEFAULT, 'sheet')
 _COLORS_TO = 20.0
-_RATES = (1e-3, 1e4)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +58,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--out', metavar='DIR', type=Path, required=True, help='output folder')
     parser.add_argument(
-        '--write', metavar='LIST', default=','.join(_FILES),
-        help='files to write: npy (float32 m), png (16 bit mm), color (with a scale bar), ply',
+        '--write', metavar='LIST', default=','.join(_DEFAULT),
+        help='files to write: npy (float32 m), png (16 bit mm), color (with a scale bar), ply, '
+             'sheet (picture and depth side by side; of the world also truth and error)',
     )
     parser.add_argument('--near', type=metres, default=0.1, help='smallest depth (m)')
     parser.add_argument(
@@ -69,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--frames', type=frames, default=0,
                         help='maximum number of frames of each INPUT; 0: all')
     parser.add_argument('--topic', default='', help='image topic of a rosbag; empty: the first')
-    parser.add_argument('--rate', type=real(*_RATES), default=RATE,
+    parser.add_argument('--rate', type=real(*RATES), default=RATE,
                         help='frames per second of folders and of the world (Hz)')
     add_model_options(parser)
     add_filter_options(parser)
@@ -125,6 +127,7 @@ def run(args: argparse.Namespace) -> int:
     if not files <= set(_FILES) or not files:
         raise ConfigError(f'--write is {args.write!r}, expected some of {", ".join(_FILES)}.')
     _check_numbers(args)
+    check_distances(args)
     # what the node publishes besides depth has limits of its own, which are not needed here
     config = config_from(args, {
         'depth.min_range': args.near, 'depth.max_range': args.far, 'points.voxel_size': 0.0,
@@ -225,7 +228,7 @@ def _predict(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     work.warn(work.estimator.focal_note)
     if found.depth is None:
         work.warn(f'{found.note} Here: --scale and --shift, --camera or --hfov.')
-        _write_relative(work, name, found)
+        _write_relative(work, name, frame, found)
         return {'name': name, 'stamp': stamp, 'note': found.note}
     return _write(work, name, frame, found.depth) | {'stamp': stamp}
 
@@ -234,14 +237,16 @@ def _write(
     work: _Run, name: str, frame: Frame, depth: NDArray[np.float32]
 ) -> dict[str, Any]:
     path, args = work.out / name, work.args
+    farthest = args.far or max(_COLORS_TO, 2 * args.near)
     if 'npy' in work.files:
         write_npy(path.with_name(f'{name}_depth.npy'), depth)
     if 'png' in work.files:
         write_millimetres(path.with_name(f'{name}_depth.png'), depth)
     if 'color' in work.files:
-        farthest = args.far or max(_COLORS_TO, 2 * args.near)
         colors = colorize(depth, args.near, farthest, bar=True)
         write_picture(path.with_name(f'{name}_color.png'), colors)
+    if 'sheet' in work.files:
+        _write_sheet(work, name, frame_panels(frame.rgb, depth, frame.depth, args.near, farthest))
     if 'ply' in work.files:
         camera = frame.camera
         if camera is None:
@@ -260,15 +265,21 @@ def _write(
     }
 
 
-def _write_relative(work: _Run, name: str, found: Estimate) -> None:
+def _write_relative(work: _Run, name: str, frame: Frame, found: Estimate) -> None:
     """Write the output of the network if there is no metric depth."""
     assert work.estimator is not None
     values = found.prediction.values
     if 'npy' in work.files:
         write_npy(work.out / f'{name}_relative.npy', values)
+    near, far = relative_colors(values, work.estimator.spec.kind)
     if 'color' in work.files:
-        near, far = relative_colors(values, work.estimator.spec.kind)
         write_picture(work.out / f'{name}_color.png', colorize(values, near, far))
+    if 'sheet' in work.files:
+        _write_sheet(work, name, relative_panels(frame.rgb, values, near, far))
+
+
+def _write_sheet(work: _Run, name: str, panels: list[Panel]) -> None:
+    write_picture(work.out / f'{name}_sheet.png', sheet(panels, columns=2))
 
 
 def _on_anchors(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
@@ -278,7 +289,8 @@ def _on_anchors(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     try:
         found = aligned(work.args, work.estimator, prediction, frame)
     except DataError as error:
-        raise _UnusableFrameError(f'{name}: {error.problem}', error.remedy) from error
+        problem = error.problem.removeprefix(f'{frame.name}: ')
+        raise _UnusableFrameError(f'{name}: {problem}', error.remedy) from error
     gain = found.field.gain if found.field is not None else 0.0
     print(f'{name}: scale {found.scale.scale:.5g}, shift {found.scale.shift:.5g}; '
           f'{found.inliers} of {found.anchors} distances agree; the local correction removes '
@@ -300,7 +312,7 @@ def _aligned(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     product = args.baseline * camera.fx if args.baseline and camera else 1.0
     spec, prediction = estimator.spec, estimator.predict(frame)
     try:
-        found = to_disparity(prediction.values, _disparity(args, name, frame), spec, product)
+        found = to_disparity(prediction.values, _disparity(args, frame), spec, product)
     except DataError as error:
         raise _UnusableFrameError(f'{name}: {error.problem}', error.remedy) from error
     print(f'{name}: {found}')
@@ -317,21 +329,17 @@ def _aligned(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     )
     pixels = np.reciprocal(depth)  # one over the inverse of pixels
     write_npy(work.out / f'{name}_disparity.npy', pixels)
+    high = float(np.max(pixels, initial=0.0, where=np.isfinite(pixels))) or 1.0
     if 'color' in work.files:
-        known = pixels[np.isfinite(pixels)]
-        high = float(known.max()) if known.size else 1.0
-        write_picture(work.out / f'{name}_color.png', colorize(pixels, high or 1.0, 0.0))
+        write_picture(work.out / f'{name}_color.png', colorize(pixels, high, 0.0))
+    if 'sheet' in work.files:
+        _write_sheet(work, name, relative_panels(frame.rgb, pixels, high, 0.0, 'disparity'))
     return {'name': name, **facts}
 
 
-def _disparity(args: argparse.Namespace, name: str, frame: Frame) -> NDArray[np.float32]:
+def _disparity(args: argparse.Namespace, frame: Frame) -> NDArray[np.float32]:
     """Read the disparity of a frame."""
-    path = args.align_disparity
-    if path.is_dir():
-        path = next(
-            (p for p in sorted(path.iterdir())
-             if p.stem == frame.name and not p.name.startswith('.')), path / name
-        )
+    path = file_of(args.align_disparity, frame.name)
     disparity = read_disparity(path, args.disparity_unit)
     if disparity.shape != frame.rgb.shape[:2]:
         raise DataError(

@@ -9,6 +9,7 @@ from pathlib import Path
 import time
 from typing import Any
 
+from depth_node.cli.numbers import frames, integer, metres, real
 from depth_node.cli.options import (
     add_camera_options,
     add_filter_options,
@@ -24,7 +25,7 @@ from depth_node.config import Config
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator
 from depth_node.sources.frames import FrameSource, open_source
-from depth_node.sources.video import RATE
+from depth_node.sources.video import RATE, RATES
 from depth_node.viewer.recording import library, Recorder
 from depth_node.viewer.serving import LOOPBACK, web_viewer
 
@@ -39,17 +40,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'inputs', nargs='+', metavar='INPUT',
         help='image, folder, video, rosbag, camera device, or world:SEED',
     )
-    parser.add_argument('--frames', type=int, default=0,
+    parser.add_argument('--frames', type=frames, default=0,
                         help='maximum number of frames of each INPUT; 0: all')
     parser.add_argument('--topic', default='', help='image topic of a rosbag; empty: the first')
-    parser.add_argument('--rate', type=float, default=RATE,
+    parser.add_argument('--rate', type=real(*RATES), default=RATE,
                         help='frames per second of folders and of the world (Hz)')
     parser.add_argument(
-        '--camera-height', type=float, default=0.0,
+        '--camera-height', type=metres, default=0.0,
         help='height of the camera above the ground, for the scan (m); 0: no scan',
     )
     parser.add_argument(
-        '--camera-pitch', type=float, default=0.0, help='how far it looks down (degrees)'
+        '--camera-pitch', type=real(-90.0, 90.0), default=0.0,
+        help='how far it looks down (degrees)',
     )
     where = parser.add_argument_group('where to')
     where.add_argument('--save', type=output_file, metavar='FILE.rrd',
@@ -58,7 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help='serve the viewer to a browser until Ctrl-C')
     where.add_argument('--bind', default=LOOPBACK, metavar='ADDRESS',
                        help='with --web: address to listen on (default: this machine only)')
-    where.add_argument('--port', type=int, default=9090, help='with --web: port of the page')
+    where.add_argument('--port', type=integer(1, 65535), default=9090,
+                       help='with --web: port of the page')
     add_model_options(parser)
     add_filter_options(parser)
     add_camera_options(parser)

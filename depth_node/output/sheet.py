@@ -85,6 +85,43 @@ def error_panel(label: str, depth: Depth, truth: Depth) -> Panel:
     return Panel(label, np.vstack([picture, bar]))
 
 
+def frame_panels(
+    rgb: Picture | None, depth: Depth, truth: Depth | None, nearest: float, farthest: float
+) -> list[Panel]:
+    """
+    Draw a frame and its depth in metres.
+
+    :param rgb: uint8 (H, W, 3), or None.
+    :param depth: float32 (H, W) (m).
+    :param truth: float32 (H, W) (m), NaN where unknown; None: there is no truth.
+    :param nearest: depth of the brightest color (m).
+    :param farthest: depth of the darkest color (m).
+    :returns: the picture and the depth; with a truth also the truth and the error.
+    """
+    panels = [] if rgb is None else [_camera(rgb)]
+    panels.append(depth_panel('depth', depth, nearest, farthest))
+    if truth is not None:
+        panels.append(depth_panel('true depth', truth, nearest, farthest))
+        panels.append(error_panel('error: red 1/3 too far, blue too near', depth, truth))
+    return panels
+
+
+def relative_panels(
+    rgb: Picture, values: Depth, nearest: float, farthest: float, label: str = 'relative depth'
+) -> list[Panel]:
+    """
+    Draw a frame and an output without metres: no scale bar and no error.
+
+    :param rgb: uint8 (H, W, 3).
+    :param values: float32 (H, W), in a unit of their own.
+    :param nearest: value of the brightest color.
+    :param farthest: value of the darkest color.
+    :param label: what the values are.
+    :returns: the picture and the values.
+    """
+    return [_camera(rgb), Panel(f'{label}, no metres', colorize(values, nearest, farthest))]
+
+
 def top_view(
     points: NDArray[np.float32],
     colors: Picture | None,
@@ -135,6 +172,10 @@ def _places(
     return rows[inside], columns[inside], inside
 
 
+def _camera(rgb: Picture) -> Panel:
+    return Panel('camera', np.ascontiguousarray(rgb[..., ::-1]))
+
+
 def _tile(panel: Panel, width: int) -> Picture:
     """Return a panel at a width, with its label above."""
     picture = panel.picture
@@ -143,8 +184,9 @@ def _tile(panel: Panel, width: int) -> Picture:
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     size = max(0.4, width / 900)
     strip = np.full((round(34 * size) + 6, width, 3), _BACKGROUND, np.uint8)
+    needed = cv2.getTextSize(panel.label, _FONT, 1.0, 1)[0][0] + 8
     cv2.putText(
-        strip, panel.label, (2, strip.shape[0] - round(10 * size)), _FONT, size, (_INK,) * 3, 1,
-        cv2.LINE_AA,
+        strip, panel.label, (2, strip.shape[0] - round(10 * size)), _FONT,
+        min(size, width / needed), (_INK,) * 3, 1, cv2.LINE_AA,
     )
     return np.vstack([strip, picture])

@@ -46,6 +46,24 @@ def read_depth(path: Path, depth_scale: float = 1000.0) -> Depth:
     return depth
 
 
+def file_of(path: Path, name: str) -> Path:
+    """
+    Choose the file that belongs to a frame.
+
+    :param path: a file for every frame, or a folder with a file of the name of each.
+    :param name: of the frame.
+    :returns: the file.
+    :raises DataError: the folder has no file of this name, whatever its ending.
+    """
+    if not path.is_dir():
+        return path
+    files = (p for p in sorted(path.iterdir()) if p.stem == name and p.name[0] != '.')
+    found = next(files, None)
+    if found is None:
+        raise DataError(f'{path}: has no file named {name}.')
+    return found
+
+
 def read_plane(path: Path) -> NDArray[np.generic]:
     """
     Read an image of one channel without conversion.

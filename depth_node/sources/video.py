@@ -21,6 +21,8 @@ from depth_node.sources.frame import fitted, Frame, SECOND
 
 RATE = 30.0
 """Frames per second if the source does not define it."""
+RATES = (1e-3, 1e4)
+"""Smallest and largest rate that can be asked for (Hz)."""
 _MOST_DEVICES = 256
 
 

@@ -102,6 +102,7 @@ def test_registered_depth_from_a_folder(scene):
 def test_what_cannot_be_used_is_one_line(scene, capsys, monkeypatch, words, says):
     monkeypatch.chdir(scene[0])
     np.save(scene[0] / 'p.npy', np.ones((9, 3)))
+    (scene[0] / 'points.pcd').write_text('VERSION 0.7')
     code, depth, _ = predict(scene, *words)
     assert code != 0
     assert depth is None

@@ -90,6 +90,20 @@ def test_numbers_have_bounds(text: str) -> None:
     assert real(1.0, 9.0)('7e0') == 7.0
 
 
+@pytest.mark.parametrize(('option', 'value'), [
+    ('--frames', '-1'), ('--rate', '0'), ('--rate', 'nan'), ('--camera-height', '-1'),
+    ('--camera-pitch', '500'), ('--port', '99999'), ('--port', '-1'),
+])
+def test_numbers_of_the_viewer_have_bounds(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused before the viewer is looked for."""
+    assert main(['view', 'world:1', '--model', 'embedded', '--web', option, value]) == 2
+    text = capsys.readouterr().err
+    assert f'argument {option}: ' in text
+    assert text.count('\n') == 1
+
+
 @pytest.mark.parametrize('where', ['last.pt', 'best.pt', 'without_smoothness/last.pt'])
 def test_a_run_is_not_overwritten(tmp_path: Path, where: str) -> None:
     pytest.importorskip('torch')

@@ -15,6 +15,9 @@ from depth_node.camera import Camera
 from depth_node.camera.calibration_file import write_calibration
 from depth_node.catalogue import caution
 from depth_node.cli.main import main
+from depth_node.evaluation.report import error_picture
+from depth_node.image.color import bar_height, colorize
+from depth_node.sources.frames import open_source
 
 NETWORK = ['--kind', 'metric_depth', '--mean', '0,0,0', '--std', '1,1,1', '--engine',
            'onnxruntime']
@@ -197,6 +200,12 @@ def test_alignment_to_a_stereo_disparity(network, tmp_path, picture, suffix):
     (['world', '--frames', '1', '--rate', '0'], '--rate'),
     (['world', '--frames', '1', '--baseline', '-1'], '--baseline'),
     (['world', '--frames', '1', '--align-disparity', 'gone.npy'], 'gone.npy'),
+    (['world', '--frames', '3', '--align-disparity', 'gone'], 'gone: no such file or folder'),
+    (['world', '--frames', '3', '--points', 'gone.npy'], 'gone.npy: no such file or folder'),
+    (['world', '--frames', '3', '--depth', 'gone'], 'gone: no such file or folder'),
+    (['world', '--frames', '3', '--depth', '.', '--depth-scale', 'nan'], '--depth-scale'),
+    (['world', '--frames', '3', '--extrinsic', '1,2'], '--extrinsic'),
+    (['world', '--frames', '3', '--depth', '.', '--align-disparity', '.'], 'cannot be combined'),
     (['world', '--frames', '1', '--camera', 'gone.yaml'], 'gone.yaml'),
 ])
 def test_refusals(network, tmp_path, capsys, words, message):
@@ -269,6 +278,46 @@ def test_no_valid_pixel_is_no_success(network, tmp_path, picture, capsys):
     assert run_predict(tmp_path, *words, '--write', 'npy') == 1
     assert 'no valid pixel' in capsys.readouterr().err
     assert not np.isfinite(np.load(tmp_path / 'out' / 'photo_depth.npy')).any()
+
+
+def test_a_sheet_of_the_world_has_truth_and_error(network, tmp_path):
+    """Two rows of two; only with `--write sheet`, and every panel is what it says."""
+    words = ['--frames', '1', '--far', '8', '--write', 'sheet,npy', '--edge-threshold', '0']
+    out = predict(tmp_path, 'world:1', *words, '--model', network(), *NETWORK)
+    assert {p.name for p in out.iterdir()} == {'000000_depth.npy', '000000_sheet.png'}
+    depth, page = np.load(out / '000000_depth.npy'), cv2.imread(str(out / '000000_sheet.png'))
+    frame = next(iter(open_source('world:1')))
+    height, width = depth.shape
+    bar, gap = bar_height(height), 8
+    label = (page.shape[0] - 3 * gap) // 2 - height - bar
+    assert page.shape[1] == 2 * (width + gap) + gap
+
+    def panel(row, column):
+        top = gap + row * (height + bar + label + gap) + label
+        left = gap + column * (width + gap)
+        return page[top:top + height, left:left + width]
+
+    np.testing.assert_array_equal(panel(0, 0), frame.rgb[..., ::-1])
+    np.testing.assert_array_equal(panel(0, 1), colorize(depth, 0.1, 8.0))
+    np.testing.assert_array_equal(panel(1, 0), colorize(frame.depth, 0.1, 8.0))
+    np.testing.assert_array_equal(panel(1, 1), error_picture(depth, frame.depth))
+
+
+def test_a_sheet_without_a_truth_is_a_pair(network, tmp_path, picture):
+    """In metres with a scale bar; without a scale in relative colors, and without one."""
+    path, rgb = picture
+    height, width = rgb.shape[:2]
+    relative = ['--kind', 'relative_disparity', *NETWORK[2:]]
+    pages = []
+    for kind in (NETWORK, relative):
+        out = predict(tmp_path, path, '--model', network(), *kind, '--write', 'sheet,color')
+        page = cv2.imread(str(out / 'photo_sheet.png'))
+        assert page.shape[1] == 2 * (width + 8) + 8
+        pages.append(page)
+        colors = cv2.imread(str(out / 'photo_color.png'))
+        right = page[-8 - len(colors):-8, -8 - width:-8]
+        np.testing.assert_array_equal(right, colors)
+    assert len(pages[0]) == len(pages[1]) + bar_height(height)
 
 
 @pytest.mark.parametrize('kind', ['relative_disparity', 'sigmoid_disparity', 'relative_depth'])

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from depth_node.image.color import colorize
-from depth_node.output.sheet import depth_panel, error_panel, GAP, Panel, sheet, top_view
+from depth_node.output.sheet import (
+    depth_panel,
+    error_panel,
+    frame_panels,
+    GAP,
+    Panel,
+    relative_panels,
+    sheet,
+    top_view,
+)
 
 SIZE = (120, 90)
 
@@ -34,6 +43,35 @@ def test_a_narrower_panel_is_brought_to_the_width_of_the_first() -> None:
     assert page.shape[1] == 2 * (SIZE[0] + GAP) + GAP
     right = page[-GAP - SIZE[1]:-GAP, GAP + SIZE[0] + GAP:-GAP]
     assert (right == 200).all()
+
+
+def test_a_long_label_is_not_cut_off() -> None:
+    """The last letter is there, at any width: it was beyond the edge of narrow pictures."""
+    for width in (160, 240, 640):
+        picture = np.zeros((10, width, 3), np.uint8)
+        page = sheet([Panel('error: red 1/3 too far, blue too near', picture)])
+        label = page[GAP:-GAP - 10, GAP:GAP + width]
+        assert label.min() < 240, 'no label'
+        assert label[:, -3:].min() > 240, 'the label reaches the edge'
+
+
+def test_a_frame_has_a_truth_and_an_error_only_where_they_are_known() -> None:
+    rgb = np.tile(np.array([250, 120, 10], np.uint8), (SIZE[1], SIZE[0], 1))
+    depth = np.full((SIZE[1], SIZE[0]), 2.0, np.float32)
+    camera, drawn = frame_panels(rgb, depth, None, 0.3, 8.0)
+    assert camera.picture[0, 0].tolist() == [10, 120, 250]
+    assert np.array_equal(drawn.picture, colorize(depth, 0.3, 8.0, bar=True))
+    panels = frame_panels(rgb, depth, depth / 2, 0.3, 8.0)
+    assert [panel.label for panel in panels][:3] == ['camera', 'depth', 'true depth']
+    assert np.array_equal(panels[2].picture, colorize(depth / 2, 0.3, 8.0, bar=True))
+    assert panels[3].picture[40, 60, 2] > 200 > panels[3].picture[40, 60, 0]
+
+
+def test_relative_values_have_no_bar_and_say_so() -> None:
+    values = np.tile(np.linspace(0, 1, SIZE[0], dtype=np.float32), (SIZE[1], 1))
+    _, drawn = relative_panels(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), values, 1.0, 0.0)
+    assert drawn.label == 'relative depth, no metres'
+    assert np.array_equal(drawn.picture, colorize(values, 1.0, 0.0))
 
 
 def test_depth_has_its_colors_and_a_bar() -> None:

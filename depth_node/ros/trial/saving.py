@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image, LaserScan, PointCloud2
 
 from depth_node.output.ply import write_ply
-from depth_node.output.sheet import depth_panel, error_panel, Panel, sheet, top_view
+from depth_node.output.sheet import frame_panels, Panel, sheet, top_view
 from depth_node.output.writers import write_npy, write_picture
 from depth_node.ros import messages
 
@@ -69,12 +69,7 @@ def save(seen: Seen, out: Path) -> None:
         write_picture(out / 'depth_color.png', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     if seen.depth is not None:
         write_npy(out / 'depth.npy', seen.depth)
-        panels.append(depth_panel('depth', seen.depth, NEAREST, FARTHEST))
-        if seen.truth is not None:
-            panels.append(depth_panel('true depth', seen.truth, NEAREST, FARTHEST))
-            panels.append(error_panel(
-                'error: red 1/3 too far, blue too near', seen.depth, seen.truth
-            ))
+        panels = frame_panels(seen.rgb, seen.depth, seen.truth, NEAREST, FARTHEST)
     if seen.cloud is not None:
         points, colors = _cloud(seen.cloud)
         write_ply(out / 'points.ply', points, colors)
