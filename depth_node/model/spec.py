@@ -25,7 +25,7 @@ LARGEST_SIDE = 8192
 
 
 class OutputKind(str, enum.Enum):
-    """What the numbers of a network mean; `depth.to_metres` has the formula of each."""
+    """What the numbers of a network mean; `depth.metres.to_metres` has the formula of each."""
 
     METRIC_DEPTH = 'metric_depth'
     CANONICAL_DEPTH = 'canonical_depth'
