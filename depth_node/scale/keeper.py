@@ -20,7 +20,7 @@ from depth_node.scale.estimators import Early, Known, moved
 from depth_node.scale.frames import FRAME_PRIOR, scaled_alike
 from depth_node.scale.freezing import Freezer
 from depth_node.scale.ground import FloorPose
-from depth_node.scale.measurement import Measurement, NotObservable, Outcome, plausible
+from depth_node.scale.measurement import doubt_of, Measurement, NotObservable, Outcome, plausible
 from depth_node.scale.pixels import ScaleFrame
 from depth_node.scale.readings import PoseReading, Reading
 from depth_node.scale.state import ScaleState
@@ -288,7 +288,7 @@ class ScaleKeeper:
             used = self._tracker.update(stamp, outcome)
             waiting = self._tracker.collecting
             self._reason = (
-                '' if used
+                doubt_of(self._spec, outcome) if used
                 else f'{waiting} more measurements are needed' if waiting
                 else 'the last measurement does not agree with the previous ones and is not used'
             )

@@ -32,6 +32,8 @@ MAX_SIGMA = 0.3
 """Maximum relative uncertainty of a frame."""
 FACTOR = (0.2, 5.0)
 """Plausible scale factors of a network that is metric or has a scale."""
+USUAL = 2.0
+"""Such a network is mostly wrong by less than this factor either way; beyond it is reported."""
 NEAREST = 0.05
 """Minimum distance at which a camera is in focus (m)."""
 UNITS_HINT = (
@@ -275,6 +277,26 @@ def _line_response(x: Floats, noise: Floats, weights: Floats, patch: NDArray[np.
     weighted = rows * weights[:, None]
     sums = np.stack([np.bincount(patch, weighted[:, k], COUNT) for k in range(2)])
     return np.asarray(np.linalg.lstsq(weighted.T @ rows, sums, rcond=None)[0])
+
+
+def doubt_of(spec: ModelSpec, found: Measurement) -> str:
+    """
+    Return why a plausible scale may be one of another unit, such as feet.
+
+    :param spec: the network.
+    :param found: the measurement.
+    :returns: a sentence for diagnostics; empty if there is no doubt.
+    """
+    own = scale_of(spec)
+    if own is None:
+        return ''
+    factor = math.exp(found.value[0]) / own.scale
+    if 1 / USUAL <= factor <= USUAL:
+        return ''
+    return (
+        f'the measured distances are {factor:.3g} times those of {spec.name}, which is much: '
+        f'{UNITS_HINT}'
+    )
 
 
 def plausible(spec: ModelSpec, found: Measurement) -> NotObservable | None:

@@ -53,6 +53,16 @@ def test_points_in_another_unit_give_silence_and_the_cause(kind, unit):
     assert 'millimetres' in state.reason
 
 
+@pytest.mark.parametrize('unit', [3.28, 4.0, 0.25])
+def test_points_in_feet_are_not_used_without_a_word(unit):
+    """A factor that a bad network may have, too, or a depth camera in quarters of a millimetre."""
+    it = keeper('points')
+    for index in range(10):
+        it.add(index / 10, cloud(unit, index))
+        state = it.update(at(index / 10))
+    assert 'publishes metres' in state.reason
+
+
 @pytest.mark.parametrize('kind', list(OutputKind))
 def test_points_in_metres_are_used(kind):
     it = keeper('points', kind)
