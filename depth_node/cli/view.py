@@ -27,7 +27,7 @@ from depth_node.estimator import DepthEstimator
 from depth_node.sources.frames import FrameSource, open_source
 from depth_node.sources.video import RATE, RATES
 from depth_node.viewer.recording import library, Recorder
-from depth_node.viewer.serving import LOOPBACK, web_viewer
+from depth_node.viewer.serving import LOOPBACK, open_window, web_viewer
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
             while True:
                 time.sleep(1.0)
     else:
-        stream.spawn()
+        open_window(stream)
         _show(args, config, sources, stream)
 
 

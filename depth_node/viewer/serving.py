@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 import importlib.util
+import os
 from pathlib import Path
 import socket
 import subprocess
 import time
+from typing import Any
 
 from depth_node.errors import ConfigError
 from depth_node.process import die_with_parent
@@ -16,6 +18,26 @@ from depth_node.viewer.recording import library
 
 LOOPBACK = '127.0.0.1'
 _PATIENCE_S = 20.0
+
+
+def open_window(stream: Any) -> None:
+    """
+    Open the viewer in a window that stays when this process ends.
+
+    :param stream: a ``rerun.RecordingStream``, which is connected to it.
+    :raises ConfigError: there is no display, or the program does not start.
+    """
+    if not any(os.environ.get(name) for name in ('DISPLAY', 'WAYLAND_DISPLAY')):
+        raise ConfigError(
+            'There is no display to open a window on (DISPLAY is not set).',
+            'Use --web for a browser, or --save FILE.rrd and open that elsewhere.',
+        )
+    try:
+        stream.spawn(executable_path=str(_program()))
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(
+            f'The viewer cannot be started ({error}).', 'Use --web, or --save FILE.rrd.'
+        ) from error
 
 
 @contextmanager

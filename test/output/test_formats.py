@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
-from depth_node.engine.cache import EngineCache, Key
+from depth_node.engine.cache import EngineCache, FORMAT, Key
 from depth_node.errors import ConfigError, DepthNodeError, ModelError
 from depth_node.model import OutputKind, read_sidecar
 from depth_node.scale.calibration import read_scale
@@ -70,20 +69,16 @@ def test_another_sidecar_is_refused(tmp_path: Path, other: object) -> None:
     assert 'Update depth_node' in refused.value.remedy
 
 
-@pytest.mark.parametrize('other', [1, *OTHERS])
+@pytest.mark.parametrize('other', [1, FORMAT, FORMAT + 1, '2', None])
 def test_an_engine_of_another_format_is_built_again(tmp_path: Path, other: object) -> None:
-    cache, plan = EngineCache(tmp_path), b'plan'
-    path = cache.path('net', KEY)
-    path.write_bytes(plan)
-    path.with_suffix('.json').write_text(json.dumps({
-        'format': other, 'name': 'net', 'plan_sha256': hashlib.sha256(plan).hexdigest(),
-        'plan_bytes': 4, 'key': {
-            'graph': 'a' * 64, 'runtime': 'TensorRT 10.3.0', 'gpu': 'Orin', 'capability': '8.7',
-            'precision': 'fp16', 'settings': {'optimization_level': 3}, 'hardware': '',
-        },
-    }))
+    cache = EngineCache(tmp_path)
+    path = cache.store('net', KEY, b'plan', {})
+    description = path.with_suffix('.json')
+    metadata = json.loads(description.read_text())
+    assert metadata['format'] == FORMAT
+    description.write_text(json.dumps(metadata | {'format': other}))
     found = cache.load('net', KEY)
-    assert (found is not None) == (other == 1 and isinstance(other, int))
+    assert (found is not None) == (other == FORMAT and isinstance(other, int))
     assert path.exists() == (found is not None), 'what is not used is set aside'
 
 

@@ -11,6 +11,7 @@ from sensor_msgs.msg import Image, PointCloud2
 import yaml
 
 from depth_node.ros import launching, messages
+from depth_node.ros.cameras import cameras_of
 
 SIDECAR = {
     'format': 1, 'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
@@ -42,7 +43,7 @@ def cameras(tmp_path, network):
         }
         for number, name in enumerate(SIZES)
     ]}))
-    return launching.cameras_of(str(path))
+    return cameras_of(str(path))
 
 
 def test_each_camera_has_its_own_outputs_and_frame(processes, ros_node, spin_until, cameras):

@@ -123,7 +123,7 @@ def test_the_threads_end_with_the_loop(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('objective', 'match'), [('supervised', 'depth'), ('self_supervised', 'neighbors')]
+    ('objective', 'match'), [('supervised', 'depth'), ('self_supervised', 'consecutive frames')]
 )
 def test_recordings_without_what_is_needed_are_refused(
     tmp_path: Path, objective: str, match: str

@@ -162,3 +162,14 @@ def test_the_server_ends_with_a_viewer_that_is_killed() -> None:
                 return
         time.sleep(0.1)
     raise AssertionError('the server outlives its viewer')
+
+
+def test_without_a_display_there_is_no_window(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
+        monkeypatch.delenv(name, raising=False)
+    assert main(['view', 'world:1', '--model', 'embedded', '--frames', '1']) == 2
+    said = capsys.readouterr().err
+    assert 'no display' in said
+    assert '--web' in said
