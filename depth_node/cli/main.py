@@ -100,7 +100,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, without the usage in front of it."""
 
     def error(self, message: str) -> NoReturn:
-        text = printable(message, _LONGEST_REASON)
+        text = printable(message.removesuffix('.'), _LONGEST_REASON)
         self.exit(2, f'{self.prog}: {text}. See {self.prog} --help.\n')
 
 

@@ -250,7 +250,7 @@ def add_parameters(group: Any, options: dict[str, str]) -> None:
         if isinstance(default, bool):
             keywords['action'] = 'store_true'
         elif isinstance(default, list):
-            keywords |= {'type': _numbers, 'metavar': 'R,G,B'}
+            keywords |= {'type': _numbers, 'metavar': 'N,N,...'}
         else:
             keywords |= {'type': type(default), 'metavar': _attribute(option).upper()}
             if spec.choices:

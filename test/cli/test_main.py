@@ -80,6 +80,19 @@ def test_help_of_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         assert 'usage' in capsys.readouterr().out
 
 
+def test_lists_of_numbers_are_not_called_colors(capsys: pytest.CaptureFixture[str]) -> None:
+    """The numbers of markers were R,G,B."""
+    assert main(['calibrate', '--help']) == 0
+    assert '--ids N,N,...' in capsys.readouterr().out
+
+
+def test_a_reason_ends_with_one_period(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['fetch', 'embedded', '--frame', '0x0']) == 2
+    text = capsys.readouterr().err
+    assert 'is not a size' in text
+    assert '..' not in text
+
+
 @pytest.mark.parametrize('text', ['nan', 'inf', '-inf', '1e400', '', 'x', BIG, '²', '1_0', '0x1'])
 def test_numbers_have_bounds(text: str) -> None:
     for kind in (integer(1, 9), real(1.0, 9.0)):
