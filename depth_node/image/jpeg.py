@@ -34,6 +34,10 @@ _GAP = bytes(16)
 """Zeros that no data contains, unless a table gives zero bits to empty blocks."""
 _GRAY = 128
 """Level of every pixel of a block for which there was no data."""
+_PROGRESSIVE = 0xC2
+"""Frames whose data is several passes over the blocks."""
+_SCAN_HEADER = 8
+"""Bytes of a scan's header with its marker, without two for each component."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,30 @@ def checked_jpeg(data: bytes) -> Jpeg:
         _check_data(data[:header.start], header, content, end is not None)
     elif end is None:
         raise _lost(header.size, 'it is truncated')
+    elif header.kind == _PROGRESSIVE and not _is_fully_scanned(data[:end], header):
+        raise _lost(header.size, 'scans are missing')
     whole = data[:end] if end is not None else data + bytes([0xFF, _END])
     return Jpeg(whole, header.size, header.block, end is not None)
+
+
+def _is_fully_scanned(data: bytes, header: Header) -> bool:
+    """
+    Return whether the scans of a progressive image bring every coefficient to its last bit.
+
+    A scan has components, the coefficients from Ss to Se, and Al, the bits that are still missing
+    (ITU-T T.81 B.2.3 and G.1.1.1).
+    """
+    complete: dict[int, set[int]] = {}
+    at = header.start - _SCAN_HEADER - 2 * len(header.components)
+    while at >= 0:
+        count = data[at + 4] if at + 4 < len(data) else 0
+        last = data[at + 5 + 2 * count:at + 8 + 2 * count]
+        if len(last) == 3 and not last[2] & 15:
+            for component in data[at + 5:at + 5 + 2 * count:2]:
+                complete.setdefault(component, set()).update(range(last[0], last[1] + 1))
+        at = data.find(bytes([0xFF, _SCAN]), at + 2)
+    full = sum(found >= set(range(64)) for found in complete.values())
+    return full >= header.planes
 
 
 def _check_data(before: bytes, header: Header, content: bytes, ended: bool) -> None:

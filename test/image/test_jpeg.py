@@ -139,3 +139,16 @@ def test_any_damage_gives_an_image_or_an_error(at: int, patch: bytes) -> None:
     except DataError:
         return
     assert rgb.shape[2] == 3
+
+
+@pytest.mark.parametrize('share', [0.3, 0.5, 0.7])
+@pytest.mark.parametrize('shape', [(120, 160, 3), (120, 160)], ids=['color', 'gray'])
+def test_a_progressive_file_without_its_last_scans_is_refused(
+    share: float, shape: tuple[int, ...]
+) -> None:
+    """Cut, and closed by an end marker: the details would be invented."""
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    assert decode_rgb(data).shape[:2] == shape[:2]
+    with pytest.raises(DataError, match='scans are missing'):
+        decode_rgb(data[:int(share * len(data))] + b'\xff\xd9')
