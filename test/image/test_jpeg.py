@@ -152,3 +152,13 @@ def test_a_progressive_file_without_its_last_scans_is_refused(
     assert decode_rgb(data).shape[:2] == shape[:2]
     with pytest.raises(DataError, match='scans are missing'):
         decode_rgb(data[:int(share * len(data))] + b'\xff\xd9')
+
+
+@pytest.mark.parametrize('bytes_left', [0, 1, 48, 120])
+def test_the_first_bytes_of_a_file_are_not_a_gray_picture(bytes_left: int) -> None:
+    """Nearly all of it would be the gray of blocks without data."""
+    image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    data = cv2.imencode('.jpg', image)[1].tobytes()
+    start = data.index(b'\xff\xda') + 14
+    with pytest.raises(DataError, match='is damaged'):
+        decode_rgb(data[:start + bytes_left] + b'\xff\xd9')
