@@ -1,5 +1,5 @@
 """
-A video to a video of depth, steadied over time.
+A video to a video of depth, steadied while the camera stands.
 
     python examples/02_video.py [VIDEO] [HFOV_DEG] [MODEL] [FRAMES]
 
@@ -15,7 +15,7 @@ import sys
 import cv2
 import numpy as np
 
-from depth_node import Camera, DepthEstimator, open_model
+from depth_node import Camera, Config, DepthEstimator, open_model
 from depth_node.image.color import colorize
 from depth_node.sources.frames import open_source
 
@@ -24,13 +24,15 @@ def main(
     source: str = 'world:7', hfov_deg: str = '70', model: str = 'embedded', frames: str = '30'
 ) -> None:
     """Write camera and depth side by side, at the stamps of the source."""
-    estimator = DepthEstimator(open_model(model))
+    # off by default: doc/scale.md says why, and when to turn it on
+    steady = Config().replaced({'temporal.enabled': True})
+    estimator = DepthEstimator(open_model(model), steady)
     writer = None
     count = 0
     for frame in islice(open_source(source), int(frames)):
         width, height = frame.size
         camera = frame.camera or Camera.from_hfov(width, height, float(hfov_deg))
-        # with its stamp, a frame has a past: what flickers is steadied
+        # with its stamp, a frame has a past
         found = estimator.estimate(dataclasses.replace(frame, camera=camera))
         if found.depth is None:
             raise SystemExit(found.note)

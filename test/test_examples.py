@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 import re
+import runpy
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
+
+import depth_node
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / 'examples').glob('[0-9]*.py'))
 
@@ -46,6 +49,24 @@ def test_a_video(tmp_path: Path) -> None:
     frames = [video.read()[1] for _ in range(6)]
     assert all(frame.shape == (240, 640, 3) for frame in frames)
     assert not np.array_equal(frames[0], frames[5])
+
+
+def test_the_video_is_steadied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It said so, and the default had become not to."""
+    (script,) = (path for path in EXAMPLES if path.stem.endswith('video'))
+    seen = []
+
+    class Watched(depth_node.DepthEstimator):
+        """Remembers how it was configured."""
+
+        def __init__(self, model: depth_node.Model, config: depth_node.Config | None = None):
+            seen.append(config or depth_node.Config())
+            super().__init__(model, config)
+
+    monkeypatch.setattr(depth_node, 'DepthEstimator', Watched)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(script))['main'](frames='1')
+    assert seen[0].temporal.enabled
 
 
 def test_the_nearest_obstacle(tmp_path: Path) -> None:
