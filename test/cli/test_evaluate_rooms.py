@@ -67,8 +67,8 @@ def test_every_set_is_what_rgbd_gives_and_the_mean_is_theirs(
     both = [report['sets'][name]['metric'] for name in ('first', 'second')]
     assert report['sets']['mean']['metric'] == pytest.approx(np.mean(both))
     # in its own world the network beats what looks at nothing
-    assert report['sets']['mean']['metric'] < report['constant']['mean']['metric']
-    assert report['sets']['mean']['metric'] < report['floor_and_wall']['mean']['metric']
+    assert report['sets']['mean']['metric'] < 0.5 * report['constant']['mean']['metric']
+    assert report['sets']['mean']['metric'] < 0.7 * report['floor_and_wall']['mean']['metric']
     assert cv2.imread(str(tmp_path / 'sheet/sheet.png')).shape == (4 * 180, 960, 3)
 
 
