@@ -3,12 +3,13 @@ Write the files that are generated from the code, or check that they are up to d
 
 ``config/mono.yaml`` and ``doc/parameters.md`` come from ``depth_node.config``,
 ``doc/models.md`` from ``depth_node.catalogue``, the table of outputs in ``README.md`` from
-``depth_node.ros.outputs``.
+``depth_node.ros.outputs``, that of modules in ``doc/architecture.md`` from their docstrings.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 from collections.abc import Callable
 import itertools
 from pathlib import Path
@@ -190,6 +191,20 @@ def _hash(file: HubFile | WebFile) -> str:
     return 'SHA-256 pinned on first use'
 
 
+def architecture_md() -> str:
+    """Return the architecture with a line for every module."""
+    lines = ['| module | |', '|---|---|']
+    package = ROOT / 'depth_node'
+    for path in sorted(package.rglob('*.py'), key=lambda p: (p.parent != package, str(p))):
+        name = path.relative_to(package).as_posix()
+        text = ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) or ''
+        first = ' '.join(text.split('\n\n', 1)[0].split())
+        if not first:
+            raise SystemExit(f'{path}: has no docstring.')
+        lines.append(f'| `{name}` | {first} |')
+    return _filled('doc/architecture.md', 'modules', lines)
+
+
 def readme_md() -> str:
     """Return the README with the table of the node's outputs."""
     lines = ['| output | type | |', '|---|---|---|']
@@ -210,6 +225,7 @@ def _filled(file: str, mark: str, lines: list[str]) -> str:
 
 FILES: dict[str, Callable[[], str]] = {
     'README.md': readme_md,
+    'doc/architecture.md': architecture_md,
     'config/mono.yaml': mono_yaml,
     'doc/parameters.md': parameters_md,
     'doc/models.md': models_md,
