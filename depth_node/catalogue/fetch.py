@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 import contextlib
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -21,8 +20,9 @@ from depth_node.catalogue.download import download, UnreachableError, Watch
 from depth_node.catalogue.entry import HubFile, WebFile
 from depth_node.catalogue.hub import cached, token
 from depth_node.errors import DataError, ModelError
-from depth_node.files import replacing
+from depth_node.files import locked, replacing
 from depth_node.model.hashes import hash_of
+from depth_node.process import never
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def fetch(
     if target.exists():  # then nothing is written, and the folder may be read-only
         _check(file, target, folder)
         return target
-    with _lock(folder, file.name):
+    with _lock(folder, file.name, watch):
         if target.exists():  # another process was quicker
             _check(file, target, folder)
             return target
@@ -211,23 +211,24 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _lock(folder: Path, name: str) -> Iterator[None]:
+def _lock(folder: Path, name: str, watch: Watch | None) -> Iterator[None]:
     """Let one process download a file while the others wait for it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / f'.{name}.lock').open('ab')
-    except OSError as error:
-        raise ModelError(
-            f'{folder}: cannot be written ({error.strerror}).',
-            'Set XDG_CACHE_HOME to a writable folder, or correct the permissions.',
-        ) from error
-    with file:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info('%s: waiting for another process that downloads it', name)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield  # the system lets go of the lock however this ends
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(
+                folder / f'.{name}.lock',
+                cancelled=never if watch is None else watch.cancelled,
+                waiting=lambda: log.info(
+                    '%s: waiting for another process that downloads it', name
+                ),
+            ))
+        except OSError as error:
+            raise ModelError(
+                f'{folder}: cannot be written ({error.strerror}).',
+                'Set XDG_CACHE_HOME to a writable folder, or correct the permissions.',
+            ) from error
+        yield
 
 
 @contextlib.contextmanager

@@ -15,23 +15,10 @@ from depth_node.camera import Camera
 from depth_node.camera.calibration_file import write_calibration
 from depth_node.catalogue import caution
 from depth_node.cli.main import main
-from depth_node.evaluation.report import error_picture
-from depth_node.image.color import bar_height, colorize
-from depth_node.sources.frames import open_source
 
 NETWORK = ['--kind', 'metric_depth', '--mean', '0,0,0', '--std', '1,1,1', '--engine',
            'onnxruntime']
 CAMERA = Camera(64, 48, 60.0, 61.0, 30.0, 25.0)
-
-
-@pytest.fixture
-def picture(tmp_path):
-    """Write a smooth picture and return its path and content."""
-    coarse = np.random.default_rng(0).integers(0, 255, (4, 5, 3), np.uint8)
-    rgb = cv2.resize(coarse, (64, 48), interpolation=cv2.INTER_CUBIC)
-    path = tmp_path / 'photo.png'
-    cv2.imwrite(str(path), rgb[..., ::-1])
-    return path, rgb
 
 
 def predict(tmp_path, *words):
@@ -278,61 +265,6 @@ def test_no_valid_pixel_is_no_success(network, tmp_path, picture, capsys):
     assert run_predict(tmp_path, *words, '--write', 'npy') == 1
     assert 'no valid pixel' in capsys.readouterr().err
     assert not np.isfinite(np.load(tmp_path / 'out' / 'photo_depth.npy')).any()
-
-
-def test_a_sheet_of_the_world_has_truth_and_error(network, tmp_path):
-    """Two rows of two; only with `--write sheet`, and every panel is what it says."""
-    words = ['--frames', '1', '--far', '8', '--write', 'sheet,npy', '--edge-threshold', '0']
-    out = predict(tmp_path, 'world:1', *words, '--model', network(), *NETWORK)
-    assert {p.name for p in out.iterdir()} == {'000000_depth.npy', '000000_sheet.png'}
-    depth, page = np.load(out / '000000_depth.npy'), cv2.imread(str(out / '000000_sheet.png'))
-    frame = next(iter(open_source('world:1')))
-    height, width = depth.shape
-    bar, gap = bar_height(height), 8
-    label = (page.shape[0] - 3 * gap) // 2 - height - bar
-    assert page.shape[1] == 2 * (width + gap) + gap
-
-    def panel(row, column):
-        top = gap + row * (height + bar + label + gap) + label
-        left = gap + column * (width + gap)
-        return page[top:top + height, left:left + width]
-
-    np.testing.assert_array_equal(panel(0, 0), frame.rgb[..., ::-1])
-    np.testing.assert_array_equal(panel(0, 1), colorize(depth, 0.1, 8.0))
-    np.testing.assert_array_equal(panel(1, 0), colorize(frame.depth, 0.1, 8.0))
-    np.testing.assert_array_equal(panel(1, 1), error_picture(depth, frame.depth))
-
-
-def test_a_sheet_without_a_truth_is_a_pair(network, tmp_path, picture):
-    """In metres with a scale bar; without a scale in relative colors, and without one."""
-    path, rgb = picture
-    height, width = rgb.shape[:2]
-    relative = ['--kind', 'relative_disparity', *NETWORK[2:]]
-    pages = []
-    for kind in (NETWORK, relative):
-        out = predict(tmp_path, path, '--model', network(), *kind, '--write', 'sheet,color')
-        page = cv2.imread(str(out / 'photo_sheet.png'))
-        assert page.shape[1] == 2 * (width + 8) + 8
-        pages.append(page)
-        colors = cv2.imread(str(out / 'photo_color.png'))
-        right = page[-8 - len(colors):-8, -8 - width:-8]
-        np.testing.assert_array_equal(right, colors)
-    assert len(pages[0]) == len(pages[1]) + bar_height(height)
-
-
-@pytest.mark.parametrize('kind', ['relative_disparity', 'sigmoid_disparity', 'relative_depth'])
-def test_colors_without_a_scale_show_the_picture(network, tmp_path, picture, kind):
-    """Near is bright, far is dark; for disparities it was one single black."""
-    model = network(kind)
-    words = ['--model', model, *NETWORK[2:], '--kind', kind, '--write', 'color,npy']
-    out = predict(tmp_path, picture[0], *words)
-    colors = cv2.imread(str(out / 'photo_color.png'))
-    values = np.load(out / 'photo_relative.npy')
-    light = cv2.cvtColor(colors, cv2.COLOR_BGR2GRAY)[:values.shape[0]]
-    assert len(np.unique(colors.reshape(-1, 3), axis=0)) > 50
-    large, small = values > np.percentile(values, 90), values < np.percentile(values, 10)
-    near, far = (small, large) if kind == 'relative_depth' else (large, small)
-    assert light[near].min() > light[far].max() + 50
 
 
 def test_a_disparity_that_does_not_fit_is_left_out(network, tmp_path, picture, capsys):

@@ -339,8 +339,7 @@ class Job:
             tempfile.TemporaryDirectory(PART, '.build-', root) as folder,
             contextlib.ExitStack() as stack,
         ):
-            handle = os.open(folder, os.O_RDONLY)
-            stack.callback(os.close, handle)
+            stack.callback(os.close, handle := os.open(folder, os.O_RDONLY))
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield Path(folder)
