@@ -31,7 +31,7 @@ from depth_node.engine.verify import as_built, compare, sample_frames
 from depth_node.errors import CancelledError, DataError, EngineError
 from depth_node.model import network as networks
 
-Frame = NDArray[np.uint8]
+Picture = NDArray[np.uint8]
 
 MEDIAN_BOUND = 0.03
 """Maximum median of the relative error of a frame: a fifth of the error of such networks."""
@@ -99,7 +99,7 @@ class _Job:
         return None
 
     def _built(
-        self, cache: EngineCache, name: str, key: Key, calibration: Sequence[Frame]
+        self, cache: EngineCache, name: str, key: Key, calibration: Sequence[Picture]
     ) -> Engine:
         compiled, facts = self._build(calibration)
         plan = b'' if compiled is None else compiled.export_model().getvalue()
@@ -109,7 +109,7 @@ class _Job:
             self.warn(f'{error} The network is not cached, so every start quantizes it.')
         return self._fallback(facts) if compiled is None else self._engine(compiled, facts)
 
-    def _build(self, calibration: Sequence[Frame]) -> tuple[Any, dict[str, Any]]:
+    def _build(self, calibration: Sequence[Picture]) -> tuple[Any, dict[str, Any]]:
         """Quantize, from the fastest to the most accurate, until it is verified, or None."""
         self.log(f'Quantizing {self.model.spec.name} to int8; this happens once.')
         reference = cpu.open_openvino(
@@ -140,7 +140,7 @@ class _Job:
             reference.close()
         return None, facts
 
-    def _tensors(self, calibration: Sequence[Frame]) -> Iterator[NDArray[np.float32]]:
+    def _tensors(self, calibration: Sequence[Picture]) -> Iterator[NDArray[np.float32]]:
         preparation = Preparation(self.model.spec, self.size)
         for frame in calibration:
             self._stop_if_cancelled()
@@ -167,7 +167,7 @@ class _Job:
         if self.cancelled():
             raise CancelledError('Quantizing was cancelled.')
 
-    def _key(self, calibration: Sequence[Frame]) -> Key:
+    def _key(self, calibration: Sequence[Picture]) -> Key:
         digest = hashlib.sha256()
         graph = networks.load(self.model.path)
         digest.update(graph.SerializeToString())
@@ -244,7 +244,7 @@ def quantize(
         ) from error
 
 
-def calibration_frames(folder: str = '') -> list[Frame]:
+def calibration_frames(folder: str = '') -> list[Picture]:
     """
     Return the frames for quantization, each also with changed lighting.
 
@@ -257,7 +257,7 @@ def calibration_frames(folder: str = '') -> list[Frame]:
     return [*frames, *(_in_another_light(frame, rng) for frame in frames)]
 
 
-def _pictures(folder: Path) -> list[Frame]:
+def _pictures(folder: Path) -> list[Picture]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.is_file())
     except OSError as error:
@@ -274,7 +274,7 @@ def _pictures(folder: Path) -> list[Frame]:
     return frames
 
 
-def _world() -> list[Frame]:
+def _world() -> list[Picture]:
     from depth_node.camera import Camera
     from depth_node.world import World
 
@@ -288,7 +288,7 @@ def _world() -> list[Frame]:
     return frames
 
 
-def _in_another_light(frame: Frame, rng: np.random.Generator) -> Frame:
+def _in_another_light(frame: Picture, rng: np.random.Generator) -> Picture:
     """Change contrast, brightness and noise, so that the ranges of values are wide enough."""
     bright = (frame / 255.0) ** rng.uniform(0.5, 2.0) * rng.uniform(0.6, 1.4)
     noisy = bright * 255 + rng.normal(0, rng.uniform(0, 8), frame.shape)

@@ -32,7 +32,7 @@ NO_SHIFT = frozenset(kind for kind in OutputKind if not kind.has_shift)
 
 
 @dataclass(frozen=True)
-class Source:
+class ScaleSource:
     """
     A source of scale.
 
@@ -120,41 +120,41 @@ def _fixed(config: ScaleConfig, _spec: ModelSpec) -> ScaleState:
 
 
 _ROWS = (
-    Source('model', '', given=_from_model),
-    Source('fixed', 'scale.value and scale.shift, or scale.calibration_file', given=_fixed,
+    ScaleSource('model', '', given=_from_model),
+    ScaleSource('fixed', 'scale.value and scale.shift, or scale.calibration_file', given=_fixed,
         file_needed=True,
     ),
-    Source(
+    ScaleSource(
         'ground', 'ground.camera_height and ground.camera_pitch_deg, or TF from '
         'ground.base_frame', estimator=FloorEstimator, floor=True,
     ),
-    Source(
+    ScaleSource(
         'points', 'PointCloud2 on scale/points', estimator=PointsEstimator,
         message='sensor_msgs/msg/PointCloud2', reading=PointsReading, local='auto',
     ),
-    Source(
+    ScaleSource(
         'scan', 'LaserScan on scale/scan', estimator=PointsEstimator,
         message='sensor_msgs/msg/LaserScan', reading=PointsReading, local='optional',
     ),
-    Source(
+    ScaleSource(
         'range', 'Range on scale/range', estimator=RangeEstimator,
         message='sensor_msgs/msg/Range', reading=RangeReading, kinds=NO_SHIFT,
     ),
-    Source(
+    ScaleSource(
         'depth', 'Image on scale/depth and CameraInfo on scale/camera_info',
         estimator=PointsEstimator, message='sensor_msgs/msg/Image', reading=PointsReading,
         camera_info=True, local='auto',
     ),
-    Source(
+    ScaleSource(
         'disparity', 'DisparityImage on scale/disparity', estimator=PointsEstimator,
         message='stereo_msgs/msg/DisparityImage', reading=PointsReading, camera_info=True,
         local='auto',
     ),
-    Source(
+    ScaleSource(
         'odometry', 'Odometry on scale/odometry', estimator=OdometryEstimator,
         message='nav_msgs/msg/Odometry', reading=PoseReading, image=True, tracks=True,
     ),
-    Source(
+    ScaleSource(
         'marker', 'marker.size, and a printed marker in view', estimator=MarkerEstimator,
         tracks=True,
     ),

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from depth_node.world.room import Opening
+from depth_node.world.room import WallOpening
 from depth_node.world.solids import Box, Vector
 
 Rectangle = tuple[float, float, float, float]
@@ -196,7 +196,7 @@ def _between(room: Rectangle, across: int, low: float, high: float) -> Rectangle
 
 def opening(
     size: Vector, side: int, along: float, width: float, heights: tuple[float, float]
-) -> Opening:
+) -> WallOpening:
     """
     Cut a hole into an outermost wall.
 
@@ -209,4 +209,4 @@ def opening(
     """
     half = size[1] / 2 if side < 2 else size[0] / 2
     middle = half - along if side in {1, 2} else half + along
-    return Opening(side, (middle - width / 2, heights[0]), (middle + width / 2, heights[1]))
+    return WallOpening(side, (middle - width / 2, heights[0]), (middle + width / 2, heights[1]))

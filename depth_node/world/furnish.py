@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from depth_node.world.furniture import color, furniture, material, mover
-from depth_node.world.room import Opening, Room
+from depth_node.world.room import Room, WallOpening
 from depth_node.world.scene import Color, Lamp, Material, Scene, Solid
 from depth_node.world.solids import Box, Vector
 
@@ -44,7 +44,7 @@ def furnish(
     walls.append(Material('panels', (0.55, 0.55, 0.55), _pale(rng)))
     openings = _openings(rng, size, windows)
     if not roof:
-        openings.append(Opening(5, (0.0, 0.0), size[:2]))
+        openings.append(WallOpening(5, (0.0, 0.0), size[:2]))
     solids = _fixtures(rng, size, openings)
     count = int(rng.integers(6, 15)) if obstacles is None else obstacles
     for _ in range(count):
@@ -81,18 +81,18 @@ def _warm(rng: np.random.Generator) -> Color:
     return 1.0, float(rng.uniform(0.88, 1.0)), float(rng.uniform(0.75, 1.0))
 
 
-def _openings(rng: np.random.Generator, size: Vector, windows: int) -> list[Opening]:
+def _openings(rng: np.random.Generator, size: Vector, windows: int) -> list[WallOpening]:
     openings = []
     for number in range(windows):
         face = (1, 3, 0, 2)[number % 4]
         span = size[1] if face < 2 else size[0]
         left = float(rng.uniform(0.3, span - 1.9))
-        openings.append(Opening(face, (left, 0.9), (left + 1.6, 2.1)))
+        openings.append(WallOpening(face, (left, 0.9), (left + 1.6, 2.1)))
     return openings
 
 
 def _fixtures(
-    rng: np.random.Generator, size: Vector, openings: list[Opening]
+    rng: np.random.Generator, size: Vector, openings: list[WallOpening]
 ) -> list[Solid]:
     """Return skirting boards, doors and pictures; none hangs in a window."""
     plain = Material('paint', color(rng, 0.2, 0.9, 0.4), color(rng, 0.3, 0.9, 0.3))

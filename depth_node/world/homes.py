@@ -18,7 +18,7 @@ from depth_node.world.floorplan import Area, divided, opening, Rectangle
 from depth_node.world.parts import box, moved, Parts, Piece, rod, solids
 from depth_node.world.people import person
 from depth_node.world.pieces import AT_WALLS, FREE, Maker
-from depth_node.world.room import Opening, Room
+from depth_node.world.room import Room, WallOpening
 from depth_node.world.scene import Color, Material, Panel, Scene, Solid, Sun
 from depth_node.world.solids import Vector
 
@@ -41,7 +41,7 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
     walls = tuple(wall if rng.random() < 0.75 else palette.wall(rng) for _ in range(4))
     faces = (*walls, palette.floor(rng), palette.ceiling(rng))
     built = _partitions(rng, areas, between, size[2], wall)
-    holes: list[Opening] = []
+    holes: list[WallOpening] = []
     panels: list[Panel] = []
     for area in areas:
         built += solids(_walls(rng, area, size, holes, panels), obstacle=False)
@@ -113,7 +113,7 @@ def _partitions(
 
 
 def _walls(
-    rng: np.random.Generator, area: Area, size: Vector, holes: list[Opening],
+    rng: np.random.Generator, area: Area, size: Vector, holes: list[WallOpening],
     panels: list[Panel],
 ) -> Parts:
     """Make windows, doors, pictures and skirting of one room."""
@@ -263,7 +263,7 @@ def _lamps(
     return solids(parts, obstacle=False)
 
 
-def _sun(rng: np.random.Generator, holes: list[Opening]) -> Sun | None:
+def _sun(rng: np.random.Generator, holes: list[WallOpening]) -> Sun | None:
     if not holes or rng.random() < 0.6:
         return None
     # from where it shines through one of the windows

@@ -10,7 +10,7 @@ from depth_node.world.solids import Box, Floats, Hit, reverse, Vector
 
 
 @dataclass(frozen=True)
-class Opening:
+class WallOpening:
     """
     A hole in the room's wall, through which rays leave the world.
 
@@ -36,7 +36,7 @@ class Room:
     """
 
     size: Vector
-    openings: tuple[Opening, ...] = ()
+    openings: tuple[WallOpening, ...] = ()
 
     def intersect(self, origin: Floats, directions: Floats) -> Hit:
         """
