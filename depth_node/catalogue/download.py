@@ -155,7 +155,8 @@ class _Asked:
         except urllib.error.HTTPError as error:
             self.answered = True
             return _refused(self.url, part, error)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            # ValueError: the server redirects to what is no address
             if isinstance(error, OSError) and not _is_network(error):
                 raise
             return str(getattr(error, 'reason', error)) or type(error).__name__
@@ -165,7 +166,7 @@ class _Asked:
         resumed = response.status == 206
         place = response.headers.get('Content-Range') or ''
         if resumed and not place.startswith(f'bytes {have}-'):
-            part.unlink()
+            part.unlink(missing_ok=True)
             return 'the server continued at a different offset'
         length = response.headers.get('Content-Length')
         start = have if resumed else 0
@@ -278,8 +279,12 @@ def _is_local(url: str) -> bool:
 
 def _check_safe(url: str, origin: str = '') -> None:
     """Refuse addresses without https, and redirects to this machine."""
-    local = _is_local(url) and (not origin or _is_local(origin))
-    if urllib.parse.urlsplit(url).scheme != 'https' and not local:
+    try:
+        local = _is_local(url) and (not origin or _is_local(origin))
+        safe = local or urllib.parse.urlsplit(url).scheme == 'https'
+    except ValueError as error:
+        raise ModelError(f'{url}: is no address ({error}).') from error
+    if not safe:
         raise ModelError(f'{url}: expected https, because the file could be changed on the way.')
 
 

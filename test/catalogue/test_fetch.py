@@ -13,7 +13,6 @@ import random
 import socket
 import threading
 import time
-import urllib.request
 
 from bad_server import serve, Site
 import pytest
@@ -210,39 +209,6 @@ def test_damaged_pins_are_named(site: Site, tmp_path: Path, pins: str) -> None:
     (tmp_path / 'pins.json').write_bytes(pins.encode('latin-1'))
     with pytest.raises(ModelError, match='Remove it to trust the current files'):
         fetch(web(site, sha256=None), tmp_path)
-
-
-def test_redirects_are_followed(site: Site, tmp_path: Path) -> None:
-    site.redirects = {'/moved.bin': f'{site.url}/again.bin', '/again.bin': '/model.bin'}
-    file = WebFile(f'{site.url}/moved.bin', sha256=SHA256)
-    assert fetch(file, tmp_path).read_bytes() == CONTENT
-
-
-def test_endless_redirects_end(site: Site, tmp_path: Path) -> None:
-    site.redirects = {'/model.bin': '/model.bin'}
-    with pytest.raises(ModelError, match='the server returned 302'):
-        fetch(web(site), tmp_path)
-
-
-def test_a_redirect_to_plain_http_is_refused(site: Site, tmp_path: Path) -> None:
-    site.redirects = {'/model.bin': 'http://example.com/model.bin'}
-    with pytest.raises(ModelError, match='expected https'):
-        fetch(web(site), tmp_path)
-    assert len(site.seen) == 1
-
-
-def test_a_redirect_into_this_machine_is_refused() -> None:
-    """A server elsewhere must not choose what is asked of a service here."""
-    handler = download_module._SafeRedirects()
-    request = urllib.request.Request('https://example.com/x')
-    with pytest.raises(ModelError, match='expected https'):
-        handler.redirect_request(request, None, 302, '', {}, 'http://127.0.0.1:631/admin')
-
-
-@pytest.mark.parametrize('url', ['http://example.com/x', 'ftp://example.com/x', 'file:///etc/x'])
-def test_only_https_is_trusted(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match='expected https'):
-        fetch(WebFile(url), tmp_path)
 
 
 def test_no_server_at_all(tmp_path: Path) -> None:
