@@ -20,7 +20,7 @@ from depth_node.catalogue.download import download, UnreachableError, Watch
 from depth_node.catalogue.entry import HubFile, WebFile
 from depth_node.catalogue.hub import cached, token
 from depth_node.errors import DataError, ModelError
-from depth_node.files import locked, replacing
+from depth_node.files import locked, read_text, replacing
 from depth_node.model.hashes import hash_of
 from depth_node.process import never
 
@@ -176,12 +176,12 @@ def _wrong(file: HubFile | WebFile, path: Path, found: str, expected: str) -> Mo
 
 
 def _read_pins(folder: Path) -> dict[str, str]:
-    try:
-        pins = json.loads((folder / _PINS).read_text(encoding='utf-8'))
-        return {str(name): str(value) for name, value in pins.items()}
-    except FileNotFoundError:
+    if not (folder / _PINS).exists():
         return {}
-    except (OSError, ValueError, AttributeError) as error:
+    try:
+        pins = json.loads(read_text(folder / _PINS))
+        return {str(name): str(value) for name, value in pins.items()}
+    except (DataError, ValueError, AttributeError) as error:
         raise ModelError(
             f'{folder / _PINS}: cannot be read ({error}).',
             'It contains the hashes of earlier downloads. Remove it to trust the current files.',

@@ -7,6 +7,8 @@ from pathlib import Path
 import re
 
 from depth_node.catalogue.entry import HubFile
+from depth_node.errors import DataError
+from depth_node.files import read_text
 
 _COMMIT = re.compile(r'[0-9a-f]{40}')
 
@@ -25,10 +27,10 @@ def cached(file: HubFile) -> Path | None:
     commit = file.revision
     try:
         if not _COMMIT.fullmatch(commit):
-            commit = (repository / 'refs' / commit).read_text(encoding='ascii').strip()
+            commit = read_text(repository / 'refs' / commit).strip()
         path = repository / 'snapshots' / commit / file.path
         return path if _COMMIT.fullmatch(commit) and path.is_file() else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, DataError):
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import contextlib
 from dataclasses import dataclass, field
 import logging
 import math
@@ -14,7 +15,7 @@ from depth_node.catalogue.download import UnreachableError, Watch
 from depth_node.catalogue.entry import Entry, Form, megabytes
 from depth_node.catalogue.fetch import fetch, is_here, known_hash, model_cache_root, write_text
 from depth_node.errors import DataError, ModelError
-from depth_node.files import replacing
+from depth_node.files import read_text, replacing
 from depth_node.image.size import Size
 from depth_node.model.hashes import hash_of
 from depth_node.process import never
@@ -172,8 +173,9 @@ def check_licence(entry: Entry, request: Request) -> None:
     """
     note = request.folder(entry) / _ACCEPTED
     licence = entry.spec.licence
-    if note.exists() and note.read_text(encoding='utf-8', errors='replace').strip() == licence:
-        return
+    with contextlib.suppress(DataError):  # not there, or nothing that can be read
+        if read_text(note).strip() == licence:
+            return
     if not entry.is_free and not request.accept_licence:
         raise ModelError(
             f'{entry.name} is under the licence {licence}, which does not allow every use. '

@@ -14,7 +14,7 @@ from pathlib import Path
 import re
 
 from depth_node.errors import DataError, ModelError
-from depth_node.files import replacing
+from depth_node.files import read_text, replacing
 from depth_node.image.size import Size
 from depth_node.model.hashes import hash_of
 
@@ -82,8 +82,8 @@ def prune(blobs: Iterable[Path], kept: int) -> None:
 
 def _is_whole(blob: Path) -> bool:
     try:
-        return _beside(blob).read_text(encoding='ascii').strip() == hash_of(blob)
-    except (OSError, ValueError, ModelError):
+        return read_text(_beside(blob)).strip() == hash_of(blob)
+    except (OSError, ValueError, DataError, ModelError):
         return False
 
 

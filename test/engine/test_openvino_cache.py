@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from depth_node.engine.openvino_cache import KEPT_IN_ALL, KEPT_PER_NETWORK, prune, remember
+from depth_node.engine.openvino_cache import (
+    KEPT_IN_ALL,
+    KEPT_PER_NETWORK,
+    prepared,
+    prune,
+    remember,
+)
+from depth_node.image.size import Size
 
 
 def blob(folder: Path, name: str, used: float) -> Path:
@@ -39,3 +46,14 @@ def test_what_another_process_removes_is_passed_over(tmp_path: Path) -> None:
     kept = blob(tmp_path, 'kept', 1.0)
     prune([gone, kept], 1)
     assert kept.exists()
+
+
+def test_a_pipe_in_the_place_of_a_hash_does_not_hold_up_the_start(tmp_path: Path) -> None:
+    """Whoever may write into the cache must not be able to freeze the node."""
+    folder = prepared(tmp_path, 'net', Size(64, 48))
+    assert folder is not None
+    made = blob(folder, 'a.blob', 1.0)
+    made.with_name('a.blob.sha256').unlink(missing_ok=True)
+    os.mkfifo(made.with_name('a.blob.sha256'))
+    assert prepared(tmp_path, 'net', Size(64, 48)) == folder
+    assert not made.exists()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.errors import DataError
+from depth_node.files import read_text
 from depth_node.sources.depth_files import read_depth
 from depth_node.sources.frame import Frame
 from depth_node.sources.pictures import images_in, read_rgb
@@ -89,7 +90,7 @@ def _projections(
     if path is None:
         raise DataError(f'{folder}: has no calibration.', f'Expected {places[0]} or {places[1]}.')
     named: dict[str, NDArray[np.float64]] = {}
-    for row, line in enumerate(path.read_text(encoding='utf-8').splitlines()):
+    for row, line in enumerate(read_text(path).splitlines()):
         label, colon, rest = line.rpartition(':')
         try:
             values = [float(v) for v in rest.split()]

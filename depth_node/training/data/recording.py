@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.errors import DataError
-from depth_node.files import PART, sweep, write_error
+from depth_node.files import PART, read_text, sweep, write_error
 from depth_node.image.size import Size
 
 FORMAT = 1
@@ -300,8 +300,8 @@ def read_facts(path: Path) -> dict[str, Any] | None:
     :returns: the content of ``recording.json``, or None if there is no readable recording.
     """
     try:
-        facts = json.loads((path / 'recording.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError):
+        facts = json.loads(read_text(path / 'recording.json'))
+    except (DataError, ValueError):
         return None
     return facts if isinstance(facts, dict) and facts.get('format') == FORMAT else None
 
