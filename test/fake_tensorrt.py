@@ -161,11 +161,15 @@ class Builder:
                 print('the monitor raised', repr(error), file=sys.stderr)
                 return False
 
+        # so that phases do overlap, however fast one thread is done
+        together = threading.Barrier(THREADS)
+
         def work(number):
             answers = []
             for step in range(4):
                 phase = f'Timing {number}.{step}'
                 answers.append(guarded(monitor.phase_start, phase, 'Building engine', 4))
+                together.wait(30)
                 answers.extend(guarded(monitor.step_complete, phase, inner) for inner in range(4))
                 answers.append(guarded(monitor.phase_finish, phase))
                 self.logger.log(ILogger.INFO, phase)
