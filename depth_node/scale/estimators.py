@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 import math
@@ -98,7 +99,7 @@ class FloorEstimator:
         """Do nothing, because there is no state."""
 
 
-class MatchedEstimator:
+class MatchedEstimator(ABC):
     """Measures with the reading that was taken at the time of the frame."""
 
     anchors: Anchors | None = None
@@ -118,8 +119,9 @@ class MatchedEstimator:
         self._used = stamp
         return self._compare(frame, reading)
 
+    @abstractmethod
     def _compare(self, frame: ScaleFrame, reading: Reading) -> Outcome:
-        raise NotImplementedError
+        """Measure with one reading."""
 
     def reset(self) -> None:
         """Discard which reading was used."""

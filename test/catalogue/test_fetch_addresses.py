@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-import hashlib
 from pathlib import Path
-import random
 import urllib.request
 
-from bad_server import serve, Site
+from bad_server import Site
+from fetched import CONTENT, SHA256, web
 import pytest
 
 from depth_node.catalogue import download as download_module
@@ -16,28 +14,7 @@ from depth_node.catalogue.entry import WebFile
 from depth_node.catalogue.fetch import fetch
 from depth_node.errors import ModelError
 
-CONTENT = random.Random(7).randbytes(200_000)
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    """Run a server with one file under /model.bin."""
-    with serve(Site({'/model.bin': CONTENT})) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the pauses between attempts, and whatever the machine's user has set."""
-    monkeypatch.setattr(download_module.time, 'sleep', lambda _seconds: None)
-    for name in ('HF_HUB_OFFLINE', 'HF_ENDPOINT'):
-        monkeypatch.delenv(name, raising=False)
-
-
-def web(site: Site, **facts: object) -> WebFile:
-    """Describe the file of the server."""
-    return WebFile(f'{site.url}/model.bin', **{'sha256': SHA256, **facts})  # type: ignore[arg-type]
+pytestmark = pytest.mark.usefixtures('quick')
 
 
 def test_redirects_are_followed(site: Site, tmp_path: Path) -> None:

@@ -75,10 +75,9 @@ def read_zip(path: Path | None, data: NDArray[np.uint8]) -> Any:
 
             return _with_regions(value, region)
     except (
-        OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zipfile.BadZipFile,
-        zlib.error,
+        OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error,
     ) as error:
-        # RuntimeError: encrypted; NotImplementedError: packed in a way zipfile does not know
+        # RuntimeError: encrypted, or packed in a way that zipfile does not know
         raise ModelError(f'it is a zip that cannot be read ({error!s:.80})') from error
 
 
