@@ -57,3 +57,20 @@ frames = integer(0, _MOST_FRAMES)
 """A number of frames; 0 means all."""
 metres = real(0.0, 1e6)
 """A length (m)."""
+
+
+def interval(text: str) -> tuple[float, float]:
+    """
+    Read an interval of lengths, the type of an option.
+
+    :param text: NEAR,FAR (m).
+    :returns: both, the first one smaller.
+    :raises ArgumentTypeError: it is not.
+    """
+    near, comma, far = text.partition(',')
+    ends = metres(near), metres(far) if comma else math.nan
+    if not ends[0] < ends[1]:
+        raise argparse.ArgumentTypeError(
+            f'{text!r:.{_LONGEST}} is not NEAR,FAR in metres, the first less than the second'
+        )
+    return ends

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.camera import Camera
 from depth_node.catalogue import caution
 from depth_node.cli.anchors import add_anchor_options, aligned, check_distances, has_anchors
-from depth_node.cli.numbers import frames, metres, real
+from depth_node.cli.numbers import frames, interval, metres, real
 from depth_node.cli.options import (
     add_camera_options,
     add_filter_options,
@@ -31,23 +30,17 @@ from depth_node.cli.options import (
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_folder, write_json
 from depth_node.cli.skipped import PARTIAL, Skipped
-from depth_node.cloud.maker import CloudMaker
 from depth_node.config import Config
 from depth_node.depth.metres import to_metres
 from depth_node.errors import ConfigError, DataError
-from depth_node.estimator import DepthEstimator, Estimate
-from depth_node.image.color import colorize
-from depth_node.output.sheet import frame_panels, Panel, relative_panels, sheet
-from depth_node.output.writers import write_cloud, write_millimetres, write_npy, write_picture
-from depth_node.scale.align import relative_colors, to_disparity
+from depth_node.estimator import DepthEstimator
+from depth_node.image.color_range import ColorRange
+from depth_node.output.frame_files import DEFAULT, FrameFiles, KINDS
+from depth_node.scale.align import to_disparity
 from depth_node.sources.depth_files import file_of, read_disparity
 from depth_node.sources.frame import Frame
-from depth_node.sources.frames import FrameSource, open_source, WorldSource
+from depth_node.sources.frames import FrameSource, ImageFolder, open_source, WorldSource
 from depth_node.sources.video import RATE, RATES
-
-_DEFAULT = ('npy', 'png', 'color', 'ply')
-_FILES = (*_DEFAULT, 'sheet')
-_COLORS_TO = 20.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -58,15 +51,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--out', metavar='DIR', type=Path, required=True, help='output folder')
     parser.add_argument(
-        '--write', metavar='LIST', default=','.join(_DEFAULT),
+        '--write', metavar='LIST', default=','.join(DEFAULT),
         help='files to write: npy (float32 m), png (16 bit mm), color (with a scale bar), ply, '
              'sheet (picture and depth side by side; of the world also truth and error)',
     )
     parser.add_argument('--near', type=metres, default=0.1, help='smallest depth (m)')
     parser.add_argument(
         '--far', type=metres, default=0.0,
-        help='largest depth, and end of the color scale (m); 0: the range of a metric '
-             f'network, 100 m for other networks, and colors up to {_COLORS_TO:g} m',
+        help='largest depth (m); 0: the range of a metric network, 100 m for other networks',
+    )
+    parser.add_argument(
+        '--color-range', type=interval, metavar='NEAR,FAR',
+        help='ends of the color scale (m); without it they are chosen to show nearly all of the '
+             'depth: of each image, and for a video, bag, device or world of its first frame',
     )
     parser.add_argument('--frames', type=frames, default=0,
                         help='maximum number of frames of each INPUT; 0: all')
@@ -102,11 +99,13 @@ class _Run:
 
     args: argparse.Namespace
     config: Config
-    files: frozenset[str]
     out: Path
     estimator: DepthEstimator | None = None
-    maker: tuple[Camera, CloudMaker] | None = None
     warned: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Open the writer of the files."""
+        self.files = FrameFiles(self.out, _kinds(self.args.write), self.warn)
 
     def warn(self, note: str) -> None:
         """Print a warning once, not for every frame."""
@@ -123,9 +122,7 @@ def run(args: argparse.Namespace) -> int:
     :returns: 0, or 1 if frames were left out or have no valid pixel.
     :raises DepthNodeError: an input, the model or an option cannot be used.
     """
-    files = frozenset(filter(None, args.write.split(',')))
-    if not files <= set(_FILES) or not files:
-        raise ConfigError(f'--write is {args.write!r}, expected some of {", ".join(_FILES)}.')
+    _kinds(args.write)
     _check_numbers(args)
     check_distances(args)
     # what the node publishes besides depth has limits of its own, which are not needed here
@@ -146,16 +143,18 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(
                 f'{source.name} never ends. Limit the number of frames with --frames N.',
             )
-    work = _Run(args, config, files, output_folder(args.out))
+    work = _Run(args, config, output_folder(args.out))
     if not all(isinstance(source, WorldSource) for source in sources):
         work.warn(caution(args.model))
     report: list[dict[str, Any]] = []
-    frames = progress(_frames(sources, args.frames), _total(sources, args.frames), 'frame')
+    frames = progress(
+        _frames(sources, args.frames, args.color_range), _total(sources, args.frames), 'frame'
+    )
     try:
-        for name, frame in frames:
+        for name, frame, colors in frames:
             skipped.frame()
             try:
-                report.append(_predict(work, name, frame))
+                report.append(_predict(work, name, frame, colors))
             except _UnusableFrameError as error:
                 skipped(error)
     finally:
@@ -174,11 +173,24 @@ def run(args: argparse.Namespace) -> int:
     return PARTIAL if empty else code
 
 
+def _kinds(text: str) -> frozenset[str]:
+    """Read which files to write."""
+    kinds = frozenset(filter(None, text.split(',')))
+    if not kinds <= set(KINDS) or not kinds:
+        raise ConfigError(f'--write is {text!r}, expected some of {", ".join(KINDS)}.')
+    return kinds
+
+
 def _check_numbers(args: argparse.Namespace) -> None:
-    """Refuse depths that contradict each other."""
+    """Refuse numbers that contradict each other."""
     if args.far and args.near >= args.far:
         raise ConfigError(
             f'--near is {args.near:g} m, expected less than --far, which is {args.far:g} m.',
+        )
+    if args.color_range and args.align_disparity is not None and not args.baseline:
+        raise ConfigError(
+            '--color-range is in metres, but without --baseline the result is a disparity.',
+            'Add --baseline, or leave out --color-range.',
         )
 
 
@@ -186,10 +198,13 @@ class _UnusableFrameError(DataError):
     """What is wrong with one frame, and not with the run."""
 
 
-def _frames(sources: list[FrameSource], limit: int) -> Iterator[tuple[str, Frame]]:
-    """Iterate over frames with names that are unique over all inputs."""
+def _frames(
+    sources: list[FrameSource], limit: int, fixed: tuple[float, float] | None
+) -> Iterator[tuple[str, Frame, ColorRange]]:
+    """Iterate over frames with names that are unique over all inputs, and their colors."""
     taken: set[str] = set()
     for source in sources:
+        colors = ColorRange(fixed, kept=not isinstance(source, ImageFolder))
         stem = Path(source.name).stem.replace(':', '_')
         for frame in itertools.islice(source, limit or None):
             name = frame.name
@@ -200,7 +215,7 @@ def _frames(sources: list[FrameSource], limit: int) -> Iterator[tuple[str, Frame
                 name = f'{stem}_{frame.name}_{number}'
                 number += 1
             taken.add(name)
-            yield name, frame
+            yield name, frame, colors
 
 
 def _total(sources: list[FrameSource], limit: int) -> int | None:
@@ -212,7 +227,7 @@ def _total(sources: list[FrameSource], limit: int) -> int | None:
     return total
 
 
-def _predict(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
+def _predict(work: _Run, name: str, frame: Frame, colors: ColorRange) -> dict[str, Any]:
     """Predict and write one frame; return its report."""
     args, size, stamp = work.args, frame.size, frame.stamp
     if work.estimator is None:
@@ -221,42 +236,27 @@ def _predict(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
         frame, stamp=None, camera=chosen_camera(args, frame.camera, size)
     )
     if args.align_disparity is not None:
-        return _aligned(work, name, frame) | {'stamp': stamp}
+        return _aligned(work, name, frame, colors) | {'stamp': stamp}
     if has_anchors(args):
-        return _on_anchors(work, name, frame) | {'stamp': stamp}
+        return _on_anchors(work, name, frame, colors) | {'stamp': stamp}
     found = work.estimator.estimate(frame)
     work.warn(work.estimator.focal_note)
     if found.depth is None:
         work.warn(f'{found.note} Here: --scale and --shift, --camera or --hfov.')
-        _write_relative(work, name, frame, found)
+        if args.color_range:
+            work.warn('--color-range is in metres, which this output does not have.')
+        work.files.relative(
+            name, frame, found.prediction.values, work.estimator.spec.kind, colors
+        )
         return {'name': name, 'stamp': stamp, 'note': found.note}
-    return _write(work, name, frame, found.depth) | {'stamp': stamp}
+    return _write(work, name, frame, found.depth, colors) | {'stamp': stamp}
 
 
 def _write(
-    work: _Run, name: str, frame: Frame, depth: NDArray[np.float32]
+    work: _Run, name: str, frame: Frame, depth: NDArray[np.float32], colors: ColorRange
 ) -> dict[str, Any]:
-    path, args = work.out / name, work.args
-    farthest = args.far or max(_COLORS_TO, 2 * args.near)
-    if 'npy' in work.files:
-        write_npy(path.with_name(f'{name}_depth.npy'), depth)
-    if 'png' in work.files:
-        write_millimetres(path.with_name(f'{name}_depth.png'), depth)
-    if 'color' in work.files:
-        colors = colorize(depth, args.near, farthest, bar=True)
-        write_picture(path.with_name(f'{name}_color.png'), colors)
-    if 'sheet' in work.files:
-        _write_sheet(work, name, frame_panels(frame.rgb, depth, frame.depth, args.near, farthest))
-    if 'ply' in work.files:
-        camera = frame.camera
-        if camera is None:
-            work.warn(
-                'No cloud is written, because there is no calibration. Add --camera or --hfov.',
-            )
-        else:
-            if work.maker is None or work.maker[0] != camera:
-                work.maker = camera, CloudMaker(camera.rays())
-            write_cloud(path.with_name(f'{name}.ply'), depth, work.maker[1], frame.rgb)
+    """Write a frame in metres; return its report."""
+    work.files.metres(name, frame, depth, colors)
     finite = depth[np.isfinite(depth)]
     near, middle, far = np.percentile(finite, (5, 50, 95)) if finite.size else [np.nan] * 3
     return {
@@ -265,24 +265,9 @@ def _write(
     }
 
 
-def _write_relative(work: _Run, name: str, frame: Frame, found: Estimate) -> None:
-    """Write the output of the network if there is no metric depth."""
-    assert work.estimator is not None
-    values = found.prediction.values
-    if 'npy' in work.files:
-        write_npy(work.out / f'{name}_relative.npy', values)
-    near, far = relative_colors(values, work.estimator.spec.kind)
-    if 'color' in work.files:
-        write_picture(work.out / f'{name}_color.png', colorize(values, near, far))
-    if 'sheet' in work.files:
-        _write_sheet(work, name, relative_panels(frame.rgb, values, near, far))
-
-
-def _write_sheet(work: _Run, name: str, panels: list[Panel]) -> None:
-    write_picture(work.out / f'{name}_sheet.png', sheet(panels, columns=2))
-
-
-def _on_anchors(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
+def _on_anchors(
+    work: _Run, name: str, frame: Frame, colors: ColorRange
+) -> dict[str, Any]:
     """Align the prediction to known distances, correct it locally, and write metres."""
     assert work.estimator is not None
     prediction = work.estimator.predict(frame)
@@ -297,13 +282,15 @@ def _on_anchors(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
           f'{100 * gain:.0f} % of the error of held-out ones')
     depth = work.estimator.measure(prediction, frame, found.scale, found.field).depth
     assert depth is not None
-    return _write(work, name, frame, depth) | {
+    return _write(work, name, frame, depth, colors) | {
         'scale': found.scale.scale, 'shift': found.scale.shift, 'anchors': found.anchors,
         'agree': found.inliers, 'local_gain': gain,
     }
 
 
-def _aligned(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
+def _aligned(
+    work: _Run, name: str, frame: Frame, colors: ColorRange
+) -> dict[str, Any]:
     """Align the prediction to a stereo disparity, and write metres or disparity."""
     args, estimator, camera = work.args, work.estimator, frame.camera
     assert estimator is not None
@@ -323,17 +310,12 @@ def _aligned(work: _Run, name: str, frame: Frame) -> dict[str, Any]:
     if args.baseline:
         depth = estimator.measure(prediction, frame, found.scale).depth
         assert depth is not None
-        return _write(work, name, frame, depth) | facts
+        return _write(work, name, frame, depth, colors) | facts
     depth = to_metres(
         prediction, spec, found.scale, 1.0, np.empty(prediction.shape, np.float32)
     )
     pixels = np.reciprocal(depth)  # one over the inverse of pixels
-    write_npy(work.out / f'{name}_disparity.npy', pixels)
-    high = float(np.max(pixels, initial=0.0, where=np.isfinite(pixels))) or 1.0
-    if 'color' in work.files:
-        write_picture(work.out / f'{name}_color.png', colorize(pixels, high, 0.0))
-    if 'sheet' in work.files:
-        _write_sheet(work, name, relative_panels(frame.rgb, pixels, high, 0.0, 'disparity'))
+    work.files.disparity(name, frame, pixels, colors)
     return {'name': name, **facts}
 
 

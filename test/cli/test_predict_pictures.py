@@ -9,6 +9,9 @@ from depth_node.camera import Camera
 from depth_node.cli.main import main
 from depth_node.evaluation.report import error_picture
 from depth_node.image.color import bar_height, colorize
+from depth_node.image.color_range import color_range
+from depth_node.model import OutputKind
+from depth_node.scale.align import relative_colors
 from depth_node.sources.frames import open_source
 
 NETWORK = ['--kind', 'metric_depth', '--mean', '0,0,0', '--std', '1,1,1', '--engine',
@@ -24,7 +27,8 @@ def predict(tmp_path, *words):
 
 def test_a_sheet_of_the_world_has_truth_and_error(network, tmp_path):
     """Two rows of two; only with `--write sheet`, and every panel is what it says."""
-    words = ['--frames', '1', '--far', '8', '--write', 'sheet,npy', '--edge-threshold', '0']
+    words = ['--frames', '1', '--color-range', '0.1,8', '--write', 'sheet,npy',
+             '--edge-threshold', '0']
     out = predict(tmp_path, 'world:1', *words, '--model', network(), *NETWORK)
     assert {p.name for p in out.iterdir()} == {'000000_depth.npy', '000000_sheet.png'}
     depth, page = np.load(out / '000000_depth.npy'), cv2.imread(str(out / '000000_sheet.png'))
@@ -75,3 +79,63 @@ def test_colors_without_a_scale_show_the_picture(network, tmp_path, picture, kin
     large, small = values > np.percentile(values, 90), values < np.percentile(values, 10)
     near, far = (small, large) if kind == 'relative_depth' else (large, small)
     assert light[near].min() > light[far].max() + 50
+
+
+def test_colors_use_the_range_of_the_picture(network, tmp_path, picture):
+    """A range of 0 to 20 m drew a room in one color."""
+    words = [picture[0], '--model', network(), *NETWORK, '--write', 'color,npy']
+    out = predict(tmp_path, *words, '--edge-threshold', '0')
+    depth, drawn = np.load(out / 'photo_depth.npy'), cv2.imread(str(out / 'photo_color.png'))
+    ends = color_range(depth)
+    assert ends[1] < 2
+    np.testing.assert_array_equal(drawn, colorize(depth, *ends, bar=True))
+    out = predict(tmp_path, *words, '--edge-threshold', '0', '--color-range', '0.2,1.5')
+    drawn = cv2.imread(str(out / 'photo_color.png'))
+    np.testing.assert_array_equal(drawn, colorize(depth, 0.2, 1.5, bar=True))
+
+
+def test_a_video_keeps_the_range_of_its_first_frame_and_pictures_do_not(network, tmp_path):
+    """The dummy answers with brightness: frames of growing contrast."""
+    ramp = np.tile(np.linspace(0, 1, 64), (48, 1))
+    pictures = [np.rint(255 * (0.5 + (ramp - 0.5) * c)).astype(np.uint8) for c in (0.1, 1.0)]
+    folder, film = tmp_path / 'folder', tmp_path / 'film.avi'
+    folder.mkdir()
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*'FFV1'), 5.0, (64, 48))
+    for number, gray in enumerate(pictures):
+        cv2.imwrite(str(folder / f'{number}.png'), gray)
+        writer.write(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR))
+    writer.release()
+    words = ['--model', network(), *NETWORK, '--write', 'color,npy', '--edge-threshold', '0']
+    relative = ['--kind', 'relative_disparity', *NETWORK[2:]]
+    for source, kept in ((film, True), (folder, False)):
+        out = predict(tmp_path, source, *words)
+        names = sorted(path.name.removesuffix('_depth.npy') for path in out.glob('*_depth.npy'))
+        depths = [np.load(out / f'{name}_depth.npy') for name in names]
+        ranges = [color_range(depth) for depth in depths]
+        assert ranges[0] != ranges[1]
+        drawn = cv2.imread(str(out / f'{names[1]}_color.png'))
+        expected = colorize(depths[1], *ranges[0 if kept else 1], bar=True)
+        np.testing.assert_array_equal(drawn, expected)
+        for path in out.iterdir():
+            path.unlink()
+        out = predict(tmp_path, source, '--model', network(), *relative, '--write', 'color,npy')
+        values = [np.load(out / f'{name}_relative.npy') for name in names]
+        ends = relative_colors(values[0 if kept else 1], OutputKind.RELATIVE_DISPARITY)
+        drawn = cv2.imread(str(out / f'{names[1]}_color.png'))
+        np.testing.assert_array_equal(drawn, colorize(values[1], *ends))
+
+
+@pytest.mark.parametrize('text', ['5', '5,2', '1,1', '0,nan', '-1,3', 'a,b', '1,2,3', ''])
+def test_a_range_that_is_none_is_refused(network, tmp_path, picture, capsys, text):
+    words = [str(picture[0]), '--model', str(network()), *NETWORK, f'--color-range={text}']
+    assert main(['predict', *words, '--out', str(tmp_path / 'out')]) == 2
+    assert '--color-range' in capsys.readouterr().err
+
+
+def test_a_range_in_metres_is_not_for_a_disparity(network, tmp_path, picture, capsys):
+    disparity = tmp_path / 'd.npy'
+    np.save(disparity, np.full((48, 64), 9, np.float32))
+    words = [str(picture[0]), '--model', str(network()), *NETWORK, '--color-range', '1,2',
+             '--align-disparity', str(disparity)]
+    assert main(['predict', *words, '--out', str(tmp_path / 'out')]) == 2
+    assert '--baseline' in capsys.readouterr().err

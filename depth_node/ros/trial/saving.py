@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, LaserScan, PointCloud2
 
+from depth_node.image.color_range import color_range
 from depth_node.output.ply import write_ply
 from depth_node.output.sheet import frame_panels, Panel, sheet, top_view
 from depth_node.output.writers import write_npy, write_picture
 from depth_node.ros import messages
 
-NEAREST, FARTHEST = 0.3, 8.0
-"""Range of the colors of the sheet (m)."""
+REACH = 8.0
+"""How far the view from above goes without a point (m)."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,14 @@ def save(seen: Seen, out: Path) -> None:
         write_picture(out / 'depth_color.png', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     if seen.depth is not None:
         write_npy(out / 'depth.npy', seen.depth)
-        panels = frame_panels(seen.rgb, seen.depth, seen.truth, NEAREST, FARTHEST)
+        shown = (seen.depth,) if seen.truth is None else (seen.depth, seen.truth)
+        panels = frame_panels(seen.rgb, seen.depth, seen.truth, *color_range(*shown))
     if seen.cloud is not None:
         points, colors = _cloud(seen.cloud)
         write_ply(out / 'points.ply', points, colors)
         if panels:
             height, width = panels[0].picture.shape[:2]
-            reach = float(np.ceil(np.percentile(points[:, 2], 99))) if len(points) else FARTHEST
+            reach = float(np.ceil(np.percentile(points[:, 2], 99))) if len(points) else REACH
             plain = top_view(points, colors, (width, height), reach)
             panels.append(Panel('cloud from above', plain))
             if seen.scan is not None:
