@@ -48,17 +48,7 @@ class ObstacleLayer:
 
         :param topics: topic to message and (4, 4) from the message's frame to the global one.
         """
-        observed = []
-        for source in self.sources.values():
-            message, pose = topics[source['topic']]
-            points = (
-                scan_points(message, source.get('inf_is_valid', False))
-                if source['data_type'] == 'LaserScan' else cloud_points(message)
-            )
-            points = points @ pose[:3, :3].T + pose[:3, 3]
-            low, high = source['min_obstacle_height'], source['max_obstacle_height']
-            kept = (points[:, 2] <= high) & (points[:, 2] >= low)
-            observed.append((source, points[kept], pose[:3, 3]))
+        observed = observations(self.sources, topics)
         for source, points, origin in observed:
             if source['clearing']:
                 self._clear(points, origin, source['raytrace_max_range'])
@@ -95,6 +85,39 @@ class ObstacleLayer:
             line = start + np.rint(np.arange(count + 1)[:, None] * delta / steps).astype(int)
             inside = ((line >= 0) & (line < len(self.cells))).all(1)
             self.cells[tuple(line[inside].T)] = FREE
+
+
+Observation = tuple[Mapping[str, Any], np.ndarray, np.ndarray]
+
+
+def observations(
+    sources: Mapping[str, Mapping[str, Any]], topics: Mapping[str, tuple[Any, np.ndarray]]
+) -> list[Observation]:
+    """Of every source: its parameters, its points (N, 3) and the sensor (3,), global frame."""
+    observed = []
+    for source in sources.values():
+        message, pose = topics[source['topic']]
+        points = (
+            scan_points(message, source.get('inf_is_valid', False))
+            if source['data_type'] == 'LaserScan' else cloud_points(message)
+        )
+        points = points @ pose[:3, :3].T + pose[:3, 3]
+        low, high = source['min_obstacle_height'], source['max_obstacle_height']
+        kept = (points[:, 2] <= high) & (points[:, 2] >= low)
+        observed.append((source, points[kept], pose[:3, 3]))
+    return observed
+
+
+def combined(*layers: np.ndarray) -> np.ndarray:
+    """
+    The costmap of layers with combination_method 1, the maximum.
+
+    Cells that a layer does not know keep what the layers before it said; the costmap starts free.
+    """
+    master = np.full_like(layers[0], FREE)
+    for cells in layers:
+        np.maximum(master, cells, out=master, where=cells != UNKNOWN)
+    return master
 
 
 def cloud_points(cloud: PointCloud2) -> np.ndarray:
