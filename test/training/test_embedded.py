@@ -23,6 +23,7 @@ from depth_node.estimator import DepthEstimator  # noqa: E402
 from depth_node.evaluation.metrics import score  # noqa: E402
 from depth_node.model import OutputKind  # noqa: E402
 from depth_node.sources.datasets import synthetic  # noqa: E402
+from depth_node.training.embedded import shards  # noqa: E402
 from depth_node.training.embedded.augment import taken  # noqa: E402
 from depth_node.training.embedded.frames import (  # noqa: E402
     draw_frame,
@@ -35,7 +36,8 @@ from depth_node.training.embedded.frames import (  # noqa: E402
     stored,
 )
 from depth_node.training.embedded.loss import depth_loss  # noqa: E402
-from depth_node.training.embedded.recipe import batches, Recipe, Run  # noqa: E402
+from depth_node.training.embedded.recipe import batch_of, Recipe, Run  # noqa: E402
+from depth_node.training.embedded.shards import Growing, Pool, render_shards  # noqa: E402
 from depth_node.training.muon import Muon, orthogonalized  # noqa: E402
 from depth_node.world import World  # noqa: E402
 
@@ -120,7 +122,7 @@ def test_zooming_in_makes_canonical_depth_smaller() -> None:
         (value,) = np.unique(depth)
         shares.add(round(float(value) / 2, 3))
     assert max(shares) == 1
-    assert 1 / 1.52 < min(shares) < 0.8
+    assert 3 / 4 / 1.52 < min(shares) < 0.7
 
 
 def test_a_mirrored_frame_keeps_its_depth() -> None:
@@ -138,62 +140,152 @@ def test_a_mirrored_frame_keeps_its_depth() -> None:
     assert 3 < mirrored < 17
 
 
+def test_a_wide_picture_is_squeezed_and_its_depth_is_of_the_vertical_focal_length() -> None:
+    """A square of the frame comes out narrower than tall; canonical depth goes with its height."""
+    image = np.zeros((96, 128, 3), np.uint8)
+    image[38:58, 54:74] = 200
+    depth = np.full((96, 128), 2.0, np.float16)
+    depth[38:58, 54:74] = 1.0
+    squeezed = 0
+    for seed in range(40):
+        _, truth = taken(image, depth, np.random.default_rng(seed), 0.0, 1.01)
+        near = truth < 1.5 * truth.min()
+        tall, wide = near.any(1).sum(), near.any(0).sum()
+        if tall > 1.15 * wide:
+            squeezed += 1
+            assert truth.min() == pytest.approx(20 / tall, rel=0.06)
+    assert 3 < squeezed < 20
+
+
 def test_the_loss_knows_scale_and_slope() -> None:
     """A common factor costs the metric term alone; a ramp costs slopes; unknown is unknown."""
     truth = torch.full((1, 1, 32, 32), 2.0)
-    assert depth_loss(truth, truth, 0.5, 0.5) == 0
-    factor = depth_loss(truth * np.e, truth, 0.5, 0.5).item()
+    assert depth_loss(truth, truth, 0.5, 0.5, 0.5) == 0
+    factor = depth_loss(truth * np.e, truth, 0.5, 0.5, 0.0).item()
     assert factor == pytest.approx(0.5, rel=1e-5)
-    assert depth_loss(truth * np.e, truth, 1.0, 0.5).item() == pytest.approx(0, abs=1e-5)
+    assert depth_loss(truth * np.e, truth, 1.0, 0.5, 0.5).item() == pytest.approx(0, abs=1e-5)
     ramp = torch.linspace(-1, 1, 32).exp() * truth
-    assert depth_loss(ramp, truth, 0.0, 0.5) > depth_loss(ramp, truth, 0.0, 0.0) + 0.01
+    assert depth_loss(ramp, truth, 0.0, 0.5, 0.0) > depth_loss(ramp, truth, 0.0, 0.0, 0.0) + 0.01
     holes = truth.clone()
     holes[..., :16] = torch.inf
     found = truth.clone().requires_grad_()
     with torch.no_grad():
         found[..., :16] = 50.0
-    loss = depth_loss(found, holes, 0.5, 0.5)
+    loss = depth_loss(found, holes, 0.5, 0.5, 0.5)
     loss.backward()
     assert loss.item() == 0
     assert found.grad is not None
     assert not found.grad.isnan().any()
 
 
+def test_relative_error_is_what_it_says_and_no_outlier_steers() -> None:
+    truth = torch.full((1, 1, 8, 8), 2.0)
+
+    def cost(factor: float) -> float:
+        return depth_loss(truth * factor, truth, 0.0, 0.0, 1.0).item()
+
+    assert cost(1.5) == pytest.approx(0.5, rel=1e-5)
+    assert cost(0.5) == pytest.approx(0.5, rel=1e-5)
+    assert cost(np.e**3) == pytest.approx(3 * np.e - 1, rel=1e-5)
+
+
 def test_a_batch_depends_on_seed_and_step_alone() -> None:
-    frames, recipe = plain_frames(), Recipe(batch=4)
-    straight = list(batches(frames, recipe, range(4)))
-    later = list(batches(frames, recipe, range(2, 4)))
-    assert torch.equal(straight[2][0], later[0][0])
-    assert torch.equal(straight[3][1], later[1][1])
-    other = next(batches(frames, Recipe(seed=1, batch=4), range(1)))
-    assert not torch.equal(straight[0][0], other[0])
+    pool, recipe = Pool([plain_frames(), plain_frames(5)]), Recipe(batch=4)
+    first, again = (batch_of(pool, recipe, 3, half=False) for _ in range(2))
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], batch_of(pool, recipe, 4, half=False)[0])
+    assert not torch.equal(first[0], batch_of(pool, Recipe(seed=1, batch=4), 3, half=False)[0])
+    assert batch_of(pool, recipe, 3, half=True)[0].shape == (4, 3, 32, 48)
+
+
+def test_every_shard_is_as_likely_and_near_frames_are_more_likely() -> None:
+    depths = np.empty((2, 64, 96), np.float16)
+    depths[0], depths[1] = 1.0, 4.0
+    many = Frames(np.zeros((2, 64, 96, 3), np.uint8), depths)
+    few = Frames(np.full((1, 64, 96, 3), 9, np.uint8), np.full((1, 64, 96), 2.0, np.float16))
+    pool, rng = Pool([many, few], nearness=0.5), np.random.default_rng(0)
+    drawn = [float(pool.draw(rng, half=False)[1][0, 0]) for _ in range(600)]
+    shares = [drawn.count(depth) / len(drawn) for depth in (1.0, 4.0, 2.0)]
+    assert shares == pytest.approx([1 / 3, 1 / 6, 1 / 2], abs=0.06)
+    assert len(pool) == 3
+
+
+def keep(folder: Path, frames: Frames) -> None:
+    folder.mkdir(parents=True)
+    np.save(folder / 'images.npy', frames.images)
+    np.save(folder / 'depths.npy', frames.depths)
+    (folder / 'frames.json').write_text('{}')
+
+
+def test_shards_that_come_later_are_taken_in_when_they_are_finished(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match='no finished shard'):
+        Growing(tmp_path, 0.0)
+    keep(tmp_path / 'a', plain_frames(3))
+    pool = Growing(tmp_path, 0.0)
+    keep(tmp_path / 'b', plain_frames(4))
+    (tmp_path / 'b' / 'frames.json').rename(tmp_path / 'b' / 'later')
+    pool.look()
+    assert len(pool) == 3
+    (tmp_path / 'b' / 'later').rename(tmp_path / 'b' / 'frames.json')
+    pool.look()
+    pool.look()
+    assert len(pool) == 7
+
+
+def test_a_shard_is_known_by_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, 'WORLDS', 1)
+    render_shards(tmp_path, range(1, 2), processes=1)
+    (found,) = tmp_path.iterdir()
+    assert json.loads((found / 'frames.json').read_text())['first_seed'] == FIRST_TRAINING_SEED + 1
+    assert len(Growing(tmp_path, 0.8)) == POSES
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    rates = ((0, 0.0), (2, 1e-3), (4, 0.0))
-    frames, recipe = plain_frames(), Recipe(batch=4, validate_every=2, rates=rates)
+    """Also over the change from half to whole size."""
+    rates = ((0.0, 1e-3), (0.5, 1e-3), (1.0, 0.0))
+    recipe = Recipe(batch=4, validate_every=2, rates=rates, steps=4, small=0.75)
+    frames = plain_frames()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     straight = Run(recipe, tmp_path / 'straight')
-    straight.train(frames, frames, 4)
-    Run(recipe, tmp_path / 'broken').train(frames, frames, 2)
+    straight.train(Pool([frames]), frames)
+    Run(recipe, tmp_path / 'broken').train(Pool([frames]), frames, until=0.5)
     resumed = Run(recipe, tmp_path / 'broken')
     assert resumed.step == 2
-    resumed.train(frames, frames, 4)
+    resumed.train(Pool([frames]), frames)
     torch.set_num_threads(threads)
     for one, other in zip(
         straight.averaged.state_dict().values(), resumed.averaged.state_dict().values(),
         strict=True,
     ):
         assert torch.equal(one, other)
-    assert len((tmp_path / 'broken' / 'curve.csv').read_text().splitlines()) == 3
+    rows = (tmp_path / 'broken' / 'curve.csv').read_text().splitlines()
+    assert [row.split(',')[3] for row in rows] == ['size', '48', '96']
+
+
+def test_a_run_by_time_ends_in_time_and_another_begins_with_its_weights(tmp_path: Path) -> None:
+    frames = plain_frames()
+    recipe = Recipe(batch=2, minutes=0.02, rates=((0.0, 1e-3), (1.0, 0.0)), validate_every=99)
+    first = Run(recipe, tmp_path / 'first')
+    first.train(Pool([frames]), frames)
+    assert first.share == 1
+    assert first.step > 1
+    assert 1.2 <= first.seconds < 10
+    second = Run(recipe, tmp_path / 'second', tmp_path / 'first' / 'checkpoint.pt')
+    assert second.share == 0
+    for one, other in zip(
+        first.network.parameters(), second.network.parameters(), strict=True
+    ):
+        assert torch.equal(one, other)
 
 
 def test_the_learning_rate_goes_from_point_to_point() -> None:
-    recipe = Recipe(rates=((0, 0.0), (10, 1.0), (20, 1.0), (40, 0.0)))
-    assert recipe.steps == 40
-    rates = [recipe.rate(step) for step in (0, 9, 15, 29, 39)]
-    assert rates == pytest.approx([0.05, 0.95, 1.0, 0.525, 0.025])
+    recipe = Recipe(rates=((0.0, 0.0), (0.25, 1.0), (0.5, 1.0), (1.0, 0.0)))
+    rates = [recipe.rate(share) for share in (0.0, 0.125, 0.4, 0.75, 1.0)]
+    assert rates == pytest.approx([0.0, 0.5, 1.0, 0.5, 0.0])
 
 
 @pytest.mark.parametrize('shape', [(16, 40), (40, 16), (24, 24)])

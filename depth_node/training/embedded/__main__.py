@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import multiprocessing
 from pathlib import Path
 
 from depth_node.model import Interpolation, ModelSpec, OutputKind
 from depth_node.training.embedded.frames import (
-    FIRST_TRAINING_SEED,
     FIRST_VALIDATION_SEED,
     POSES,
     rendered,
     SIZE,
 )
 from depth_node.training.embedded.recipe import CONFIG, Recipe, train
+from depth_node.training.embedded.shards import Growing, render_shards
 from depth_node.training.export import export_network
 
 SPEC = ModelSpec(
@@ -39,14 +41,35 @@ def main() -> None:
         help='folder for frames, checkpoint and curve; embedded.onnx and embedded.json in it',
     )
     parser.add_argument('--seed', type=int, default=recipe.seed, help='of weights and order')
-    parser.add_argument('--frames', type=int, default=12000, help='how many to learn from')
+    parser.add_argument('--shards', type=int, default=100, help='of 400 frames to learn from')
     parser.add_argument('--processes', type=int, default=2, help='for rendering')
     parser.add_argument('--threads', type=int, default=1, help='for training')
+    parser.add_argument(
+        '--minutes', type=float,
+        help=f'train for so long instead of {recipe.steps} steps; rates go with the time',
+    )
+    parser.add_argument(
+        '--meanwhile', action='store_true',
+        help='render while training, which begins with the first shard; such a run cannot be '
+        'repeated exactly',
+    )
+    parser.add_argument('--start', type=Path, help='checkpoint whose weights to begin with')
     args = parser.parse_args()
     folder: Path = args.out
-    frames = rendered(folder / 'training', args.frames, FIRST_TRAINING_SEED, args.processes)
+    shards = folder / 'training'
     validation = rendered(folder / 'validation', 12 * POSES, FIRST_VALIDATION_SEED, args.processes)
-    network = train(frames, validation, Recipe(seed=args.seed), folder, args.threads)
+    first = min(args.shards, 1) if args.meanwhile else args.shards
+    render_shards(shards, range(first), args.processes)
+    rest = range(first, args.shards)
+    # no daemon: rendering starts processes of its own
+    other = multiprocessing.get_context('spawn').Process(
+        target=render_shards, args=(shards, rest, args.processes)
+    )
+    if rest:
+        other.start()
+    recipe = dataclasses.replace(recipe, seed=args.seed, minutes=args.minutes)
+    pool = Growing(shards, recipe.nearness)
+    network = train(pool, validation, recipe, folder, threads=args.threads, start=args.start)
     export_network(network, SPEC, folder / 'embedded.onnx', half=True)
 
 

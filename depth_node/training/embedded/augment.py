@@ -11,6 +11,7 @@ from depth_node.world.sensor import draw_sensor
 
 _GRAY = 0.05  # share of the frames without color
 _SWAPPED = 0.15  # share of the frames whose colors change places
+_WIDE, _WIDEST = 0.4, 4 / 3  # share of the zoomed frames that are of a wide camera; up to 16:9
 
 
 def taken(
@@ -26,7 +27,8 @@ def taken(
     :param sensor: how far cameras stray from a perfect one; 0: not at all.
     :param zoom: the most to zoom in; 1: frames stay whole and are not mirrored either.
     :returns: rgb uint8 (H, W, 3) and canonical depth float32 (H, W), which zooming in makes
-        smaller, as a longer lens does.
+        smaller, as a longer lens does. Pictures of wide cameras are squeezed to 4:3 as before
+        the network; their depth is that of the vertical focal length.
     """
     truth = depth.astype(np.float32)
     if zoom > 1:
@@ -47,10 +49,11 @@ def _zoomed(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     height, width = depth.shape
     share = 1 / rng.uniform(1.0, zoom)
-    rows, columns = round(height * share), round(width * share)
+    squeezed = rng.uniform(1.0, _WIDEST) if rng.random() < _WIDE else 1.0
+    rows, columns = round(height * share / squeezed), round(width * share)
     y, x = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
     part = np.ascontiguousarray(image[y:y + rows, x:x + columns])
     near = np.ascontiguousarray(depth[y:y + rows, x:x + columns])
     grown = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
     nearest = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    return grown.astype(np.uint8), nearest * np.float32(columns / width)
+    return grown.astype(np.uint8), nearest * np.float32(rows / height)

@@ -72,6 +72,18 @@ class Frames:
             cv2.resize(image, (width // 2, height // 2), small, interpolation=cv2.INTER_AREA)
         return Frames(images, 2 * self.depths[:, ::2, ::2])
 
+    @classmethod
+    def opened(cls, folder: Path) -> Frames:
+        """
+        Open what :func:`rendered` left in a folder.
+
+        :param folder: of finished frames.
+        :returns: the frames, mapped from disk.
+        """
+        images, depths = (
+            np.load(folder / f'{name}.npy', mmap_mode='r') for name in ('images', 'depths')
+        )
+        return cls(images, depths)
 
     def chances(self, nearness: float) -> NDArray[np.float64]:
         """
@@ -242,4 +254,4 @@ def rendered(folder: Path, count: int, first_seed: int, processes: int = 2) -> F
         images.flush()
         depths.flush()
         done.write_text(json.dumps(what), encoding='utf-8')
-    return Frames(np.load(paths[0], mmap_mode='r'), np.load(paths[1], mmap_mode='r'))
+    return Frames.opened(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import csv
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from depth_node.model import OutputKind
 from depth_node.training.embedded.augment import taken
 from depth_node.training.embedded.frames import Frames
 from depth_node.training.embedded.loss import depth_loss
+from depth_node.training.embedded.shards import Pool
 from depth_node.training.muon import Muon
 from depth_node.training.networks import Architecture, DepthNetwork, NetworkConfig
 
@@ -32,70 +32,69 @@ class Recipe:
     All that decides what comes out, apart from the frames.
 
     :param seed: of weights, order and augmentation.
-    :param small_steps: how many of the steps, at the start, see frames of half the size: most
-        of what there is to learn shows there, for a third of the time.
-    :param rates: learning rate of Muon (AdamW, for what is no hidden layer, has a third) at
-        some steps, straight lines between them; the last one ends the run.
+    :param steps: length of the run.
+    :param minutes: length of the run in minutes of training instead; None: it has `steps`. Then
+        what comes out depends on the machine, too.
+    :param small: share of the run, at its start, that sees frames of half the size: most of what
+        there is to learn shows there, for a quarter of the time.
+    :param rates: learning rate of Muon (AdamW, for what is no hidden layer, has a third) at some
+        shares of the run, straight lines between them.
     :param batch: frames in a step.
     :param sensor: how much cameras differ, see :func:`depth_node.world.sensor.draw_sensor`.
     :param zoom: the most a frame is zoomed into.
     :param nearness: frames are drawn with chances that fall with this power of their median
         depth; 0: each as often. Real cameras on robots and desks see things from near by.
-    :param shape: weights of the scale-invariant and the gradient term of the loss.
+    :param shape: of the loss: weights of the scale-invariant and the gradient term, and share of
+        the relative error, see :func:`depth_loss`.
     :param weight_decay: of both.
     :param average: how much of itself the averaged network keeps in a step.
     :param validate_every: steps between two looks at the validation frames and saves.
     """
 
     seed: int = 0
-    small_steps: int = 6000
-    rates: tuple[tuple[int, float], ...] = (
-        (0, 0.0), (200, 5e-3), (4000, 5e-3), (6000, 1e-3), (6010, 2.5e-3), (8000, 0.0),
+    steps: int = 16000
+    minutes: float | None = None
+    small: float = 0.6
+    rates: tuple[tuple[float, float], ...] = (
+        (0.0, 0.0), (0.01, 5e-3), (0.4, 5e-3), (0.6, 1.5e-3), (0.601, 3e-3), (1.0, 0.0),
     )
-    batch: int = 24
+    batch: int = 32
     sensor: float = 1.0
     zoom: float = 1.5
     nearness: float = 0.8
-    shape: tuple[float, float] = (0.3, 0.5)
+    shape: tuple[float, float, float] = (0.3, 0.5, 0.5)
     weight_decay: float = 1e-2
     average: float = 0.99
-    validate_every: int = 100
+    validate_every: int = 250
 
-    @property
-    def steps(self) -> int:
-        """How many steps the run has."""
-        return self.rates[-1][0]
-
-    def rate(self, step: int) -> float:
+    def rate(self, share: float) -> float:
         """
-        Return the learning rate of a step.
+        Return the learning rate at some point of the run.
 
-        :param step: from 0.
+        :param share: of the run, 0 to 1.
         :returns: the rate of Muon.
         """
-        steps, rates = zip(*self.rates, strict=True)
-        return float(np.interp(step + 0.5, steps, rates))
+        shares, rates = zip(*self.rates, strict=True)
+        return float(np.interp(share, shares, rates))
 
 
-def batches(
-    frames: Frames, recipe: Recipe, steps: range
-) -> Iterator[tuple[Tensor, Tensor]]:
+def batch_of(
+    pool: Pool, recipe: Recipe, step: int, half: bool
+) -> tuple[Tensor, Tensor]:
     """
-    Draw augmented batches; what a step gets depends on the seed and its number alone.
+    Draw an augmented batch; it depends on the frames, the seed and the step alone.
 
-    :param frames: to draw from.
+    :param pool: to draw from.
     :param recipe: seed, batch size and cameras.
-    :param steps: which.
-    :returns: per step rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W).
+    :param step: which.
+    :param half: at half the size.
+    :returns: rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W).
     """
-    chances = frames.chances(recipe.nearness)
-    for step in steps:
-        rng = np.random.default_rng((recipe.seed, step))
-        chosen = np.sort(rng.choice(len(frames), recipe.batch, replace=False, p=chances))
-        yield tensors([
-            taken(frames.images[i], frames.depths[i], rng, recipe.sensor, recipe.zoom)
-            for i in chosen
-        ])
+    rng = np.random.default_rng((recipe.seed, step))
+    return tensors([
+        taken(*pool.draw(rng, half), rng, recipe.sensor, recipe.zoom)
+        for _ in range(recipe.batch)
+    ])
 
 
 def tensors(
@@ -144,9 +143,10 @@ class Run:
 
     :param recipe: how to train.
     :param folder: holds ``checkpoint.pt`` and ``curve.csv``; read when they are there.
+    :param start: checkpoint of another run whose weights this one begins with; None: random ones.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, start: Path | None = None) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.network = DepthNetwork(CONFIG).to(memory_format=torch.channels_last)
@@ -161,8 +161,8 @@ class Run:
         known = {id(p) for p in hidden}
         rest = [p for p in self.network.parameters() if id(p) not in known]
         decay = recipe.weight_decay
-        self.muon = Muon(hidden, recipe.rate(0), weight_decay=decay)
-        self.adam = torch.optim.AdamW(rest, recipe.rate(0) / 3, weight_decay=decay)
+        self.muon = Muon(hidden, 0.0, weight_decay=decay)
+        self.adam = torch.optim.AdamW(rest, 0.0, weight_decay=decay)
         self.step, self.seconds = 0, 0.0
         self._saved, self._curve = folder / 'checkpoint.pt', folder / 'curve.csv'
         self._parts = {
@@ -176,29 +176,47 @@ class Run:
                 part.load_state_dict(state[name])
             self.step, self.seconds = state['step'], state['seconds']
         else:
-            self._curve.write_text('step,minutes,loss,abs_rel\n', encoding='utf-8')
+            if start is not None:
+                state = torch.load(start, weights_only=True)
+                self.network.load_state_dict(state['network'])
+                self.averaged.load_state_dict(state['averaged'])
+            self._curve.write_text('step,minutes,frames,size,loss,abs_rel\n', encoding='utf-8')
 
-    def train(self, frames: Frames, validation: Frames, last: int) -> None:
+    @property
+    def share(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        if self.recipe.minutes is None:
+            return min(self.step / self.recipe.steps, 1.0)
+        return min(self.seconds / (60 * self.recipe.minutes), 1.0)
+
+    def train(self, pool: Pool, validation: Frames, until: float = 1.0) -> None:
         """
-        Go on to a step.
+        Go on.
 
-        :param frames: to learn from.
-        :param validation: to measure on, of the same size; never learned from.
-        :param last: the step to stop after.
+        :param pool: to learn from.
+        :param validation: to measure on, of whole size; never learned from.
+        :param until: share of the run to stop after.
         """
         losses: list[float] = []
-        started = time.monotonic() - self.seconds
-        for images, truth in batches(frames, self.recipe, range(self.step, last)):
-            losses.append(self._learn(images, truth))
+        half = self.share < self.recipe.small
+        kept = validation.halved() if half else validation
+        while self.share < until:
+            started = time.monotonic()
+            if half and self.share >= self.recipe.small:
+                half, kept = False, validation
+            losses.append(self._learn(*batch_of(pool, self.recipe, self.step, half)))
             self.step += 1
-            if self.step % self.recipe.validate_every == 0 or self.step == last:
-                self.seconds = time.monotonic() - started
-                self._note(losses, absolute_relative_error(self.averaged, validation))
+            self.seconds += time.monotonic() - started
+            if self.step % self.recipe.validate_every == 0 or self.share >= until:
+                error = absolute_relative_error(self.averaged, kept)
+                self._note(losses, error, len(pool), kept.depths.shape[2])
                 losses = []
+                pool.look()
 
     def _learn(self, images: Tensor, truth: Tensor) -> float:
-        self.muon.param_groups[0]['lr'] = self.recipe.rate(self.step)
-        self.adam.param_groups[0]['lr'] = self.recipe.rate(self.step) / 3
+        rate = self.recipe.rate(self.share)
+        self.muon.param_groups[0]['lr'] = rate
+        self.adam.param_groups[0]['lr'] = rate / 3
         self.network.train()
         with torch.autocast('cpu', torch.bfloat16):
             found = self.network(images.to(memory_format=torch.channels_last))[0]
@@ -212,10 +230,11 @@ class Run:
         self.averaged.update_parameters(self.network)
         return loss.item()
 
-    def _note(self, losses: list[float], error: float) -> None:
+    def _note(self, losses: list[float], error: float, frames: int, width: int) -> None:
         with self._curve.open('a', encoding='utf-8', newline='') as file:
             csv.writer(file).writerow([
-                self.step, f'{self.seconds / 60:.1f}', f'{np.mean(losses):.4f}', f'{error:.4f}'
+                self.step, f'{self.seconds / 60:.1f}', frames, width, f'{np.mean(losses):.4f}',
+                f'{error:.4f}',
             ])
         state = {name: part.state_dict() for name, part in self._parts.items()}
         part = self._saved.with_suffix('.part')
@@ -224,22 +243,22 @@ class Run:
 
 
 def train(
-    frames: Frames, validation: Frames, recipe: Recipe, folder: Path, threads: int = 1
+    pool: Pool, validation: Frames, recipe: Recipe, folder: Path, *, threads: int = 1,
+    start: Path | None = None,
 ) -> DepthNetwork:
     """
     Train, or go on where a run in the same folder stopped.
 
-    :param frames: to learn from.
+    :param pool: to learn from.
     :param validation: to measure on; never learned from.
     :param recipe: how.
     :param folder: gets ``checkpoint.pt`` and ``curve.csv``.
     :param threads: of torch.
+    :param start: checkpoint of another run whose weights a new run begins with.
     :returns: the averaged network.
     """
     torch.set_num_threads(threads)
-    run = Run(recipe, folder)
-    if run.step < recipe.small_steps:
-        run.train(frames.halved(), validation.halved(), recipe.small_steps)
-    run.train(frames, validation, recipe.steps)
+    run = Run(recipe, folder, start)
+    run.train(pool, validation)
     trained: DepthNetwork = run.averaged.module.eval()
     return trained
