@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from depth_node.errors import DataError
 from depth_node.image import jpeg, png
-from depth_node.image.encodings import Buffer, MAX_PIXELS, MAX_SIDE, to_8_bits, to_rgb
+from depth_node.image.data import bytes_of
+from depth_node.image.encodings import MAX_PIXELS, MAX_SIDE, to_8_bits, to_rgb
 from depth_node.image.size import Size
 
 # A black image is the smallest: 170 pixels per byte as progressive JPEG, 1020 as grey PNG
@@ -23,7 +24,7 @@ _MOST_PIXELS_PER_BYTE = {jpeg.START: 512, png.START[:2]: 2048}
 _MOST_SCANNED_PIXELS = 2**29
 
 
-def compressed_size(data: Buffer) -> Size:
+def compressed_size(data: Any) -> Size:
     """
     Return the size in the header of a JPEG or PNG file (ITU-T T.81 B.2.2, PNG 11.2.2).
 
@@ -31,7 +32,7 @@ def compressed_size(data: Buffer) -> Size:
     :returns: the declared size (pixels).
     :raises DataError: neither JPEG nor PNG, or truncated before the size.
     """
-    return _declared_size(np.frombuffer(data, np.uint8).tobytes())
+    return _declared_size(bytes_of(data).tobytes())
 
 
 def _declared_size(data: bytes) -> Size:
@@ -43,7 +44,7 @@ def _declared_size(data: bytes) -> Size:
     raise DataError(f'compressed image starts with {start}, expected JPEG or PNG.')
 
 
-def decode_message(data: Buffer, form: str) -> NDArray[np.uint8]:
+def decode_message(data: Any, form: str) -> NDArray[np.uint8]:
     """
     Decode the data of a CompressedImage.
 
@@ -65,7 +66,7 @@ def decode_message(data: Buffer, form: str) -> NDArray[np.uint8]:
     return decode_rgb(data, encoding.strip() if unchanged else '')
 
 
-def decode_rgb(data: Buffer, encoding: str = '') -> NDArray[np.uint8]:
+def decode_rgb(data: Any, encoding: str = '') -> NDArray[np.uint8]:
     """
     Decode a JPEG or PNG frame to rgb.
 
@@ -78,7 +79,7 @@ def decode_rgb(data: Buffer, encoding: str = '') -> NDArray[np.uint8]:
     :raises DataError: neither JPEG nor PNG, too large, larger than its bytes can encode, or
         damaged.
     """
-    raw = np.frombuffer(data, np.uint8).tobytes()
+    raw = bytes_of(data).tobytes()
     _check_effort(_declared_size(raw), raw)
     mosaic = encoding.startswith('bayer_') and encoding.endswith('8')
     flags = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR

@@ -6,7 +6,6 @@ The names are those of ROS (sensor_msgs/image_encodings), but this module does n
 
 from __future__ import annotations
 
-import array
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from typing_extensions import assert_never
 
 from depth_node.errors import DataError
+from depth_node.image.data import bytes_of
 
 Image: TypeAlias = NDArray[Any]
-Buffer: TypeAlias = 'bytes | bytearray | memoryview | array.array[int] | NDArray[np.uint8]'
 
 MAX_SIDE = 16384
 """Maximum width and height (pixels)."""
@@ -105,7 +104,7 @@ COLOR_ENCODINGS = tuple(name for name in _ENCODINGS if name not in DEPTH_ENCODIN
 
 
 def image_view(  # noqa: PLR0917 - the fields of the message in their order
-    encoding: str, height: int, width: int, step: int, is_bigendian: bool, data: Buffer
+    encoding: str, height: int, width: int, step: int, is_bigendian: bool, data: Any
 ) -> Image:
     """
     Return an array view on the bytes of an image, without copying.
@@ -115,7 +114,8 @@ def image_view(  # noqa: PLR0917 - the fields of the message in their order
     :param width: columns of the image (pixels).
     :param step: distance between the starts of two rows (bytes), padding included.
     :param is_bigendian: byte order of encodings with more than one byte per value.
-    :param data: the bytes, row by row; more than needed is ignored.
+    :param data: the bytes, row by row, as :func:`depth_node.image.data.bytes_of` takes them;
+        more than needed is ignored.
     :returns: a view: (H, W) for one channel and mosaics, (H, W, C) for more, (H, W, 2) for
         yuv422, (H * 3 / 2, W) for nv12 and nv21; read-only where `data` is.
     :raises DataError: unknown encoding; a size that is zero, above :data:`MAX_SIDE` or
@@ -126,7 +126,7 @@ def image_view(  # noqa: PLR0917 - the fields of the message in their order
     _check_size(encoding, found.packing, height, width)
     dtype = np.dtype(found.dtype).newbyteorder('>' if is_bigendian else '<')
     row = width * found.channels * dtype.itemsize
-    raw = np.frombuffer(data, np.uint8)
+    raw = bytes_of(data)
     rows = height
     if found.packing is _Packing.PLANES:
         rows = height * 3 // 2

@@ -11,8 +11,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, Point
 from std_msgs.msg import Header
 
 from depth_node.camera import Camera
-from depth_node.camera.rigid import Matrix
-from depth_node.cloud.pipeline import Placement, Planned, PointsPipeline
+from depth_node.camera.transforms import TransformSource
+from depth_node.cloud.pipeline import Planned
+from depth_node.cloud.planner import Planner, Sight
 from depth_node.config import Config
 from depth_node.estimator import Estimate
 from depth_node.image.color import bar_height, colorize
@@ -20,7 +21,6 @@ from depth_node.image.compressed_depth import encode_depth, format_of
 from depth_node.ros import messages
 from depth_node.ros.kept import Kept
 from depth_node.ros.notices import Notices
-from depth_node.ros.transforms import Transforms
 from depth_node.sources.frame import Frame
 
 Depth = NDArray[np.float32]
@@ -87,15 +87,14 @@ class Maker:
     """
     Makes the messages of a frame, in buffers that are reused for the next one.
 
-    :param transforms: looks up transforms.
+    :param transforms: where transforms are looked up.
     :param notices: receives the reasons why a cloud or scan cannot be made.
     """
 
-    def __init__(self, transforms: Transforms, notices: Notices) -> None:
-        self._transforms = transforms
+    def __init__(self, transforms: TransformSource, notices: Notices) -> None:
         self._notices = notices
         self._stages = notices.health.stages
-        self._points: PointsPipeline | None = None
+        self._planner = Planner(transforms)
         self._planned: tuple[Scene, Planned] | None = None
         # filled again with every frame; what is published has been copied
         self._cloud = Kept(PointCloud2)
@@ -206,29 +205,16 @@ class Maker:
         """Return cloud and scan of a frame, computed once for both."""
         if self._planned is not None and self._planned[0] is scene:
             return self._planned[1]
-        made, camera = self._points, scene.camera
-        if made is None or not made.suits(camera, scene.config):
-            made = self._points = PointsPipeline(camera, scene.config)
-        points, scan = 'depth/points' in scene.wanted, 'depth/scan' in scene.wanted
-        names = made.frames(points=points, scan=scan)
-        frames = self._frames(names, scene.frame.frame_id, scene.stamp)
-        planned = made.process(
-            scene.depth, scene.frame.rgb, frames, points=points, scan=scan,
-            room=self._cloud.room, limits=scene.estimate.limits,
-            confidence=scene.estimate.confidence,
+        frame, estimate = scene.frame, scene.estimate
+        planned = self._planner.plan(
+            Sight(
+                scene.depth, frame.rgb, scene.camera, frame.frame_id, frame.stamp or 0,
+                estimate.limits, estimate.confidence,
+            ),
+            scene.config, points='depth/points' in scene.wanted,
+            scan='depth/scan' in scene.wanted, room=self._cloud.room,
         )
         self._stages.lap('cloud')
         self._notices.set('planning', planned.note)
         self._planned = scene, planned
         return planned
-
-    def _frames(self, names: tuple[str, str, str], optical: str, stamp: Time) -> Placement:
-        """Look up the transforms of the frames that are not empty."""
-        def place(name: str) -> tuple[Matrix | None, str]:
-            if not name:
-                return None, ''
-            found = self._transforms.lookup(name, optical, stamp)
-            return found, '' if found is not None else self._transforms.hint
-
-        (points, first), (base, second), (scan, third) = map(place, names)
-        return Placement(points, base, scan, (first, second, third))

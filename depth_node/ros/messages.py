@@ -22,18 +22,18 @@ from depth_node.camera import Camera
 from depth_node.cloud.scan import ScanGeometry
 from depth_node.errors import DataError
 from depth_node.image.compressed import decode_message, encode_jpeg
-from depth_node.image.encodings import (
-    COLOR_ENCODINGS,
-    DEPTH_ENCODINGS,
-    image_view,
-    to_metres,
-    to_millimetres,
-    to_rgb,
+from depth_node.image.encodings import COLOR_ENCODINGS, DEPTH_ENCODINGS, to_rgb
+from depth_node.image.message import metres_of_message, view_of_message
+from depth_node.output.message_fields import (
+    camera_info_fields,
+    cloud_fields,
+    depth_values,
+    Fields,
+    image_fields,
+    scan_fields,
 )
-from depth_node.ros.kept import Kept
-
-_NANOSECONDS = 1_000_000_000
-
+from depth_node.ros.kept import Kept, MessageT
+from depth_node.sources import frame
 
 
 def rgb_from_msg(message: Image, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
@@ -51,7 +51,7 @@ def rgb_from_msg(message: Image, out: NDArray[np.uint8] | None = None) -> NDArra
         bridged = _cv_bridge_rgb(message)
         if bridged is not None:
             return bridged
-    return to_rgb(_view(message), message.encoding, out)
+    return to_rgb(view_of_message(message), message.encoding, out)
 
 
 def metres_from_msg(message: Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
@@ -63,7 +63,7 @@ def metres_from_msg(message: Image, out: NDArray[np.float32] | None = None) -> N
     :returns: float32 (H, W), z-depth (m).
     :raises DataError: the message is inconsistent, or not a depth image.
     """
-    return to_metres(_view(message), message.encoding, out)
+    return metres_of_message(message, out)
 
 
 def rgb_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
@@ -110,14 +110,7 @@ def camera_info_to_msg(camera: Camera, header: Header) -> CameraInfo:
     :param header: header of that image.
     :returns: K and D, R identity, P = [K | 0].
     """
-    numbers = camera.numbers()
-    message = CameraInfo(header=header, width=numbers.width, height=numbers.height)
-    message.distortion_model = numbers.distortion_model
-    message.d = [float(value) for value in numbers.d]
-    message.k = [float(value) for value in numbers.k]
-    message.r = [float(value) for value in numbers.r]
-    message.p = [float(value) for value in numbers.p]
-    return message
+    return CameraInfo(header=header, **camera_info_fields(camera))
 
 
 def image_to_msg(
@@ -133,13 +126,7 @@ def image_to_msg(
     :returns: the message.
     """
     kept = kept or Kept(Image)
-    message = kept.message
-    message.header, message.encoding = header, encoding
-    message.height, message.width = image.shape[:2]
-    message.is_bigendian = int(not _little_endian(image))
-    message.step = image.nbytes // message.height
-    kept.fill(image)
-    return message
+    return _filled(kept, header, image_fields(image, encoding))
 
 
 def depth_to_msg(
@@ -155,8 +142,7 @@ def depth_to_msg(
     :param kept: the message to fill; None: a new one.
     :returns: the message.
     """
-    image = to_millimetres(metres) if encoding == '16UC1' else metres
-    return image_to_msg(image, encoding, header, kept)
+    return image_to_msg(depth_values(metres, encoding), encoding, header, kept)
 
 
 def jpeg_to_msg(rgb: NDArray[np.uint8], header: Header, quality: int = 90) -> CompressedImage:
@@ -198,24 +184,12 @@ def cloud_to_msg(
     :param confidence: whether the last value of each point is its confidence.
     :returns: the message, in the byte order of the machine.
     """
-    organized = points.ndim == 3
-    height, width = points.shape[:2] if organized else (1, len(points))
-    channels = points.shape[-1]
     kept = kept or Kept(PointCloud2)
-    message = kept.message
-    message.header, message.height, message.width = header, height, width
-    names = ['x', 'y', 'z', 'rgb'][:channels - confidence] + ['confidence'] * confidence
-    if [field.name for field in message.fields] != names:
-        message.fields = [
-            PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-            for i, name in enumerate(names)
-        ]
-    message.is_bigendian = not _little_endian(points)
-    message.point_step = 4 * channels
-    message.row_step = 4 * channels * width
-    message.is_dense = not organized
-    kept.fill(points)
-    return message
+    values = cloud_fields(points, confidence=confidence)
+    layout = values.pop('fields')
+    if [field.name for field in kept.message.fields] != [field['name'] for field in layout]:
+        kept.message.fields = [PointField(**field) for field in layout]
+    return _filled(kept, header, values)
 
 
 def scan_to_msg(ranges: NDArray[np.float32], geometry: ScanGeometry, header: Header) -> LaserScan:
@@ -227,15 +201,9 @@ def scan_to_msg(ranges: NDArray[np.float32], geometry: ScanGeometry, header: Hea
     :param header: stamp, and a frame with x forward.
     :returns: the message; all beams are measured at once, so ``time_increment`` is 0.
     """
-    message = LaserScan(header=header)
-    message.angle_min = float(geometry.angle_min)
-    message.angle_increment = float(geometry.angle_increment)
-    message.angle_max = float(geometry.angle_min + (len(ranges) - 1) * geometry.angle_increment)
-    message.scan_time = float(geometry.scan_time)
-    message.range_min = float(geometry.range_min)
-    message.range_max = float(geometry.range_max)
-    message.ranges = array.array('f', np.ascontiguousarray(ranges, np.float32).tobytes())
-    return message
+    values = scan_fields(ranges, geometry)
+    values['ranges'] = array.array('f', values['ranges'].tobytes())
+    return LaserScan(header=header, **values)
 
 
 def header_of(stamp: Time, frame_id: str) -> Header:
@@ -256,7 +224,7 @@ def stamp_of(nanoseconds: int) -> Time:
     :param nanoseconds: since the epoch (ns).
     :returns: the stamp.
     """
-    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
+    seconds, rest = divmod(nanoseconds, frame.SECOND)
     return Time(sec=seconds, nanosec=rest)
 
 
@@ -267,18 +235,17 @@ def nanoseconds_of(stamp: Time) -> int:
     :param stamp: stamp of a header.
     :returns: since the epoch (ns).
     """
-    return int(stamp.sec) * _NANOSECONDS + int(stamp.nanosec)
+    return frame.nanoseconds_of(stamp)
 
 
-def _view(message: Image) -> NDArray[Any]:
-    return image_view(
-        message.encoding,
-        message.height,
-        message.width,
-        message.step,
-        bool(message.is_bigendian),
-        message.data,
-    )
+def _filled(kept: Kept[MessageT], header: Header, values: Fields) -> MessageT:
+    """Return a message that is filled in place with its fields."""
+    message = kept.message
+    message.header = header
+    kept.fill(values.pop('data'))
+    for name, value in values.items():
+        setattr(message, name, value)
+    return message
 
 
 @functools.cache
@@ -303,7 +270,3 @@ def _cv_bridge_rgb(message: Image) -> NDArray[np.uint8] | None:
             f'image encoding {message.encoding[:40]!r} is not known, and cv_bridge says: {error}.'
         ) from error
     return np.ascontiguousarray(image, np.uint8)
-
-
-def _little_endian(values: NDArray[Any]) -> bool:
-    return values.dtype.newbyteorder('<') == values.dtype

@@ -23,7 +23,6 @@ from sensor_msgs.msg import CameraInfo
 
 from depth_node.errors import DepthNodeError, DeviceLostError, unexpected
 from depth_node.ros import runtime
-from depth_node.ros.calibration import Calibration
 from depth_node.ros.diagnostics import DiagnosticsPublisher, statuses
 from depth_node.ros.graph import namesake
 from depth_node.ros.health import Health
@@ -39,6 +38,7 @@ from depth_node.ros.pipeline import Pipeline
 from depth_node.ros.reading import Reader
 from depth_node.ros.scaling import Scaling
 from depth_node.ros.transforms import Transforms
+from depth_node.sources.calibration import Calibration
 
 WATCH_PERIOD_S = 0.25
 DIAGNOSTICS_PERIOD_S = 1.0

@@ -25,7 +25,6 @@ from depth_node.errors import DataError, DepthNodeError, DeviceLostError, Engine
 from depth_node.estimator import DepthEstimator, Estimate
 from depth_node.model.advice import idle_parameters
 from depth_node.model.prediction import Prediction
-from depth_node.ros.calibration import Calibration
 from depth_node.ros.making import Scene, wants_confidence
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
@@ -33,6 +32,7 @@ from depth_node.ros.outputs import Outputs
 from depth_node.ros.reading import Reader
 from depth_node.ros.scaling import Scaling
 from depth_node.ros.worker import Worker
+from depth_node.sources.calibration import Calibration
 from depth_node.sources.frame import Frame
 
 ALL_NAN = (

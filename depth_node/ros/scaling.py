@@ -10,16 +10,16 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from depth_node.config import Config
-from depth_node.errors import ConfigError, DataError, DepthNodeError
+from depth_node.errors import ConfigError, DepthNodeError
 from depth_node.estimator import Estimate
 from depth_node.model.fingerprint import fingerprint
 from depth_node.ros.floor_watch import FloorWatch
-from depth_node.ros.messages import stamp_of
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.scale_inputs import ScaleInputs
 from depth_node.ros.transforms import Transforms
-from depth_node.scale import FloorPose, keeper_for, Reading, ScaleKeeper, ScaleState, write_scale
+from depth_node.scale import keeper_for, Reading, ScaleKeeper, ScaleState, write_scale
+from depth_node.scale.opening import find_floor
 from depth_node.scale.table import SOURCES
 from depth_node.scale.tape import TapeMeasure
 from depth_node.sources.frame import Frame
@@ -101,8 +101,7 @@ class Scaling:
         keeper, inputs = self.keeper(config), self._inputs
         if inputs is not None:
             inputs.see_from(frame.frame_id)
-        if keeper.source.floor and config.ground.camera_height <= 0:
-            self._find_floor(keeper, config.ground.base_frame, frame)
+        find_floor(keeper, config, frame, self._transforms)
         return keeper
 
     def listen(self, config: Config) -> None:
@@ -173,16 +172,6 @@ class Scaling:
         # what the last source looked at means nothing to the next
         if keeper is not None and inputs is not None and inputs.source is keeper.source:
             keeper.add(stamp, reading)
-
-    def _find_floor(self, keeper: ScaleKeeper, base: str, frame: Frame) -> None:
-        found = self._transforms.lookup(base, frame.frame_id, stamp_of(frame.stamp or 0))
-        if found is None:
-            keeper.set_floor(None, f'set ground.camera_height{self._transforms.hint}')
-            return
-        try:
-            keeper.set_floor(FloorPose.from_transform(found))
-        except DataError as error:
-            keeper.set_floor(None, str(error))
 
     def _reset(self, _request: Any, response: Any) -> Any:
         keeper = self._keeper

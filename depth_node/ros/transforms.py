@@ -10,11 +10,12 @@ import numpy as np
 from rclpy.node import Node
 from rclpy.time import Time
 
-from depth_node.camera.rigid import Matrix, matrix_of
+from depth_node.camera.rigid import Matrix
+from depth_node.camera.transforms import transform_matrix, WAIT_S
 from depth_node.errors import DataError
+from depth_node.ros.messages import stamp_of
+from depth_node.sources.frame import nanoseconds_of, SECOND
 
-WAIT_S = 0.1
-"""How long to wait for a transform that has not arrived yet (s)."""
 POLL_S = 0.004
 STALE_S = 0.5
 """Age of the latest transform beyond which its publisher is considered gone (s)."""
@@ -42,7 +43,7 @@ class Transforms:
         """
         return str(getattr(self._hints, 'text', ''))
 
-    def lookup(self, target: str, source: str, stamp: Any, wait: float = WAIT_S) -> Matrix | None:
+    def lookup(self, target: str, source: str, stamp: int, wait: float = WAIT_S) -> Matrix | None:
         """
         Return the pose of a frame in another one at a time, interpolated between two transforms.
 
@@ -51,7 +52,7 @@ class Transforms:
 
         :param target: frame to express points in.
         :param source: frame of the points.
-        :param stamp: builtin_interfaces/Time.
+        :param stamp: the time (ns).
         :param wait: maximum waiting time (s); 0 in the executor's thread, which receives TF.
         :returns: float64 (4, 4), from source to target, or None (see :attr:`hint`).
         """
@@ -60,11 +61,11 @@ class Transforms:
             return np.eye(4)
         if not self._listening():
             return None
-        end = time.monotonic() + wait
+        end, when = time.monotonic() + wait, stamp_of(stamp)
         try:
-            while not self._buffer.can_transform(target, source, stamp):
+            while not self._buffer.can_transform(target, source, when):
                 latest = self._buffer.lookup_transform(target, source, Time())
-                late = _seconds(stamp) - _seconds(latest.header.stamp)
+                late = (stamp - nanoseconds_of(latest.header.stamp)) / SECOND
                 if not 0 < late < STALE_S or time.monotonic() >= end:
                     self._hints.text = (
                         f', or publish the transform from {target} to {source} in time: the '
@@ -73,7 +74,9 @@ class Transforms:
                     )
                     return None
                 time.sleep(POLL_S)
-            found = matrix(self._buffer.lookup_transform(target, source, stamp).transform)
+            found = transform_matrix(
+                self._buffer.lookup_transform(target, source, when).transform
+            )
         except DataError as error:
             self._hints.text = f', or correct the transform from {target} to {source} ({error})'
             return None
@@ -95,33 +98,3 @@ class Transforms:
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, self._node)
         return True
-
-
-def matrix(transform: Any) -> Matrix:
-    """
-    Return the matrix of a transform.
-
-    :param transform: geometry_msgs/Transform; the quaternion need not be normalized.
-    :returns: float64 (4, 4).
-    :raises DataError: a number that is not finite, or a quaternion of zeros.
-    """
-    return _matrix(transform.translation, transform.rotation)
-
-
-def pose_matrix(pose: Any) -> Matrix:
-    """
-    Return the matrix of a pose.
-
-    :param pose: geometry_msgs/Pose; the quaternion need not be normalized.
-    :returns: float64 (4, 4).
-    :raises DataError: a number that is not finite, or a quaternion of zeros.
-    """
-    return _matrix(pose.position, pose.orientation)
-
-
-def _matrix(move: Any, turn: Any) -> Matrix:
-    return matrix_of((move.x, move.y, move.z, turn.x, turn.y, turn.z, turn.w))
-
-
-def _seconds(stamp: Any) -> float:
-    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)

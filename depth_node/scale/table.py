@@ -2,7 +2,8 @@
 The table of the sources of scale.
 
 To add a source, add its estimator, its row here, its name in ``config.scale.SCALE_SOURCES``, and,
-if it needs a new message type, a decoder in ``ros.scale_inputs``.
+if it needs a new message type, a decoder in ``scale.decoding`` and its class in
+``ros.scale_inputs``.
 """
 
 from __future__ import annotations

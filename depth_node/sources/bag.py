@@ -8,25 +8,19 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from depth_node.camera import Camera, UncalibratedError
 from depth_node.camera.info import CameraNumbers
 from depth_node.camera.message import camera_of_message
 from depth_node.camera.rectified import choose
 from depth_node.errors import DataError
-from depth_node.image.compressed import decode_message
-from depth_node.image.encodings import image_view, to_rgb
-from depth_node.sources.frame import fitted, Frame, SECOND
+from depth_node.image.message import COMPRESSED, RAW, rgb_of_message
+from depth_node.sources.frame import fitted, Frame, nanoseconds_of
 from depth_node.sources.rosbag_opening import damaged, opened, raw_messages
 from depth_node.sources.skipping import OnSkip, refuse
 from depth_node.sources.topics import info_topic
 
 log = logging.getLogger(__name__)
 
-RAW = 'sensor_msgs/msg/Image'
-COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 INFO = 'sensor_msgs/msg/CameraInfo'
 
 
@@ -98,11 +92,10 @@ class Bag:
     ) -> Frame:
         if isinstance(message, DataError):
             raise message
-        rgb = rgb_of(message, kind)
+        rgb = rgb_of_message(message, kind)
         if isinstance(camera, DataError):
             raise camera
-        stamp = message.header.stamp
-        when = int(stamp.sec) * SECOND + int(stamp.nanosec)
+        when = nanoseconds_of(message.header.stamp)
         return Frame(
             rgb, when, fitted(camera, rgb), f'{number:06d}',
             frame_id=str(message.header.frame_id),
@@ -171,21 +164,3 @@ class Bag:
             raise DataError(f'{self.path}: contains no Image or CompressedImage messages.')
         first = min(colored, key=lambda c: (c.msgtype != RAW, c.topic))
         return [c for c in colored if (c.topic, c.msgtype) == (first.topic, first.msgtype)]
-
-
-def rgb_of(message: Any, kind: str) -> NDArray[np.uint8]:
-    """
-    Decode an image message.
-
-    :param message: Image or CompressedImage.
-    :param kind: its message type.
-    :returns: uint8 (H, W, 3).
-    :raises DataError: an encoding without color, or bytes that do not match it.
-    """
-    if kind == COMPRESSED:
-        return decode_message(message.data, message.format)
-    view = image_view(
-        message.encoding, message.height, message.width, message.step,
-        bool(message.is_bigendian), message.data,
-    )
-    return to_rgb(view, message.encoding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,16 @@ class Frame:
     def seconds(self) -> float | None:
         """The stamp in seconds, for differences of time; None without one."""
         return None if self.stamp is None else self.stamp / SECOND
+
+
+def nanoseconds_of(stamp: Any) -> int:
+    """
+    Return the time of a message's stamp.
+
+    :param stamp: builtin_interfaces/Time, from rclpy or from a rosbag.
+    :returns: since the epoch (ns).
+    """
+    return int(stamp.sec) * SECOND + int(stamp.nanosec)
 
 
 def nanoseconds(seconds: float | None) -> int | None:

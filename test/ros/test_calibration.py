@@ -15,7 +15,7 @@ from depth_node.config import Config
 from depth_node.errors import DataError
 from depth_node.image.size import Size
 from depth_node.ros import messages
-from depth_node.ros.calibration import bounded, Calibration, INFO_PATIENCE_S
+from depth_node.sources.calibration import bounded, Calibration, INFO_PATIENCE_S
 from depth_node.sources.frame import Frame
 
 SIZE = Size(64, 48)

@@ -26,9 +26,10 @@ from depth_node.ros import messages
 from depth_node.ros.health import Health
 from depth_node.ros.log import Log
 from depth_node.ros.notices import Notices
-from depth_node.ros.scale_inputs import range_of, ScaleInputs, stereo_of, xyz_of
+from depth_node.ros.scale_inputs import ScaleInputs
 from depth_node.ros.transforms import Transforms
 from depth_node.scale import PointsReading, PoseReading, RangeReading
+from depth_node.scale.decoding import range_of, stereo_of, xyz_of
 
 EXTRINSIC = [0.1, -0.2, 0.3, 0.5, -0.5, 0.5, -0.5]
 CAMERA = Camera.from_hfov(32, 24, 80)

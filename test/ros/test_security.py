@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from builtin_interfaces.msg import Time
 from dummy_networks import write_red_network
 import pytest
 from rclpy.parameter import Parameter
@@ -107,7 +106,7 @@ def test_the_policy_is_what_the_node_does(
         assert node.set_parameters([Parameter('input.transport', value=transport)])[0].successful
         node.trigger_configure()
         node.trigger_activate()
-        node._transforms.lookup('base_link', 'camera', Time(), 0.0)
+        node._transforms.lookup('base_link', 'camera', 0, 0.0)
         for source in (row.name for row in SOURCES.values() if row.message):
             assert node.set_parameters([Parameter('scale.source', value=source)])[0].successful
             node._scaling.match(node._settings.config)

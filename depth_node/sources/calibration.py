@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 import threading
+from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo
 
 from depth_node.camera import Camera, is_calibrated, UncalibratedError
 from depth_node.camera.calibration_file import read_calibration
@@ -15,8 +15,7 @@ from depth_node.camera.message import camera_of_message
 from depth_node.camera.rectified import Choice, choose
 from depth_node.config import InputConfig
 from depth_node.image.size import Size
-from depth_node.ros.messages import nanoseconds_of
-from depth_node.sources.frame import Frame
+from depth_node.sources.frame import Frame, nanoseconds_of
 
 KEPT_INFOS = 256
 """Number of CameraInfo messages kept by stamp: more than arrive during two slow frames."""
@@ -41,16 +40,19 @@ class Calibration:
     CameraInfo messages are stored in one thread and looked up in another.
 
     :param config: the `input` parameters.
+    :param patience: how long a frame waits for its CameraInfo (s); 0 where there is nothing to
+        wait for, as in a recording.
     :raises DataError: the calibration file cannot be used.
     """
 
-    def __init__(self, config: InputConfig) -> None:
+    def __init__(self, config: InputConfig, patience: float = INFO_PATIENCE_S) -> None:
         self._config = config
+        self._patience = patience
         self._file = (
             read_calibration(config.calibration_file) if config.calibration_file else None
         )
-        self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
-        self._latest: CameraInfo | None = None
+        self._infos: OrderedDict[int, Any] = OrderedDict()
+        self._latest: Any = None
         self._news = threading.Condition()
         self._waited_in_vain: Size | None = None
         self._cached: tuple[tuple[object, ...], Camera, Choice | None] | None = None
@@ -68,11 +70,12 @@ class Calibration:
         """What was used instead of CameraInfo for the last frame; empty if nothing."""
         return self.choice if self.choice.startswith('input.') else ''
 
-    def remember(self, info: CameraInfo) -> None:
+    def remember(self, info: Any) -> None:
         """
         Store a CameraInfo.
 
-        :param info: as received; cut to what a camera may have, since hundreds are kept.
+        :param info: sensor_msgs/CameraInfo of ROS 1 or 2, as received; cut to what a camera may
+            have, since hundreds are kept.
         """
         info = bounded(info)
         with self._news:
@@ -95,7 +98,7 @@ class Calibration:
         if self._file is not None:
             return self._of_file(self._file, size, topic)
         info = self._info(frame.stamp or 0, size)
-        calibrated = info is not None and is_calibrated(info.k)
+        calibrated = info is not None and is_calibrated(_field(info, 'k'))
         if not calibrated and self._config.hfov_deg:
             return self._assumed(size)
         if info is None:
@@ -116,10 +119,10 @@ class Calibration:
             self._cached = (key, camera.for_image(size), choice)
         return self._chosen('CameraInfo', self._cached)
 
-    def _info(self, stamp: int, size: Size) -> CameraInfo | None:
+    def _info(self, stamp: int, size: Size) -> Any:
         with self._news:
             if stamp not in self._infos and self._waited_in_vain != size:
-                self._news.wait_for(lambda: stamp in self._infos, INFO_PATIENCE_S)
+                self._news.wait_for(lambda: stamp in self._infos, self._patience)
             own = self._infos.get(stamp)
             self._waited_in_vain = None if own is not None else size
             return own or self._latest
@@ -152,17 +155,16 @@ class Calibration:
         return camera
 
 
-def _numbers(info: CameraInfo) -> tuple[object, ...]:
+def _numbers(info: Any) -> tuple[object, ...]:
     """Return everything that determines the camera, to detect changes."""
     roi = info.roi
     return (
-        info.width, info.height, info.distortion_model, info.k.tobytes(), info.p.tobytes(),
-        info.r.tobytes(), tuple(info.d), info.binning_x, info.binning_y,
+        CameraNumbers.of(info), info.binning_x, info.binning_y,
         roi.x_offset, roi.y_offset, roi.width, roi.height,
     )
 
 
-def bounded(info: CameraInfo) -> CameraInfo:
+def bounded(info: Any) -> Any:
     """
     Return a CameraInfo of a few hundred bytes.
 
@@ -172,8 +174,18 @@ def bounded(info: CameraInfo) -> CameraInfo:
     """
     info.header.frame_id = info.header.frame_id[:LONGEST_NAME]
     info.distortion_model = info.distortion_model[:LONGEST_NAME]
-    if len(info.d) > MOST_COEFFICIENTS:
-        beyond = np.asarray(info.d[MOST_COEFFICIENTS:], np.float64)
+    lens = _field(info, 'd')
+    if len(lens) > MOST_COEFFICIENTS:
+        beyond = np.asarray(lens[MOST_COEFFICIENTS:], np.float64)
         wrong = beyond[np.flatnonzero(beyond)[:1]]  # NaN is not zero either
-        info.d = [*info.d[:MOST_COEFFICIENTS], *wrong.tolist()]
+        setattr(info, _name(info, 'd'), [*map(float, lens[:MOST_COEFFICIENTS]), *wrong.tolist()])
     return info
+
+
+def _field(info: Any, name: str) -> Any:
+    return getattr(info, _name(info, name))
+
+
+def _name(info: Any, name: str) -> str:
+    """Return the name of a field, which is a capital letter in ROS 1."""
+    return name if hasattr(info, name) else name.upper()
