@@ -52,7 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--out', type=Path, required=True, metavar='DIR',
-        help='output folder for best.pt, last.pt, report.html, metrics.json and TensorBoard files',
+        help='output folder for best.pt, last.pt, validation.png (depth and truth of the latest '
+             'validation), report.html, metrics.json and TensorBoard files',
     )
     parser.add_argument(
         '--cache', type=Path, metavar='DIR',

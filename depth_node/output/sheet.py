@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.evaluation.report import error_picture
-from depth_node.image.color import bar_height, colorize
+from depth_node.image.color import bar_height, colorize, INVALID
 
 Picture = NDArray[np.uint8]
 Depth = NDArray[np.float32]
@@ -35,12 +35,13 @@ class Panel:
     picture: Picture
 
 
-def sheet(panels: Sequence[Panel], columns: int = 3) -> Picture:
+def sheet(panels: Sequence[Panel], columns: int = 3, title: str = '') -> Picture:
     """
     Put panels side by side, each under its label.
 
     :param panels: at least one; all get the width of the first.
     :param columns: panels in a row.
+    :param title: a line above all of them; empty: none.
     :returns: uint8 (H, W, 3), blue, green, red.
     """
     width = panels[0].picture.shape[1]
@@ -55,7 +56,23 @@ def sheet(panels: Sequence[Panel], columns: int = 3) -> Picture:
         row, column = divmod(number, columns)
         top, left = GAP + row * (height + GAP), GAP + column * (width + GAP)
         page[top:top + tile.shape[0], left:left + width] = tile
-    return page
+    if not title:
+        return page
+    strip = _strip(title, page.shape[1] - 2 * GAP, max(0.5, width / 700))
+    above = np.full((len(strip) + GAP, page.shape[1], 3), _BACKGROUND, np.uint8)
+    above[GAP:, GAP:-GAP] = strip
+    return np.vstack([above, page])
+
+
+def blank_panel(label: str, size: tuple[int, int]) -> Panel:
+    """
+    Draw nothing, in the place of a panel that there is not.
+
+    :param label: what is missing.
+    :param size: width and height (pixels).
+    :returns: the panel.
+    """
+    return Panel(label, np.full((size[1], size[0], 3), INVALID, np.uint8))
 
 
 def depth_panel(label: str, depth: Depth, nearest: float, farthest: float) -> Panel:
@@ -182,11 +199,15 @@ def _tile(panel: Panel, width: int) -> Picture:
     if picture.shape[1] != width:
         height = max(1, round(picture.shape[0] * width / picture.shape[1]))
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    size = max(0.4, width / 900)
+    return np.vstack([_strip(panel.label, width, max(0.4, width / 900)), picture])
+
+
+def _strip(text: str, width: int, size: float) -> Picture:
+    """Write a line of text, as large as the size says if the width allows."""
     strip = np.full((round(34 * size) + 6, width, 3), _BACKGROUND, np.uint8)
-    needed = cv2.getTextSize(panel.label, _FONT, 1.0, 1)[0][0] + 8
+    needed = cv2.getTextSize(text, _FONT, 1.0, 1)[0][0] + 8
     cv2.putText(
-        strip, panel.label, (2, strip.shape[0] - round(10 * size)), _FONT,
+        strip, text, (2, strip.shape[0] - round(10 * size)), _FONT,
         min(size, width / needed), (_INK,) * 3, 1, cv2.LINE_AA,
     )
-    return np.vstack([strip, picture])
+    return strip

@@ -110,6 +110,12 @@ class TrainConfig:
         choices=tuple(penalty.value for penalty in Penalty),
     )
 
+    huber_delta: float = param(
+        Supervision.delta,
+        'Error at which huber and smooth_l1 change from quadratic to linear.',
+        unit='m', low=1e-3,
+    )
+
     steps: int = param(20000, 'Number of optimizer steps.', low=1)
     batch: int = param(12, 'Samples per optimizer step, over all processes.', low=1)
     accumulate: int = param(
@@ -158,6 +164,11 @@ class TrainConfig:
     patience: int = param(0, 'Stop after this many validations without improvement. 0: never.')
     save_every: int = param(500, 'Steps between checkpoints.', low=1)
     log_every: int = param(50, 'Steps between TensorBoard scalars.', low=1)
+    print_every: int = param(
+        100,
+        'Steps between printed lines; each validation prints one, too.',
+        low=1,
+    )
     validation_frames: int = param(
         200, 'Maximum number of frames of a validation, evenly selected.', low=1
     )
@@ -200,7 +211,7 @@ class TrainConfig:
     @property
     def supervision(self) -> Supervision:
         """The loss against measured depth."""
-        return Supervision(Penalty(self.supervised_loss))
+        return Supervision(Penalty(self.supervised_loss), self.huber_delta)
 
     @property
     def selection(self) -> str:
@@ -226,6 +237,12 @@ class TrainConfig:
         if self.batch % self.accumulate:
             raise ConfigError(
                 f'batch is {self.batch}, expected a multiple of accumulate, {self.accumulate}.'
+            )
+        if self.huber_delta != Supervision.delta and not self.supervision.penalty.has_delta:
+            raise ConfigError(
+                f'huber_delta is {self.huber_delta:g} m, but supervised_loss is '
+                f'{self.supervised_loss}, which has no such threshold.',
+                'Use supervised_loss huber or smooth_l1, or leave out huber_delta.',
             )
         if self.objective == 'distill' and not self.teacher:
             raise ConfigError('Distillation needs a teacher.', 'Add --teacher MODEL.')

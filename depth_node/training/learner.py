@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import nn, Tensor
@@ -18,6 +18,7 @@ from depth_node.training.losses import (
     self_supervised_loss,
     SourceView,
     supervised_loss,
+    Terms,
 )
 from depth_node.training.networks import (
     Architecture,
@@ -38,12 +39,14 @@ class Outcome:
 
     :param loss: the loss, a scalar.
     :param depth: float32 (B, 1, H, W) of the target (m, or up to scale), detached.
-    :param parts: parts of the loss for logging, detached scalars.
+    :param parts: the parts whose sum is the loss, by name, detached scalars.
+    :param used: share of the pixels that the loss uses, 0 to 1, a detached scalar.
     """
 
     loss: Tensor
     depth: Tensor
-    parts: dict[str, Tensor] = field(default_factory=dict)
+    parts: dict[str, Tensor]
+    used: Tensor
 
 
 class Learner(nn.Module):
@@ -112,12 +115,13 @@ class Learner(nn.Module):
         depth = self.read_depth(values[0], batch.focal)
         match self.config.objective:
             case 'self_supervised':
-                loss, parts = self._self_supervised(batch, values, depth.detach())
+                terms = self._self_supervised(batch, values, depth.detach())
             case 'supervised':
-                loss, parts = self._supervised(depth, batch.depth)
+                terms = self._supervised(depth, batch.depth)
             case _:
-                loss, parts = self._distill(depth, batch.lesson)
-        return Outcome(loss, depth.detach(), parts)
+                terms = self._distill(depth, batch.lesson)
+        parts = {name: part.detach() for name, part in terms.parts.items()}
+        return Outcome(terms.total, depth.detach(), parts, terms.used)
 
     def _mixed(self, batch: Batch) -> torch.autocast:
         kind = PRECISIONS.get(self.config.precision)
@@ -126,7 +130,7 @@ class Learner(nn.Module):
 
     def _self_supervised(
         self, batch: Batch, values: list[Tensor], depth: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    ) -> Terms:
         motions = self._aligned(batch, depth) if self.pose is None else self._estimated(batch)
         sources = [
             SourceView(batch.frames[:, 1 + i], pose) for i, (pose, _) in enumerate(motions)
@@ -136,7 +140,7 @@ class Learner(nn.Module):
             pose[:, 0, 3] = -batch.baselines
             sources.append(SourceView(batch.frames[:, -1], pose))
         travelled = [(way, batch.lengths[:, i]) for i, (_, way) in enumerate(motions)]
-        terms = self_supervised_loss(
+        return self_supervised_loss(
             values,
             lambda value: self.read_depth(value, batch.focal),
             target=batch.frames[:, 0],
@@ -145,12 +149,6 @@ class Learner(nn.Module):
             options=self.config.self_supervision,
             travelled=travelled,
         )
-        parts = {'photometric': terms.photometric, 'kept': terms.kept}
-        if self.config.smoothness:
-            parts['smoothness'] = terms.smoothness
-        if self.config.odometry:
-            parts['odometry'] = terms.odometry
-        return terms.total, parts
 
     def _estimated(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """Estimate the motion to each neighbor, always from the earlier to the later frame."""
@@ -186,18 +184,14 @@ class Learner(nn.Module):
         )
         return [(pose, pose[:, :3, 3]) for pose in poses.unflatten(0, (-1, count)).unbind(1)]
 
-    def _supervised(
-        self, depth: Tensor, truth: Tensor | None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def _supervised(self, depth: Tensor, truth: Tensor | None) -> Terms:
         if truth is None:
             raise DataError('The batch has no depth, which supervision needs.')
         mask = truth.isfinite() & (truth > 0) & (truth <= self.config.max_depth)
         loss = supervised_loss(depth, truth, mask, self.config.supervision)
-        return loss, {'known': mask.float().mean()}
+        return Terms({self.config.supervised_loss: loss}, mask.float().mean())
 
-    def _distill(
-        self, depth: Tensor, lesson: Tensor | None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def _distill(self, depth: Tensor, lesson: Tensor | None) -> Terms:
         if lesson is None:
             raise DataError("The batch has no teacher's prediction, which distillation needs.")
         match self.lesson:
@@ -209,6 +203,4 @@ class Learner(nn.Module):
                 said = 1.0 / depth
             case _:
                 assert_never(self.lesson)
-        mask = lesson.isfinite()
-        loss = affine_invariant_loss(said, lesson.nan_to_num(), mask)
-        return loss, {'known': mask.float().mean()}
+        return affine_invariant_loss(said, lesson.nan_to_num(), lesson.isfinite())

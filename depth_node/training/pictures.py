@@ -1,49 +1,66 @@
-"""Images of validation results."""
+"""Images of validation results, side by side with the truth."""
 
 from __future__ import annotations
 
-import cv2
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_node.image.color import bar_height
+from depth_node.image.color_range import color_range
+from depth_node.model import OutputKind
+from depth_node.output.sheet import blank_panel, frame_panels, Panel, relative_panels, sheet
+from depth_node.scale.align import relative_colors
 from depth_node.training.validation import Picture
 
 
-def side_by_side(picture: Picture) -> NDArray[np.uint8]:
+def panels(picture: Picture, *, metric: bool) -> list[Panel]:
     """
-    Return frame, predicted and true depth side by side.
+    Draw one frame: camera, depth and, where it is known, truth and error.
 
-    Both depths share one color range, after scaling the prediction to the median of the truth.
+    Depth without metres is scaled to the median of the truth. Without a truth it has relative
+    colors.
 
     :param picture: a validated frame.
-    :returns: uint8 (H, 2 W or 3 W, 3) rgb.
+    :param metric: whether its depth is in metres.
+    :returns: two or four panels.
     """
     depth, truth = picture.depth, picture.truth
-    if truth is None:
-        low, high = np.percentile(1.0 / depth, (2, 98))
-        return np.hstack([picture.frame, colored(depth, low, high)])
+    if truth is not None and not np.isfinite(truth).any():
+        truth = None
+    if metric or truth is None:
+        if not metric:
+            ends = relative_colors(depth, OutputKind.RELATIVE_DEPTH)
+            return relative_panels(picture.frame, depth, *ends)
+        return frame_panels(picture.frame, depth, truth, *_ends(depth, truth))
     known = np.isfinite(truth)
-    if known.any():
-        depth = depth * np.float32(np.median(truth[known]) / np.median(depth[known]))
-    low, high = np.percentile(1.0 / truth[known], (2, 98)) if known.any() else (0.0, 1.0)
-    return np.hstack([picture.frame, colored(depth, low, high), colored(truth, low, high)])
+    depth = depth * np.float32(np.median(truth[known]) / np.median(depth[known]))
+    drawn = frame_panels(picture.frame, depth, truth, *_ends(depth, truth))
+    return [drawn[0], Panel('depth, scaled to the truth', drawn[1].picture), *drawn[2:]]
 
 
-def colored(depth: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+def validation_sheet(
+    pictures: Sequence[Picture], title: str, *, metric: bool
+) -> NDArray[np.uint8]:
     """
-    Color a depth image by inverse depth: near is bright, unknown is black.
+    Draw the frames of a validation, one in a row.
 
-    :param depth: float32 (H, W), NaN where unknown.
-    :param low: inverse depth of the darkest color.
-    :param high: inverse depth of the brightest color.
-    :returns: uint8 (H, W, 3) rgb.
+    :param pictures: validated frames, at least one.
+    :param title: a line above them.
+    :param metric: whether their depth is in metres.
+    :returns: uint8 (H, W, 3), blue, green, red.
     """
-    with np.errstate(divide='ignore', invalid='ignore'):
-        level = (1.0 / depth - low) / max(high - low, 1e-9)
-    known = np.isfinite(level)
-    grey = np.where(known, np.clip(np.nan_to_num(level), 0, 1) * 255, 0).astype(np.uint8)
-    rgb: NDArray[np.uint8] = cv2.cvtColor(
-        cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB
-    )
-    rgb[~known] = 0
-    return rgb
+    rows = [panels(picture, metric=metric) for picture in pictures]
+    columns = max(map(len, rows))
+    height, width = pictures[0].depth.shape
+    blank = blank_panel('no truth', (width, height + bar_height(height)))
+    filled = [panel for row in rows for panel in [*row, *[blank] * (columns - len(row))]]
+    return sheet(filled, columns, title)
+
+
+def _ends(
+    depth: NDArray[np.float32], truth: NDArray[np.float32] | None
+) -> tuple[float, float]:
+    """Return the range of the colors, of the truth if there is one."""
+    return color_range(depth if truth is None else truth)

@@ -14,8 +14,9 @@ import cv2
 from depth_node.files import replacing
 from depth_node.training.checkpoint import RunProgress
 from depth_node.training.config import TrainConfig
-from depth_node.training.pictures import side_by_side
+from depth_node.training.pictures import validation_sheet
 from depth_node.training.validation import Picture
+from depth_node.training.watch import PART
 
 _WIDTH, _HEIGHT, _MARGIN = 720, 240, 56
 _STYLE = """
@@ -30,8 +31,10 @@ def write_report(
     path: Path,
     config: TrainConfig,
     progress: RunProgress,
-    pictures: Iterable[Picture],
+    pictures: Sequence[Picture],
     sources: Sequence[tuple[str, str]],
+    *,
+    metric: bool,
 ) -> None:
     """
     Write the report, a self-contained file.
@@ -41,6 +44,7 @@ def write_report(
     :param progress: progress of the run, with its curves.
     :param pictures: validated frames.
     :param sources: name of each recording, and a summary of its frames.
+    :param metric: whether the learned depth is in metres.
     """
     best = next((v for v in progress.validations if v['step'] == progress.best_step), {})
     minutes = progress.seconds / 60
@@ -62,12 +66,16 @@ def write_report(
             'validation': _series(progress.validations, 'loss'),
         }),
     ]
+    names = [n for n in (progress.curve[-1] if progress.curve else {}) if n.startswith(PART)]
+    if len(names) > 1:
+        lines = {name.removeprefix(PART): _series(progress.curve, name) for name in names}
+        parts += ['<h2>Parts of the training loss</h2>', chart(lines)]
     for name in ('abs_rel', 'abs_rel_median'):
         series = _series(progress.validations, name)
         if series:
             parts += [f'<h2>{name} on validation frames</h2>', chart({name: series})]
-    parts.append('<h2>Validation frames</h2><p>Frame, prediction, and ground truth if known.</p>')
-    parts += [_image(picture) for picture in pictures]
+    if pictures:
+        parts += ['<h2>Validation frames</h2>', _image(pictures, metric=metric)]
     parts += ['<h2>Frames</h2>', _table(sources)]
     parts += ['<h2>Configuration</h2>', _table(
         (name, str(value)) for name, value in dataclasses.asdict(config).items()
@@ -130,7 +138,7 @@ def _table(rows: Iterable[tuple[str, str]]) -> str:
     return f'<table>{"".join(cells)}</table>'
 
 
-def _image(picture: Picture) -> str:
-    bgr = cv2.cvtColor(side_by_side(picture), cv2.COLOR_RGB2BGR)
+def _image(pictures: Sequence[Picture], *, metric: bool) -> str:
+    bgr = validation_sheet(pictures, 'the last validation', metric=metric)
     data = base64.b64encode(cv2.imencode('.png', bgr)[1].tobytes()).decode('ascii')
     return f'<img alt="frame and depth" src="data:image/png;base64,{data}">'

@@ -17,12 +17,13 @@ from depth_node.training.config import TrainConfig
 from depth_node.training.data.recording import Recording
 from depth_node.training.data.samples import Samples
 from depth_node.training.learner import Learner
+from depth_node.training.lines import Lines
 from depth_node.training.processes import Processes
 from depth_node.training.report import write_report
 from depth_node.training.start import start_from
 from depth_node.training.trainer import Trainer
 from depth_node.training.validation import Validation
-from depth_node.training.watch import watching
+from depth_node.training.watch import beside_the_bar, watching
 
 HELD_OUT = 0.1
 
@@ -69,7 +70,9 @@ def train(
     lesson: OutputKind = OutputKind.METRIC_DEPTH,
 ) -> Result:
     """
-    Train, and write `last.pt`, `best.pt`, `report.html`, `metrics.json` and TensorBoard's files.
+    Train; write `last.pt`, `best.pt`, `validation.png`, `report.html`, `metrics.json` and curves.
+
+    `validation.png` is replaced by every validation; the curves are TensorBoard's files.
 
     :param config: the configuration.
     :param training: recordings for training.
@@ -112,15 +115,17 @@ def train(
         talk(f'Resuming at step {trainer.progress.step}.')
     watch = None
     if processes.first:
-        steps, every = config.steps, config.log_every
-        watch = watching(out / 'tensorboard', steps, trainer.progress.step, every)
+        lines = Lines(beside_the_bar(say), config, len(samples))
+        watch = watching(
+            out, lines, config.steps, trainer.progress.step, config.log_every, metric=metric
+        )
     try:
         progress = trainer.run(watch=watch)
     finally:
         if watch is not None:
             watch.close()
     if processes.first:
-        _write(out, config, trainer, [*training, *validation])
+        _write(out, config, trainer, [*training, *validation], metric=metric)
     return Result(progress, best_figures(progress))
 
 
@@ -150,13 +155,14 @@ def best_figures(progress: RunProgress) -> dict[str, float]:
 
 
 def _write(
-    out: Path, config: TrainConfig, trainer: Trainer, recordings: Sequence[Recording]
+    out: Path, config: TrainConfig, trainer: Trainer, recordings: Sequence[Recording], *,
+    metric: bool,
 ) -> None:
     progress = trainer.progress
     last: Validation | None = trainer.validation
     write_report(
         out / 'report.html', config, progress, last.pictures if last else [],
-        [(r.name, str(r.counts)) for r in recordings],
+        [(r.name, str(r.counts)) for r in recordings], metric=metric,
     )
     last_step = progress.curve[-1] if progress.curve else {}
     facts = {
@@ -167,6 +173,7 @@ def _write(
         'images_per_s': last_step.get('images_per_s'),
         'waiting': last_step.get('waiting'),
         'validations': progress.validations,
+        'curve': progress.curve,
         'config': dataclasses.asdict(config),
     }
     (out / 'metrics.json').write_text(json.dumps(facts, indent=2) + '\n', encoding='utf-8')

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import nn, Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from depth_node.errors import ConfigError, DepthNodeError
@@ -29,11 +29,14 @@ from depth_node.training.checkpoint import (
 )
 from depth_node.training.data.batches import Loader, Order, Stack
 from depth_node.training.data.samples import Samples
-from depth_node.training.learner import Learner
+from depth_node.training.learner import Learner, Outcome
 from depth_node.training.processes import Processes
 from depth_node.training.schedule import build_optimizer, learning_rate, set_learning_rate
 from depth_node.training.validation import validate, Validation
-from depth_node.training.watch import NullWatch, Watch
+from depth_node.training.watch import NullWatch, PART, Watch
+
+_FREE = ('device', 'workers', 'threads', 'print_every')
+"""Options that may differ when a run is resumed, because the result does not depend on them."""
 
 
 class DivergedError(DepthNodeError):
@@ -106,7 +109,7 @@ class Trainer:
             name
             for name in vars(self.config)
             if getattr(self.config, name) != getattr(saved.config, name)
-            and name not in ('device', 'workers', 'threads')
+            and name not in _FREE
         ]
         if changed:
             raise ConfigError(
@@ -140,14 +143,16 @@ class Trainer:
         with closing(self._loader.from_step(first)) as steps:
             try:
                 while self.progress.step < end:
-                    parts = self._step(model, next(steps))
+                    figures = self._step(model, next(steps))
                     self.progress.step += 1
                     spent = time.perf_counter() - began
                     done = self.progress.step - first
-                    parts['images_per_s'] = done * self.config.batch / spent
-                    parts['waiting'] = (self._loader.waited - waited) / spent
-                    self._note(parts, watch)
-                    if self._ends(watch):
+                    figures['images_per_s'] = done * self.config.batch / spent
+                    figures['waiting'] = (self._loader.waited - waited) / spent
+                    self._note(figures)
+                    over = self._ends(watch)
+                    watch.stepped(self.progress.step, figures)
+                    if over:
                         break
             except KeyboardInterrupt:
                 self._finish(began)
@@ -184,7 +189,7 @@ class Trainer:
             with quiet:
                 outcome = model(stack.to(self.processes.device))
                 self._scaler.scale(outcome.loss / len(stacks)).backward()
-            for name, value in ({'loss': outcome.loss} | outcome.parts).items():
+            for name, value in _figures(outcome).items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach()) / len(stacks)
         self._scaler.unscale_(self._optimizer)
         norm = float(
@@ -223,11 +228,10 @@ class Trainer:
             'Lower --learning-rate, or use --precision fp32 or bf16.',
         )
 
-    def _note(self, figures: Mapping[str, float], watch: Watch) -> None:
+    def _note(self, figures: Mapping[str, float]) -> None:
         step = self.progress.step
         if step % self.config.log_every == 0 or step == 1:
             self.progress.curve.append({'step': step, **figures})
-        watch.stepped(step, figures)
 
     def _ends(self, watch: Watch) -> bool:
         """Validate and save if due; return whether to stop early."""
@@ -278,3 +282,8 @@ class Trainer:
                 self._scaler.state_dict() if whole else {},
             ),
         )
+
+
+def _figures(outcome: Outcome) -> dict[str, Tensor]:
+    parts = {f'{PART}{name}': part for name, part in outcome.parts.items()}
+    return {'loss': outcome.loss, **parts, 'used': outcome.used}

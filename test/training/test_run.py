@@ -16,12 +16,11 @@ from depth_node.model import Model, ModelSpec, OutputKind
 from depth_node.training.ablation import ablate, table, variants
 from depth_node.training.checkpoint import read_checkpoint
 from depth_node.training.config import SWITCHES
-from depth_node.training.pictures import colored, side_by_side
 from depth_node.training.processes import Processes
 from depth_node.training.report import chart
 from depth_node.training.run import split, train
 from depth_node.training.teacher import lesson_kind, taught
-from depth_node.training.validation import judged, Picture
+from depth_node.training.validation import judged
 
 ALONE = Processes(0, 1, torch.device('cpu'))
 TINY = [
@@ -173,15 +172,6 @@ def test_judging_forgives_a_factor_only_where_it_says_so() -> None:
     assert figures['a1'] == 0.0
     nothing = judged(truth, np.full_like(truth, np.nan), 80.0)
     assert all(np.isnan(v) for v in nothing.values())
-
-
-def test_pictures_show_near_bright_and_unknown_black() -> None:
-    depth = np.array([[1.0, 2.0, np.nan]], np.float32)
-    near, far, unknown = colored(depth, 0.5, 1.0)[0].astype(int).sum(axis=1)
-    assert near > far >= unknown == 0
-    frame = np.zeros((1, 3, 3), np.uint8)
-    assert side_by_side(Picture(frame, depth, None)).shape == (1, 6, 3)
-    assert side_by_side(Picture(frame, depth, depth)).shape == (1, 9, 3)
 
 
 def test_a_chart_puts_the_largest_value_on_top() -> None:

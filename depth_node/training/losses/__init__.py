@@ -4,7 +4,6 @@ from depth_node.training.losses.self_supervised import (
     self_supervised_loss,
     SelfSupervision,
     SourceView,
-    Terms,
 )
 from depth_node.training.losses.supervised import (
     affine_invariant_loss,
@@ -12,6 +11,7 @@ from depth_node.training.losses.supervised import (
     supervised_loss,
     Supervision,
 )
+from depth_node.training.losses.terms import Terms
 
 __all__ = [
     'Penalty',

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from depth_node.errors import ConfigError
+from depth_node.training.losses.terms import Terms
 from depth_node.training.view_synthesis import halved, warp
 
 SSIM_STABILIZER = (0.01**2, 0.03**2)
@@ -68,25 +69,6 @@ class SourceView:
     image: Tensor
     pose: Tensor
     intrinsics: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Terms:
-    """
-    The loss and its parts.
-
-    :param total: the loss, a scalar.
-    :param photometric: mean photometric error, a scalar.
-    :param smoothness: without its weight, a scalar.
-    :param odometry: without its weight (m), a scalar.
-    :param kept: share of pixels used at full resolution, 0 to 1, a scalar.
-    """
-
-    total: Tensor
-    photometric: Tensor
-    smoothness: Tensor
-    odometry: Tensor
-    kept: Tensor
 
 
 def dissimilarity(a: Tensor, b: Tensor) -> Tensor:
@@ -250,7 +232,9 @@ def self_supervised_loss(
     :param intrinsics: float (B, 3, 3) of the target (pixels).
     :param options: the enabled parts.
     :param travelled: estimated translations (B, 3) (m) and measured lengths (B,) (m).
-    :returns: the loss and its parts.
+    :returns: the loss with its parts `photometric`, `smoothness` and `odometry`, the last two if
+        they have a weight, and the share of pixels used at full resolution.
+    :raises ConfigError: odometry has a weight, but there are no lengths.
     """
     zero = target.new_zeros(())
     photometric, slopes, kept = zero, zero, zero
@@ -273,13 +257,15 @@ def self_supervised_loss(
         if options.smoothness:
             picture = functional.interpolate(target, value.shape[-2:], mode='area')
             slopes = slopes + smoothness(read_depth(value), picture) / 2**scale / len(values)
-    drift = zero
+    parts = {'photometric': photometric}
+    if options.smoothness:
+        parts['smoothness'] = options.smoothness * slopes
     if options.odometry:
         if not travelled:
             raise ConfigError('odometry has a weight, but there are no travelled lengths.')
         drift = torch.stack([length_error(*pair) for pair in travelled]).mean()
-    total = photometric + options.smoothness * slopes + options.odometry * drift
-    return Terms(total, photometric.detach(), slopes.detach(), drift.detach(), kept.detach())
+        parts['odometry'] = options.odometry * drift
+    return Terms(parts, kept.detach())
 
 
 def _shrunk(source: SourceView, scale: int) -> SourceView:

@@ -18,6 +18,7 @@ from torch import Tensor
 from typing_extensions import assert_never
 
 from depth_node.errors import ConfigError
+from depth_node.training.losses.terms import Terms
 
 
 class Penalty(str, enum.Enum):
@@ -35,6 +36,11 @@ class Penalty(str, enum.Enum):
     """Scale-invariant: variance of the difference of logarithms."""
     LOG_L1 = 'log_l1'
     """Absolute difference of logarithms: relative errors count equally near and far."""
+
+    @property
+    def has_delta(self) -> bool:
+        """Whether it changes from quadratic to linear at `Supervision.delta`."""
+        return self in (Penalty.SMOOTH_L1, Penalty.HUBER)
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def _si_log(ratio: Tensor, mask: Tensor, forgiven: float) -> Tensor:
 
 def affine_invariant_loss(
     prediction: Tensor, teacher: Tensor, mask: Tensor, trim: float = 0.2, gradient: float = 0.5
-) -> Tensor:
+) -> Terms:
     """
     Compute the loss between disparities up to scale and shift (Ranftl et al.).
 
@@ -127,7 +133,8 @@ def affine_invariant_loss(
     :param mask: bool (B, 1, H, W), where the teacher is valid.
     :param trim: share of the largest residuals that is ignored, 0 to below 1.
     :param gradient: weight of the gradients.
-    :returns: a scalar; 0 if the mask is empty.
+    :returns: the loss with its parts `affine_invariant` and, if it has a weight, `gradient`; 0 if
+        the mask is empty.
     """
     difference = aligned(prediction, mask) - aligned(teacher, mask)
     difference = difference.masked_fill(~mask, 0.0)
@@ -136,6 +143,10 @@ def affine_invariant_loss(
         count = int(kept.sum())
         best = residual[kept].sort().values[: max(1, round((1 - trim) * count))]
         data = data + best.sum() / (2 * max(count, 1))
+    parts = {'affine_invariant': data / len(difference)}
+    used = mask.float().mean()
+    if not gradient:
+        return Terms(parts, used)
     slopes = difference.new_zeros(())
     for scale in range(4):
         step = 2**scale
@@ -145,7 +156,7 @@ def affine_invariant_loss(
             both = known.narrow(axis, 0, length) & known.narrow(axis, 1, length)
             slope = part.diff(dim=axis).abs() * both
             slopes = slopes + slope.sum() / known.sum().clamp(min=1)
-    return data / len(difference) + gradient * slopes
+    return Terms({**parts, 'gradient': gradient * slopes}, used)
 
 
 def aligned(values: Tensor, mask: Tensor) -> Tensor:
