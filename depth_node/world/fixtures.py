@@ -153,6 +153,23 @@ def picture(rng: np.random.Generator) -> tuple[Parts, float]:
     return [box((0, 0.006, 1.1), (0.08, 0.012, 0.08), palette.plastic(rng))], 0.1
 
 
+def mirror(rng: np.random.Generator) -> tuple[Parts, float]:
+    """
+    Make a mirror, in a frame or without one; some stand on the floor.
+
+    :param rng: random generator.
+    :returns: parts before the wall at y = 0, and the width (m).
+    """
+    wide, tall = float(rng.uniform(0.35, 1.2)), float(rng.uniform(0.5, 1.6))
+    low = 0.02 if tall > 1.2 else float(rng.uniform(0.8, 1.1))
+    glass = Material('plain', (0.02,) * 3, (0.02,) * 3, gloss=float(rng.uniform(0.8, 0.95)))
+    parts = [box((0, 0.015, low), (wide, 0.01, tall), glass)]
+    if rng.random() < 0.7:
+        around = (wide + 0.08, 0.01, tall + 0.08)
+        parts.append(box((0, 0.006, low - 0.04 if low > 0.1 else 0.0), around, palette.wood(rng)))
+    return parts, wide + 0.08
+
+
 def skirting(rng: np.random.Generator, area: Area) -> Parts:
     """
     Make a board along the foot of every wall.

@@ -7,13 +7,22 @@ the same, apart from what has one in life: doors, chairs, tables, keyboards, peo
 
 from __future__ import annotations
 
+from dataclasses import replace
 import math
 
 import numpy as np
 
 from depth_node.world import palette
 from depth_node.world.clutter import clutter
-from depth_node.world.fixtures import door, doorway, on_wall, picture, skirting, window
+from depth_node.world.fixtures import (
+    door,
+    doorway,
+    mirror,
+    on_wall,
+    picture,
+    skirting,
+    window,
+)
 from depth_node.world.floorplan import Area, divided, opening, Rectangle
 from depth_node.world.parts import box, moved, Parts, Piece, rod, solids
 from depth_node.world.people import person
@@ -22,6 +31,7 @@ from depth_node.world.room import Room, WallOpening
 from depth_node.world.scene import Color, Material, Panel, Scene, Solid, Sun
 from depth_node.world.solids import Vector
 
+_MIRRORS = 0.2  # share of the rooms with a mirror
 
 def furnish_home(seed: int, *, tour: bool = False) -> Scene:
     """
@@ -53,6 +63,13 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
         built += _lamps(rng, area, size[2], panels)
     sun = _sun(rng, holes)
     sky = rng.uniform(1.5, 6.0)
+    if not tour:  # reflections take too long for a camera that drives
+        # from a generator of their own, so that all else stays as it was without them
+        other = np.random.default_rng((seed, 72))
+        built += _mirrors(other, areas)
+        polished = palette.Polish(other)
+        faces = (*faces[:4], polished(faces[4], floor=True), faces[5])
+        built = [replace(solid, material=polished(solid.material)) for solid in built]
     return Scene(
         Room(size, tuple(holes)), faces, tuple(built), (), (0.0, 0.0, 0.0),
         track or (0.0, 0.0, 0.3, 0.3), tuple(panels), sun,
@@ -145,6 +162,18 @@ def _walls(
         if spot is not None:
             parts += on_wall(area, *spot, hung)
     return parts + boards
+
+
+def _mirrors(rng: np.random.Generator, areas: list[Area]) -> list[Solid]:
+    """Hang a mirror in some rooms."""
+    found: list[Solid] = []
+    for area in areas:
+        if rng.random() < _MIRRORS:
+            hung, wide = mirror(rng)
+            spot = area.hang(rng, wide + 0.05)
+            if spot is not None:
+                found += solids(on_wall(area, *spot, hung), obstacle=False)
+    return found
 
 
 def _daylight(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,12 @@ _ANYTHING = (
     'plain', 'wood', 'wool', 'fabric', 'marble', 'terrazzo', 'linen', 'photo', 'carpet', 'plaid',
     'stripes', 'checker', 'floor_tiles', 'paint', 'boards',
 )
+_SHINY, _SHINY_FLOORS = 0.06, 0.2  # shares of the smooth materials that are glossy
+_GLOSS = (0.03, 0.15)  # share of the light reflected straight on
+_ROUGH = frozenset((
+    'wool', 'fabric', 'folds', 'linen', 'carpet', 'plaid', 'leaf', 'text', 'plaster', 'bricks',
+    'blocks', 'carton', 'slats', 'ribs',
+))
 
 
 def tone(hue: float, saturation: float, value: float) -> Color:
@@ -53,6 +60,34 @@ def pair(
     lighter = tone(hue + rng.normal(0, 0.01), saturation * 0.9, value + spread / 2)
     low, high = np.log(scale[0]), np.log(scale[1])
     return Material(pattern, darker, lighter, float(np.exp(rng.uniform(low, high))))
+
+
+class Polish:
+    """
+    Makes some materials glossy: of one scene, the same material always alike.
+
+    :param rng: random generator.
+    """
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._known: dict[Material, Material] = {}
+
+    def __call__(self, material: Material, *, floor: bool = False) -> Material:
+        """
+        Polish a material or leave it as it is.
+
+        :param material: of something.
+        :param floor: floors are glossy more often than other things.
+        :returns: the same, perhaps with a gloss.
+        """
+        if material not in self._known:
+            shiny = self._rng.random() < (_SHINY_FLOORS if floor else _SHINY)
+            gloss = float(self._rng.uniform(*_GLOSS))
+            smooth = material.pattern not in _ROUGH and not material.gloss and not material.glow
+            known = replace(material, gloss=gloss) if shiny and smooth else material
+            self._known[material] = known
+        return self._known[material]
 
 
 def wall(rng: np.random.Generator) -> Material:

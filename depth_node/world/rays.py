@@ -178,3 +178,25 @@ def meet(room: Room, bodies: Bodies, pose: Pose, rays: Grid) -> Met:
         if body.rounded:
             rounded.append((body, first, window))
     return Met(depth, face, directions, rounded)
+
+
+def trace(
+    room: Room, bodies: Bodies, origins: Plane, directions: Plane
+) -> tuple[Plane, NDArray[np.intp]]:
+    """
+    Find what any rays meet first, each from a place of its own.
+
+    :param room: around everything.
+    :param bodies: what is in it.
+    :param origins: float32 (3, n), inside the room.
+    :param directions: float32 (3, n).
+    :returns: t, in lengths of the directions, +Inf for sky, and the number of the face.
+    """
+    depth, room_face = room.intersect(origins, directions)
+    face = room_face.astype(np.intp)
+    for index, body in enumerate(bodies.shapes):
+        found, entered = body.intersect(origins, directions)
+        front = found < depth
+        np.copyto(depth, found, where=front)
+        np.copyto(face, entered + np.intp(FACES * (index + 1)), where=front)
+    return depth, face

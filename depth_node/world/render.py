@@ -19,7 +19,7 @@ from depth_node.camera import Camera
 from depth_node.world.lightmap import Lightmap
 from depth_node.world.path import Pose
 from depth_node.world.patterns import NAMES
-from depth_node.world.rays import Bodies, FACES, Grid, grid, meet, Plane
+from depth_node.world.rays import Bodies, FACES, Grid, grid, meet, Plane, trace
 from depth_node.world.scene import Scene
 from depth_node.world.solids import Box
 from depth_node.world.textures import atlas
@@ -27,6 +27,8 @@ from depth_node.world.textures import atlas
 _HORIZON = np.array([235, 240, 245], np.float32)
 _ZENITH = np.array([105, 160, 235], np.float32)
 _GROUND = np.array([0.35, 0.4, 0.28], np.float32)  # what is seen through a window, looking down
+_ROW = 16384  # glossy pixels at a time
+_OFF = 1e-3  # where a reflected ray begins above its surface (m)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Tables:
     :param normal: float32 (3, faces), outward.
     :param bodies: what stands in the room, at time 0.
     :param scale: float32 (faces,), how many times its own size a pattern is; None: 1.
+    :param gloss: float32 (faces,), see :class:`Material`; None: there is none.
     :param lightmap: the light on every face; None: there are only lamps.
     """
 
@@ -51,6 +54,7 @@ class Tables:
     normal: Plane
     bodies: Bodies
     scale: Plane | None = None
+    gloss: Plane | None = None
     lightmap: Lightmap | None = None
 
     def at(self, scene: Scene, time: float) -> Tables:
@@ -79,6 +83,7 @@ def tabulate(scene: Scene) -> Tables:
     first = np.array([material.first for material in materials], np.float32).T
     second = np.array([material.second for material in materials], np.float32).T
     scale = np.array([material.scale for material in materials], np.float32)
+    gloss = np.array([material.gloss for material in materials], np.float32)
     return Tables(
         np.array([NAMES.index(material.pattern) for material in materials]),
         np.ascontiguousarray(first),
@@ -87,6 +92,7 @@ def tabulate(scene: Scene) -> Tables:
         np.concatenate([s.normals() for s in shapes], 1).astype(np.float32),
         Bodies([solid.shape for solid in scene.solids]),
         None if (scale == 1).all() else scale,
+        gloss if gloss.any() else None,
     )
 
 
@@ -133,8 +139,10 @@ def _look(
             u[window][here], v[window][here], normal[:, window[0], window[1]][:, here] = (
                 body.around(points)
             )
-    view = _View(depth, face, u, v, normal, spot)
-    picture = _shade(scene, tables, view, met.directions, rays)
+    view = _View(depth, face, u, v, normal, spot, met.directions, depth * rays.pitch)
+    picture = _shade(scene, tables, view)
+    if tables.gloss is not None:
+        _reflect(scene, tables, bodies, view, picture)
     depth[~rays.valid] = np.nan
     picture[~rays.valid] = 0
     return picture, depth
@@ -150,12 +158,62 @@ class _View:
     v: Plane
     normal: Plane
     spot: Plane
+    directions: Plane
+    pixel: Plane  # its width on a surface that faces it (m)
 
 
-def _shade(
-    scene: Scene, tables: Tables, view: _View, directions: Plane, rays: Grid
-) -> Plane:
-    sky = np.isinf(view.depth)
+def _reflect(
+    scene: Scene, tables: Tables, bodies: Bodies, view: _View, picture: Plane
+) -> None:
+    """
+    Blend in what glossy faces reflect, once; what they reflect has no gloss.
+
+    The share is Schlick's ("An inexpensive BRDF model for physically-based rendering", 1994).
+    """
+    assert tables.gloss is not None
+    gloss = tables.gloss[view.face]
+    where = np.nonzero((gloss > 0) & np.isfinite(view.depth))
+    for first in range(0, len(where[0]), _ROW):
+        shiny = where[0][first:first + _ROW], where[1][first:first + _ROW]
+        share, color = _reflected(scene, tables, bodies, view, shiny)
+        picture[shiny] = (1 - share) * picture[shiny] + share * color
+
+
+def _reflected(
+    scene: Scene, tables: Tables, bodies: Bodies, view: _View,
+    shiny: tuple[NDArray[np.intp], NDArray[np.intp]],
+) -> tuple[Plane, Plane]:
+    """Return which share of the light is reflected (n, 1), and its color (n, 3)."""
+    assert tables.gloss is not None
+    gloss = tables.gloss[view.face[shiny]]
+    normal, ahead = (p[:, shiny[0], shiny[1]] for p in (view.normal, view.directions))
+    facing = (normal * ahead).sum(0)
+    away = ahead - 2 * facing * normal
+    start = view.spot[:, shiny[0], shiny[1]] + np.float32(_OFF) * normal
+    depth, face = trace(scene.room, bodies, start, away)
+    spot = np.where(np.isinf(depth), np.float32(0), depth) * away + start
+    u, v = (
+        c[0][face] * spot[0] + c[1][face] * spot[1] + c[2][face] * spot[2] + c[3][face]
+        for c in tables.chart
+    )
+    seen = tables.normal.take(face, axis=1)
+    for index, body in enumerate(bodies.shapes):
+        here = face == FACES * (index + 1) if body.rounded else None
+        if here is not None and here.any() and not isinstance(body, Box):
+            u[here], v[here], seen[:, here] = body.around(spot[:, here])
+    pixel = view.pixel[shiny] / view.depth[shiny] * (view.depth[shiny] + depth)
+    mirrored = _View(  # one row
+        depth[None], face[None], u[None], v[None], seen[:, None], spot[:, None], away[:, None],
+        pixel[None],
+    )
+    color = _shade(scene, tables, mirrored)[0]
+    length = np.sqrt((ahead * ahead).sum(0))
+    slant = 1 - np.clip(-facing / length, 0, 1)
+    return (gloss + (1 - gloss) * slant**5)[:, None], color
+
+
+def _shade(scene: Scene, tables: Tables, view: _View) -> Plane:
+    sky, directions = np.isinf(view.depth), view.directions
     squared = directions[0] ** 2
     squared += directions[1] ** 2
     squared += directions[2] ** 2
@@ -164,7 +222,7 @@ def _shade(
     facing += view.normal[2] * directions[2]
     # between the pixel's shorter and its longer side on a surface seen at a slant
     slant = np.sqrt(np.sqrt(squared / (facing * facing + np.float32(1e-12))))
-    footprint = np.where(sky, 0, view.depth) * rays.pitch * slant * np.sqrt(slant)
+    footprint = np.where(sky, 0, view.pixel) * slant * np.sqrt(slant)
     u: NDArray[Any] = view.u
     v: NDArray[Any] = view.v
     if tables.scale is not None:

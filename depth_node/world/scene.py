@@ -22,6 +22,8 @@ class Material:
     :param second: rgb where it is 1.
     :param scale: how much larger than its own size the pattern is.
     :param glow: light it gives by itself, as if so much light fell on it.
+    :param gloss: share of the light that it reflects as a mirror does, seen from straight ahead;
+        seen at a slant it is more. 0: none.
     """
 
     pattern: str
@@ -29,6 +31,7 @@ class Material:
     second: Color
     scale: float = 1.0
     glow: float = 0.0
+    gloss: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -192,3 +192,53 @@ def test_what_stands_at_a_wall_stands_clear_of_the_rest() -> None:
         for other in area.taken[:n]:
             assert one[0] >= other[1] or other[0] >= one[1] or one[2] >= other[3] or (
                 other[2] >= one[3])
+
+
+def test_a_mirror_shows_what_stands_before_it_and_is_as_far_as_its_glass() -> None:
+    """A red ball behind the camera is where its mirror image is; depth is that of the glass."""
+    red = Material('plain', (0.8, 0.0, 0.0), (0.8, 0.0, 0.0))
+    glass = dataclasses.replace(PAINT, gloss=0.9)
+    ball, pane = Ellipsoid((-2.0, 1.0, 1.5), (0.4, 0.4, 0.4)), Box((3.9, 0, 1.5), (0.02, 4, 2.8))
+    pose = camera_pose((0.0, 0.0, 1.5), 0.0)
+    views = []
+    for surface in (PAINT, glass):
+        scene = dataclasses.replace(lit().scene, solids=(Solid(ball, red), Solid(pane, surface)))
+        views.append(World(scene=scene).radiance(CAMERA, pose))
+    (matt, expected), (shiny, depth) = views
+    np.testing.assert_array_equal(depth, expected)
+    redness = shiny[..., 0] - shiny[..., 1]
+    seen = redness > 0.1 * redness.max()
+    distance = 2 * 3.89 + 2.0
+    rows, columns = np.nonzero(seen)
+    assert columns.mean() == pytest.approx(CAMERA.cx - CAMERA.fx / distance, abs=1)
+    assert rows.mean() == pytest.approx(CAMERA.cy, abs=1)
+    assert np.ptp(columns) == pytest.approx(CAMERA.fx * 0.8 / distance, abs=2)
+    assert not (matt[..., 0] - matt[..., 1] > 0.1 * redness.max()).any()
+
+
+def test_a_glossy_floor_reflects_most_at_a_slant() -> None:
+    """On a black floor there is nothing but gloss; also where all of a large picture is glossy."""
+    black = Material('plain', (0.0,) * 3, (0.0,) * 3, gloss=0.05)
+    world = World(scene=dataclasses.replace(lit().scene, walls=(PAINT,) * 4 + (black, PAINT)))
+    camera = Camera.from_hfov(256, 192, 6)
+    shares = []
+    for tilt in (14.0, 80.0):
+        down = math.radians(tilt)
+        seen = world.radiance(camera, camera_pose((-3.5, 0.0, 1.0), 0.0, down))[0]
+        # what is reflected, from where it is reflected
+        foot = (-3.5 + 1 / math.tan(down), 0.0, 0.001)
+        direct = world.radiance(camera, camera_pose(foot, 0.0, -down))[0]
+        shares.append(float(seen.mean() / direct.mean()))
+    # Schlick: 0.05 + 0.95 (1 - sin 14 deg)^5 = 0.29 at a slant, 0.05 straight on
+    assert shares[0] == pytest.approx(0.29, rel=0.2)
+    assert shares[1] == pytest.approx(0.05, rel=0.2)
+
+
+def test_some_homes_have_mirrors_and_gloss_and_drives_have_none() -> None:
+    scenes = [furnish_home(seed) for seed in range(20)]
+    glossy = [[s.material.gloss for s in scene.solids if s.material.gloss] for scene in scenes]
+    mirrors = sum(any(gloss > 0.5 for gloss in found) for found in glossy)
+    assert 1 <= mirrors <= 14
+    assert 1 <= sum(scene.walls[4].gloss > 0 for scene in scenes) <= 10
+    tour = furnish_home(0, tour=True)
+    assert not any(solid.material.gloss for solid in tour.solids)
