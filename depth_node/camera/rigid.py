@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 import math
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +15,8 @@ Matrix = NDArray[np.float64]
 
 LARGEST = 1e9
 """Numbers from here on are no place on Earth, and squares of them may overflow."""
+_ROUNDING = 1e-3
+"""Of products of rotations that were written with four digits."""
 
 
 def matrix_of(numbers: Sequence[float]) -> Matrix:
@@ -40,3 +43,34 @@ def matrix_of(numbers: Sequence[float]) -> Matrix:
     ]
     matrix[:3, 3] = values[:3]
     return matrix
+
+
+def is_rigid(matrix: Matrix) -> bool:
+    """
+    Return whether a matrix is a rotation and a shift, to the digits that text files have.
+
+    :param matrix: float64 (4, 4).
+    """
+    turn = matrix[:3, :3]
+    return bool(
+        np.isfinite(matrix).all() and np.abs(matrix[:3, 3]).max() < LARGEST
+        and np.allclose(turn @ turn.T, np.eye(3), atol=_ROUNDING)
+        and np.linalg.det(turn) > 0 and np.array_equal(matrix[3], (0, 0, 0, 1))
+    )
+
+
+def interpolated(first: Matrix, second: Matrix, share: float) -> Matrix:
+    """
+    Return a pose between two: the place on a straight line, the turn about one axis.
+
+    :param first: float64 (4, 4).
+    :param second: float64 (4, 4).
+    :param share: 0 is the first, 1 the second.
+    :returns: float64 (4, 4); the turn is at constant speed, the shorter way (slerp; Shoemake,
+        SIGGRAPH 1985).
+    """
+    turn = cv2.Rodrigues(first[:3, :3].T @ second[:3, :3])[0]
+    pose = np.eye(4)
+    pose[:3, :3] = first[:3, :3] @ cv2.Rodrigues(share * turn)[0]
+    pose[:3, 3] = (1 - share) * first[:3, 3] + share * second[:3, 3]
+    return pose

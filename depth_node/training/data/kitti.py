@@ -21,7 +21,7 @@ from depth_node.files import read_text
 from depth_node.sources.depth_files import read_depth
 from depth_node.sources.frame import Frame
 from depth_node.sources.pictures import images_in, read_rgb
-from depth_node.training.data.poses import read_poses
+from depth_node.sources.trajectory import read_trajectory
 
 _LEFT_RIGHT = (
     ('image_02/data', 'image_03/data', 2),
@@ -108,7 +108,7 @@ def _poses(folder: Path, count: int) -> NDArray[np.float64] | None:
     """Read camera poses (3x4 rows), or those of GPS and IMU (for travelled distances only)."""
     for path in (folder / 'poses.txt', folder.parent.parent / 'poses' / f'{folder.name}.txt'):
         if path.is_file():
-            poses = read_poses(path)
+            poses = read_trajectory(path).poses
             if len(poses) != count:
                 raise DataError(f'{path}: has {len(poses)} poses for {count} frames.')
             return poses

@@ -25,9 +25,10 @@ from depth_node.sources.frame import Frame
 from depth_node.sources.frames import open_source
 from depth_node.sources.rgbd import rgbd
 from depth_node.sources.skipping import refuse, warn
+from depth_node.sources.trajectory import read_trajectory
 from depth_node.training.data.kitti import kitti_frames
 from depth_node.training.data.plain import with_cameras, with_rows, with_track
-from depth_node.training.data.poses import bag_odometry, read_poses
+from depth_node.training.data.poses import bag_odometry
 from depth_node.training.data.prepare import prepare, RecordingOptions
 from depth_node.training.data.recording import Recording
 from depth_node.training.data.synthetic import Scenes, SyntheticDrive
@@ -139,7 +140,7 @@ class Source:
         frames = with_cameras(source, self._lens, self._number('every', int, 1))
         if 'poses' in options:
             table = Path(options['poses'])
-            return with_rows(frames, read_poses(table), table)
+            return with_rows(frames, read_trajectory(table).poses, table)
         if 'odometry' in options:
             return with_track(frames, bag_odometry(path, options['odometry']))
         return frames

@@ -1,0 +1,93 @@
+"""Where the robot was, from a rosbag: odometry and TF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from depth_node.camera.rigid import Matrix
+from depth_node.camera.transforms import pose_matrix, transform_matrix
+from depth_node.errors import DataError
+from depth_node.sources.frame import nanoseconds_of
+from depth_node.sources.rosbag_opening import opened, raw_messages
+from depth_node.sources.trajectory import Trajectory
+from depth_node.sources.transform_tree import Stamped, TransformTree
+
+ODOMETRY = 'nav_msgs/msg/Odometry'
+TF = 'tf2_msgs/msg/TFMessage'
+_STATIC = 'tf_static'
+
+
+def bag_transforms(path: Path) -> TransformTree:
+    """
+    Read all transforms of a bag.
+
+    :param path: the bag.
+    :returns: the tree; of a bag without TF, an empty one.
+    :raises DataError: it cannot be read, or contains an impossible transform.
+    """
+    return TransformTree(_transforms(path))
+
+
+def bag_odometry(path: Path, topic: str) -> tuple[Trajectory, str, str]:
+    """
+    Read the odometry of a robot from a bag.
+
+    :param path: the bag.
+    :param topic: topic of nav_msgs/Odometry.
+    :returns: its poses, the frame they are in (header.frame_id), and whose they are
+        (child_frame_id).
+    :raises DataError: no such topic, no message on it, or the bag cannot be read.
+    """
+    rows: dict[int, Matrix] = {}
+    fixed = body = ''
+    with opened(path) as reader:
+        connections = [
+            c for c in reader.connections if c.topic == topic and c.msgtype == ODOMETRY
+        ]
+        if not connections:
+            raise DataError(
+                f'{path}: has no odometry on {topic}. It has {_odometry_in(reader) or "none"}.'
+            )
+        for connection, raw in raw_messages(reader, connections):
+            message = reader.deserialize(raw, connection.msgtype)
+            fixed, body = message.header.frame_id, message.child_frame_id
+            rows.setdefault(nanoseconds_of(message.header.stamp), pose_matrix(message.pose.pose))
+    if not rows:
+        raise DataError(f'{path}: {topic} has no message.')
+    stamps = sorted(rows)
+    poses = np.array([rows[stamp] for stamp in stamps])
+    return Trajectory(poses, np.array(stamps, np.int64)), fixed, body
+
+
+def poses_in(path: Path) -> str:
+    """
+    Describe what poses a bag has.
+
+    :param path: the bag.
+    :returns: topics of odometry, and whether there is TF; empty if there is neither.
+    """
+    with opened(path) as reader:
+        topics = _odometry_in(reader)
+        tf = any(c.msgtype == TF for c in reader.connections)
+    return ', '.join(filter(None, [topics, 'TF' if tf else '']))
+
+
+def _odometry_in(reader: Any) -> str:
+    return ', '.join(sorted({c.topic for c in reader.connections if c.msgtype == ODOMETRY}))
+
+
+def _transforms(path: Path) -> Iterator[Stamped]:
+    with opened(path) as reader:
+        connections = [c for c in reader.connections if c.msgtype == TF]
+        for connection, raw in raw_messages(reader, connections):
+            static = connection.topic.rstrip('/').endswith(_STATIC)
+            for one in reader.deserialize(raw, connection.msgtype).transforms:
+                yield (
+                    None if static else nanoseconds_of(one.header.stamp),
+                    one.header.frame_id.lstrip('/'), one.child_frame_id.lstrip('/'),
+                    transform_matrix(one.transform),
+                )
