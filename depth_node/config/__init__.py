@@ -129,7 +129,7 @@ class Config:
         :raises ConfigError: parameters that contradict each other.
         """
         values = self.flat()
-        for name in ('points.transform', 'scale.extrinsic'):
+        for name in ('points.transform', 'scale.extrinsic', 'scale.odometry_extrinsic'):
             given: Any = values[name]
             if given and (len(given) != 7 or math.hypot(*given[3:]) < 1e-3):
                 raise ConfigError(

@@ -122,6 +122,13 @@ class ScaleConfig:
         low=-1e6, high=1e6,
         live=False,
     )
+    odometry_extrinsic: list[float] = param(
+        [],
+        "Pose of odometry's child frame in the camera's optical frame, as `extrinsic`, where "
+        'odometry is used beside another source. Empty: from TF.',
+        low=-1e6, high=1e6,
+        live=False,
+    )
     time_tolerance: float = param(
         0.05,
         'Maximum time difference between a sensor message and the frame it is used for.',

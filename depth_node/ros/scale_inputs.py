@@ -1,8 +1,9 @@
-"""Subscriptions to the sources of scale."""
+"""Subscriptions to the sources of scale, and to odometry beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+import functools
 import time
 from typing import Any
 
@@ -29,11 +30,15 @@ TYPES: dict[str, Any] = {
     'nav_msgs/msg/Odometry': Odometry,
 }
 """ROS type in the table of sources to message class."""
+PROBLEMS = ('scale input', 'scale odometry')
+"""Names of problems with the source's messages and with odometry beside it."""
 
 
 class ScaleInputs:
     """
     Subscribes to the topics of a source of scale, best effort, which matches every publisher.
+
+    Sources that correct locally also get odometry, with which their points are carried along.
 
     :param node: the node that owns the subscriptions.
     :param config: the parameters of the scale.
@@ -52,11 +57,25 @@ class ScaleInputs:
     ) -> None:
         self._node = node
         self._notices = notices
-        self._receiver = Receiver(config, transforms, take, self._report)
         self._subscriptions: list[Any] = []
+
+        def listen(problem: str, *, beside: bool) -> Receiver:
+            receiver = Receiver(
+                config, transforms, take, functools.partial(self._report, problem), beside=beside
+            )
+            source = receiver.source
+            if source.message is not None:
+                self._subscribe(
+                    TYPES[source.message], PREFIX + source.name,
+                    lambda message: receiver.receive(message, time.monotonic()),
+                )
+            return receiver
+
+        self._receiver = listen(PROBLEMS[0], beside=False)
+        self._receivers = [self._receiver]
         source = self._receiver.source
-        if source.message is not None:
-            self._subscribe(TYPES[source.message], PREFIX + source.name, self._on_message)
+        if source.local != 'never':
+            self._receivers.append(listen(PROBLEMS[1], beside=True))
         if source.camera_info:
             self._subscribe(CameraInfo, PREFIX + 'camera_info', self._on_info)
 
@@ -80,7 +99,10 @@ class ScaleInputs:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
-        self._receiver.forget()
+        for receiver in self._receivers:
+            receiver.forget()
+        for problem in PROBLEMS:
+            self._notices.health.clear(problem)
 
     def see_from(self, optical: str) -> None:
         """
@@ -88,11 +110,13 @@ class ScaleInputs:
 
         :param optical: optical frame of the camera, from the header of its images.
         """
-        self._receiver.see_from(optical)
+        for receiver in self._receivers:
+            receiver.see_from(optical)
 
     def retry(self) -> None:
         """Decode messages that were waiting for the transform of their time."""
-        self._receiver.retry(time.monotonic())
+        for receiver in self._receivers:
+            receiver.retry(time.monotonic())
 
     def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None]) -> None:
         qos = QoSProfile(
@@ -103,11 +127,8 @@ class ScaleInputs:
     def _on_info(self, info: CameraInfo) -> None:
         self._receiver.info = info
 
-    def _on_message(self, message: Any) -> None:
-        self._receiver.receive(message, time.monotonic())
-
-    def _report(self, problem: str) -> None:
+    def _report(self, name: str, problem: str) -> None:
         if problem:
-            self._notices.warn('scale input', problem)
+            self._notices.warn(name, problem)
         else:
-            self._notices.health.clear('scale input')
+            self._notices.health.clear(name)

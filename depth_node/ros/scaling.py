@@ -122,7 +122,6 @@ class Scaling:
         if self._inputs is not None:
             self._inputs.destroy()
             self._inputs = None
-            self._notices.health.clear('scale input')
 
     def close(self) -> None:
         """Destroy subscriptions and services."""
@@ -246,6 +245,7 @@ def described(state: ScaleState) -> dict[str, object]:
     }
     if state.field is not None:
         values['scale local anchors'] = state.field.anchors
+        values['scale local carried'] = state.field.past
         values['scale local gain (%)'] = 100 * state.field.gain
     if state.misfit:
         values['scale misfit (%)'] = 100 * state.misfit

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor
+import dataclasses
 from dataclasses import dataclass
 import math
 from typing import cast, Protocol
 
 import cv2
-import numpy as np
 
+from depth_node.config import Config
 from depth_node.config.scale import MarkerConfig, ScaleConfig
-from depth_node.scale.fit import Floats
 from depth_node.scale.ground import FloorPose, from_ground, Region
 from depth_node.scale.local import Anchors
 from depth_node.scale.marker import from_markers, Marker, MarkerFinder
 from depth_node.scale.measurement import NotObservable, Outcome
+from depth_node.scale.motion import pose_at
 from depth_node.scale.odometry import OdometrySource
 from depth_node.scale.pixels import ScaleFrame
 from depth_node.scale.points import anchors_of, from_anchors, from_range
-from depth_node.scale.readings import PointsReading, PoseReading, RangeReading, Reading
-from depth_node.scale.sync import blend_poses, StampedBuffer
+from depth_node.scale.readings import PointsReading, RangeReading, Reading
+from depth_node.scale.sync import StampedBuffer
 
 ABANDONED = 1.0
 """A picture that was given to the marker finder so long ago has been forgotten (s)."""
-POSE_GAP = 0.5
-"""Maximum time between two poses for interpolation (s)."""
-
-STANDS = 0.2
-"""Time without motion after which a camera stands still (s)."""
-MOVED_BY = 0.005
-"""A longer distance in that time is motion (m): 25 mm/s."""
-TURNED_BY = math.radians(0.3)
-"""A larger rotation in that time is motion (rad)."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +45,31 @@ class Known:
     readings: StampedBuffer[Reading]
     floor: FloorPose | None = None
     floor_note: str = ''
+
+    @classmethod
+    def of(
+        cls, config: Config, readings: StampedBuffer[Reading], floor: FloorPose | None,
+        note: str,
+    ) -> Known:
+        """
+        Return what is known, with the floor where the parameters have it.
+
+        :param config: the configuration, of which `scale`, `marker` and `ground` are used.
+        :param readings: see the class.
+        :param floor: pose of the floor from TF, or None.
+        :param note: why it is not known, and what to do.
+        :returns: the data.
+        """
+        ground, sigma = config.ground, math.radians(config.scale.tilt_sigma_deg)
+        if ground.camera_height > 0:
+            floor = FloorPose.from_angles(
+                ground.camera_height, math.radians(ground.camera_pitch_deg),
+                math.radians(ground.camera_roll_deg),
+            )
+        if floor is not None:
+            floor = dataclasses.replace(floor, tilt_sigma=sigma)
+        note = note or 'set ground.camera_height and ground.camera_pitch_deg, or publish TF'
+        return cls(config.scale, config.marker, readings, floor, note)
 
 
 @dataclass(frozen=True)
@@ -159,15 +176,13 @@ class OdometryEstimator:
 
     def measure(self, frame: ScaleFrame, known: Known) -> Outcome | None:
         """Measure on a frame."""
-        pose = known.readings.between(
-            frame.stamp, _blended, POSE_GAP, beyond=known.config.time_tolerance
-        )
+        pose = pose_at(known.readings, frame.stamp, known.config.time_tolerance)
         if pose is None:
             why = _unmatched(frame.stamp, known)
             if not isinstance(why, Early):
                 self._source.reset()
             return why
-        return self._source.update(frame, cast('PoseReading', pose).world_from_optical)
+        return self._source.update(frame, pose)
 
     def reset(self) -> None:
         """Discard the key frame."""
@@ -217,32 +232,6 @@ class MarkerEstimator:
     def reset(self) -> None:
         """Forget the picture that is being looked at."""
         self._looking = None
-
-
-def moved(readings: StampedBuffer[Reading], stamp: float) -> bool:
-    """
-    Return whether poses show a motion.
-
-    :param readings: the poses of the camera.
-    :param stamp: the time (s).
-    :returns: whether it moved just before; False if there are no poses of that time.
-    """
-    now, before = (
-        readings.between(time, _blended, POSE_GAP, beyond=STANDS)
-        for time in (stamp, stamp - STANDS)
-    )
-    if not isinstance(now, PoseReading) or not isinstance(before, PoseReading):
-        return False
-    step = np.linalg.inv(before.world_from_optical) @ now.world_from_optical
-    turn = math.acos(min(1.0, max(-1.0, (float(np.trace(step[:3, :3])) - 1) / 2)))
-    return bool(np.linalg.norm(step[:3, 3]) > MOVED_BY) or turn > TURNED_BY
-
-
-def _blended(first: Reading, second: Reading, share: float) -> Reading:
-    def pose(reading: Reading) -> Floats:
-        return cast('PoseReading', reading).world_from_optical
-
-    return PoseReading(blend_poses(pose(first), pose(second), share))
 
 
 def _unmatched(stamp: float, known: Known) -> NotObservable:

@@ -105,17 +105,16 @@ class AnchorGrid:
         return np.asarray((field.reshape(-1)[places] * shares).sum(axis=0))
 
     def solve(
-        self, wanted: NDArray[np.float64], chosen: NDArray[np.bool_] | None
+        self, wanted: NDArray[np.float64], base: NDArray[np.float64]
     ) -> tuple[Floats, Floats, NDArray[np.float64]]:
         """
         Spread residuals over the grid.
 
         :param wanted: float64 (N,), residuals of log depth.
-        :param chosen: bool (N,), the anchors to use, or None: all.
+        :param base: float64 (N,), weights of the anchors, 0 (not used) to 1.
         :returns: the field (rows, columns, steps), its support (rows, columns), and the weights
             of the anchors (N,).
         """
-        base = np.ones(wanted.size) if chosen is None else chosen.astype(np.float64)
         weights = base
         for _ in range(PASSES):
             field = self._coarsest(wanted, weights)[0]

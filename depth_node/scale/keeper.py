@@ -16,11 +16,12 @@ from depth_node.errors import ConfigError
 from depth_node.model import ModelSpec
 from depth_node.scale.calibration import ScaleCalibration
 from depth_node.scale.correction import Corrector
-from depth_node.scale.estimators import Early, Known, moved
+from depth_node.scale.estimators import Early, Known
 from depth_node.scale.frames import FRAME_PRIOR, scaled_alike
 from depth_node.scale.freezing import Freezer
 from depth_node.scale.ground import FloorPose
 from depth_node.scale.measurement import doubt_of, Measurement, NotObservable, Outcome, plausible
+from depth_node.scale.motion import moved, pose_at
 from depth_node.scale.pixels import ScaleFrame
 from depth_node.scale.readings import PoseReading, Reading
 from depth_node.scale.state import ScaleState
@@ -68,6 +69,8 @@ class ScaleKeeper:
         self._floor: FloorPose | None = None
         self._floor_note = ''
         self._readings: StampedBuffer[Reading] = StampedBuffer(SPAN, MOST)
+        by_poses = self.source.reading is PoseReading
+        self._poses = self._readings if by_poses else StampedBuffer[Reading](SPAN, MOST)
         self._tracker = ScaleTracker(config.scale.drift)
         self._estimator = self.source.estimator() if self.source.estimator else None
         self._waiting: deque[ScaleFrame] = deque(maxlen=WAITING)
@@ -109,13 +112,15 @@ class ScaleKeeper:
 
     def add(self, stamp: float, reading: Reading) -> None:
         """
-        Add a reading of a sensor; readings of other sources are ignored.
+        Add a reading of a sensor; those of other sources are ignored, except for poses.
 
         :param stamp: its time (s).
-        :param reading: reading of the type that the source uses.
+        :param reading: reading of the type that the source uses, or a pose of the camera.
         """
         if self.source.reading is not None and isinstance(reading, self.source.reading):
             self._readings.add(stamp, reading)
+        elif isinstance(reading, PoseReading):
+            self._poses.add(stamp, reading)
 
     def moving(self, stamp: float) -> bool:
         """
@@ -124,7 +129,7 @@ class ScaleKeeper:
         :param stamp: the time (s).
         :returns: whether it moves; False if there is no odometry at that time.
         """
-        return self.source.reading is PoseReading and moved(self._readings, stamp)
+        return moved(self._poses, stamp)
 
     def update(self, frame: ScaleFrame) -> ScaleState:
         """
@@ -235,7 +240,7 @@ class ScaleKeeper:
             if self._calibration is not None:
                 self._tracker.start(frame.stamp, _believed(self._calibration))
             self._restart = False
-        known = self._known(config)
+        known = Known.of(config, self._readings, self._floor, self._floor_note)
         for _ in range(len(self._waiting)):
             earlier = self._waiting.popleft()
             early = self._measure(earlier, known)
@@ -247,7 +252,8 @@ class ScaleKeeper:
         if early is not None:
             if len(self._waiting) == WAITING:
                 self._reason = early.reason
-            self._waiting.append(frame.copied(image=self.source.image))
+            looked_at = self.source.image or self.source.corrects(config.scale.local)
+            self._waiting.append(frame.copied(image=looked_at))
         return self._state(frame.stamp)
 
     def _measure(self, frame: ScaleFrame, known: Known) -> Early | None:
@@ -277,9 +283,10 @@ class ScaleKeeper:
         state, anchors = self._state(frame.stamp), self._estimator.anchors
         if not isinstance(outcome, Measurement) or math.isnan(state.value) or anchors is None:
             return
-        self._corrector.update(
-            frame, anchors, Scale(state.value, state.shift), moving=self.moving(frame.stamp)
-        )
+        pose = frame.frame.pose
+        if pose is None:
+            pose = pose_at(self._poses, frame.stamp, config.time_tolerance)
+        self._corrector.update(frame, anchors, Scale(state.value, state.shift), pose)
 
     def _take(self, stamp: float, outcome: Outcome | None) -> None:
         if isinstance(outcome, NotObservable):
@@ -292,20 +299,6 @@ class ScaleKeeper:
                 else f'{waiting} more measurements are needed' if waiting
                 else 'the last measurement does not agree with the previous ones and is not used'
             )
-
-    def _known(self, config: Config) -> Known:
-        """Return the data available in addition to the frame."""
-        floor, sigma = config.ground, math.radians(config.scale.tilt_sigma_deg)
-        pose, note = self._floor, self._floor_note
-        if floor.camera_height > 0:
-            pose = FloorPose.from_angles(
-                floor.camera_height, math.radians(floor.camera_pitch_deg),
-                math.radians(floor.camera_roll_deg),
-            )
-        if pose is not None:
-            pose = dataclasses.replace(pose, tilt_sigma=sigma)
-        note = note or 'set ground.camera_height and ground.camera_pitch_deg, or publish TF'
-        return Known(config.scale, config.marker, self._readings, pose, note)
 
     def _state(self, stamp: float) -> ScaleState:
         belief, source, config = self._tracker.belief(stamp), self.source.name, self._config.scale

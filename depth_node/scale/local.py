@@ -21,6 +21,8 @@ FEWEST = 20
 """Fewer anchors show nothing but themselves."""
 FOLDS = 5
 """One in so many anchors is held out to see what the correction gains."""
+WORSE = 0.02
+"""Anchors of the past that lessen the gain by more than this are not used."""
 EVERY = 4
 """The field is looked up in one row and column of so many."""
 
@@ -43,6 +45,21 @@ class Anchors:
 
 
 @dataclass(frozen=True)
+class Past:
+    """
+    Anchors of earlier frames, where they are in this one.
+
+    :param anchors: N pixels of known distance.
+    :param metres: float64 (N,), what the global fit says there now (m).
+    :param weights: float64 (N,), what each counts against one of this frame, 0 to 1.
+    """
+
+    anchors: Anchors
+    metres: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Field:
     """
     A correction of log depth over rows, columns and log depth.
@@ -54,6 +71,7 @@ class Field:
     :param gain: share of the mean disagreement of held-out anchors that the correction takes
         away; NaN where it was not looked at.
     :param rest: robust standard deviation of what is left at the anchors, relative.
+    :param past: how many of the anchors are from earlier frames.
     """
 
     values: Floats
@@ -62,6 +80,7 @@ class Field:
     anchors: int
     gain: float
     rest: float
+    past: int = 0
 
     def judged(self, gain: float) -> Field:
         """
@@ -134,7 +153,9 @@ class Field:
         return depth
 
 
-def fit_field(anchors: Anchors, metres: NDArray[np.float64], *, hold_out: bool) -> Field | None:
+def fit_field(
+    anchors: Anchors, metres: NDArray[np.float64], *, hold_out: bool, past: Past | None = None
+) -> Field | None:
     """
     Find the correction that a frame's anchors ask for.
 
@@ -142,35 +163,70 @@ def fit_field(anchors: Anchors, metres: NDArray[np.float64], *, hold_out: bool) 
     :param metres: float64 (N,), what the global fit says there (m).
     :param hold_out: also find what it gains at anchors that are held out; where it gains nothing
         there is no correction.
+    :param past: anchors of earlier frames, or None. Where others are held out, they are used only
+        if they do not make the result worse.
     :returns: the field, or None where too few anchors agree or nothing is gained.
     """
-    with np.errstate(divide='ignore', invalid='ignore'):
-        log_depth = np.log(metres)
-        wanted = np.clip(np.log(anchors.z) - log_depth, -LARGEST, LARGEST)
+    parts = [(anchors, metres, np.ones(metres.size))]
+    if past is not None:
+        parts.append((past.anchors, past.metres, past.weights))
+    log_depth, wanted, rows, columns, base = (
+        np.concatenate(list(values)) for values in zip(*map(_asked, parts), strict=True)
+    )
     good = np.isfinite(log_depth) & np.isfinite(wanted)
+    own = int(np.count_nonzero(good[:metres.size]))
     if np.count_nonzero(good) < FEWEST:
         return None
-    rows, columns = anchors.rows[good], anchors.columns[good]
-    grid = AnchorGrid(log_depth[good], rows, columns, anchors.shape)
-    wanted = wanted[good]
+    log_depth, wanted, base = log_depth[good], wanted[good], base[good]
+    grid = AnchorGrid(log_depth, rows[good], columns[good], anchors.shape)
     gain = float('nan')
     if hold_out:
-        held = np.arange(wanted.size) % FOLDS == 0
-        found, _, weights = grid.solve(wanted, ~held)
-        before = np.abs(wanted[held])
-        after = np.abs(wanted - grid.at_anchors(found))[held]
-        # a wrong anchor is wrong before and after: the middle half tells more than the mean
-        limit = float(np.percentile(before, 75)) + LEAST_SPREAD
-        mean = float(np.mean(np.minimum(before, limit)))
-        gain = 1 - float(np.mean(np.minimum(after, limit))) / max(mean, 1e-9)
+        gain = _gain(grid, wanted, base, own)
+        if own < wanted.size and own >= FEWEST:
+            alone = np.where(np.arange(wanted.size) < own, base, 0)
+            without = _gain(grid, wanted, alone, own)
+            if gain < without - WORSE:
+                return fit_field(anchors, metres, hold_out=True)
         if gain <= 0:
             return None
-    found, support, weights = grid.solve(wanted, None)
+    found, support, weights = grid.solve(wanted, base)
     agree = weights > 0
     if np.count_nonzero(agree) < FEWEST:
         return None
     rest = 1.4826 * float(np.median(np.abs(wanted - grid.at_anchors(found))[agree]))
     return Field(
         np.ascontiguousarray(found.transpose(2, 0, 1)), support, grid.lowest,
-        int(np.count_nonzero(agree)), gain, rest,
+        int(np.count_nonzero(agree)), gain, rest, int(np.count_nonzero(agree[own:])),
     )
+
+
+def _asked(
+    part: tuple[Anchors, NDArray[np.float64], NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Places, Places, NDArray[np.float64]]:
+    """Return log depth, residuals of it, rows, columns and weights of anchors."""
+    anchors, metres, weights = part
+    with np.errstate(divide='ignore', invalid='ignore'):
+        log_depth = np.log(metres)
+        wanted = np.clip(np.log(anchors.z) - log_depth, -LARGEST, LARGEST)
+    return log_depth, wanted, anchors.rows, anchors.columns, weights
+
+
+def _gain(
+    grid: AnchorGrid, wanted: NDArray[np.float64], base: NDArray[np.float64], own: int
+) -> float:
+    """
+    Return how much of the disagreement of anchors that are held out is taken away.
+
+    Those of this frame, the first `own`, are held out; where they are few, of all.
+    """
+    index = np.arange(wanted.size)
+    held = (index % FOLDS == 0) & (base > 0)
+    if own >= FEWEST:
+        held &= index < own
+    found, _, _ = grid.solve(wanted, np.where(held, 0, base))
+    before = np.abs(wanted[held])
+    after = np.abs(wanted - grid.at_anchors(found))[held]
+    # a wrong anchor is wrong before and after: the middle half tells more than the mean
+    limit = float(np.percentile(before, 75)) + LEAST_SPREAD
+    mean = float(np.mean(np.minimum(before, limit)))
+    return 1 - float(np.mean(np.minimum(after, limit))) / max(mean, 1e-9)

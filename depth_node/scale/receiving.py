@@ -23,12 +23,13 @@ WAITING = 10
 
 class Receiver:
     """
-    Decodes the messages of the source of scale that the parameters name.
+    Decodes the messages of the source of scale that the parameters name, or odometry beside it.
 
     :param config: the parameters of the scale.
     :param transforms: where the pose of the sensor is looked up if it is not in the parameters.
     :param take: called with each reading and its time (s).
     :param complain: called with what is wrong with a message; '' if one could be used.
+    :param beside: whether it is odometry beside the source.
     """
 
     def __init__(
@@ -37,14 +38,18 @@ class Receiver:
         transforms: TransformSource,
         take: Callable[[float, Reading], None],
         complain: Callable[[str], None],
+        *,
+        beside: bool = False,
     ) -> None:
-        self.source = SOURCES[config.source]
+        self.source = SOURCES['odometry' if beside else config.source]
         self.info: Any = None
         """The latest CameraInfo of the sensor, or None."""
         self._transforms = transforms
         self._take = take
         self._complain = complain
-        self._extrinsic = matrix_of(config.extrinsic) if config.extrinsic else None
+        extrinsic = config.odometry_extrinsic if beside else config.extrinsic
+        self._extrinsic = matrix_of(extrinsic) if extrinsic else None
+        self._parameter = 'scale.odometry_extrinsic' if beside else 'scale.extrinsic'
         self._optical = ''
         self._waiting: deque[tuple[float, Any]] = deque(maxlen=WAITING)
 
@@ -92,7 +97,7 @@ class Receiver:
                 elif self._optical:
                     raise DataError(
                         f'The pose of {frame or "the sensor"} in {self._optical} is not known. '
-                        f'Set scale.extrinsic{self._transforms.hint}.'
+                        f'Set {self._parameter}{self._transforms.hint}.'
                     )
                 return
             assert self.source.message is not None

@@ -46,9 +46,11 @@ class Listener:
 
     def __init__(
         self, node: Any, spin: Callable[..., bool], source: str,
-        extrinsic: list[float] | None = None,
+        extrinsic: list[float] | None = None, **changes: object,
     ) -> None:
-        changes: dict[str, object] = {'scale.source': source}
+        changes = {'scale.source': source} | {
+            name.replace('__', '.'): value for name, value in changes.items()
+        }
         if extrinsic is None or extrinsic:
             changes['scale.extrinsic'] = extrinsic or EXTRINSIC
         config = Config().replaced(changes)
@@ -168,6 +170,36 @@ def test_odometry_gives_the_cameras_pose(ros_node: Any, spin_until: Any) -> None
     assert isinstance(sample, PoseReading)
     expected = matrix_of((1, 2, 0, 0, 0, 0.6, 0.8)) @ np.linalg.inv(matrix_of(EXTRINSIC))
     np.testing.assert_allclose(sample.world_from_optical, expected, atol=1e-12)
+
+
+def test_odometry_beside_another_source(ros_node: Any, spin_until: Any) -> None:
+    """It has an extrinsic of its own, and its problems do not touch those of the source."""
+    message = Odometry(header=header('odom'), child_frame_id='base_link')
+    message.pose.pose = Pose(
+        position=Point(x=1.0), orientation=Quaternion(x=0.0, y=0.0, z=0.6, w=0.8)
+    )
+    other = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    listener = Listener(ros_node, spin_until, 'points', scale__odometry_extrinsic=other)
+    listener.hears('scale/odometry', message)
+    sample = listener.got[0][1]
+    assert isinstance(sample, PoseReading)
+    expected = matrix_of((1, 0, 0, 0, 0, 0.6, 0.8)) @ np.linalg.inv(matrix_of(other))
+    np.testing.assert_allclose(sample.world_from_optical, expected, atol=1e-12)
+    unplaced = Listener(ros_node, spin_until, 'points')
+    problems = unplaced.health.problems
+    unplaced.hears('scale/odometry', message, lambda: 'scale odometry' in problems())
+    assert 'scale.odometry_extrinsic' in problems()['scale odometry'].text
+    assert 'scale input' not in problems()
+    unplaced.inputs.destroy()
+    assert not problems()
+
+
+@pytest.mark.parametrize('source', ['ground', 'range', 'model', 'fixed'])
+def test_sources_that_correct_nothing_do_not_listen_to_odometry(
+    ros_node: Any, spin_until: Any, source: str
+) -> None:
+    topics = Listener(ros_node, spin_until, source).inputs.topics
+    assert not any(topic.endswith('odometry') for topic in topics)
 
 
 def test_a_place_nobody_knows_is_said_with_the_remedy(ros_node: Any, spin_until: Any) -> None:

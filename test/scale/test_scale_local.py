@@ -213,7 +213,8 @@ def test_a_field_outlives_its_sensor_only_for_a_moment():
     assert it.update(scene.at(1.5, seen)).field is None
 
 
-def test_a_standing_camera_collects_the_anchors_of_the_last_moment():
+@pytest.mark.parametrize('late', [0, 1], ids=['at once', 'a frame late'])
+def test_a_standing_camera_collects_the_anchors_of_the_last_moment(late):
     """Thirty points a frame are few; those of half a second are five times as many."""
     truth = scene.depth()
     seen = scene.frame(OutputKind.METRIC_DEPTH, bent(truth).astype(np.float64))
@@ -225,7 +226,7 @@ def test_a_standing_camera_collects_the_anchors_of_the_last_moment():
             rows, columns = random.integers(0, 240, 60), random.integers(0, 320, 60)
             z = truth[rows, columns]
             rays = scene.RAYS[rows, columns].astype(float)
-            it.add(index / 10, PointsReading(
+            it.add((index - late) / 10, PointsReading(
                 np.column_stack([rays * z[:, None], z]), np.eye(4)
             ))
             picture = np.random.default_rng(0 if stands else index).integers(
