@@ -109,6 +109,16 @@ class Bodies:
         if shapes:
             self._corners = np.stack([shape.corners() for shape in shapes], 1)
 
+    def larger(self, least: float) -> list[int]:
+        """
+        Find what is not small.
+
+        :param least: length along x, y or z (m).
+        :returns: numbers of the shapes that have it.
+        """
+        longest = np.ptp(self._corners, axis=2).max(0, initial=0)
+        return [int(number) for number in np.flatnonzero(longest >= least)]
+
     def in_view(self, pose: Pose, rays: Grid) -> list[Body]:
         """
         Find what may be seen.
@@ -181,21 +191,22 @@ def meet(room: Room, bodies: Bodies, pose: Pose, rays: Grid) -> Met:
 
 
 def trace(
-    room: Room, bodies: Bodies, origins: Plane, directions: Plane
+    room: Room, bodies: Bodies, chosen: Sequence[int], origins: Plane, directions: Plane
 ) -> tuple[Plane, NDArray[np.intp]]:
     """
     Find what any rays meet first, each from a place of its own.
 
     :param room: around everything.
     :param bodies: what is in it.
+    :param chosen: numbers of those that count.
     :param origins: float32 (3, n), inside the room.
     :param directions: float32 (3, n).
     :returns: t, in lengths of the directions, +Inf for sky, and the number of the face.
     """
     depth, room_face = room.intersect(origins, directions)
     face = room_face.astype(np.intp)
-    for index, body in enumerate(bodies.shapes):
-        found, entered = body.intersect(origins, directions)
+    for index in chosen:
+        found, entered = bodies.shapes[index].intersect(origins, directions)
         front = found < depth
         np.copyto(depth, found, where=front)
         np.copyto(face, entered + np.intp(FACES * (index + 1)), where=front)

@@ -27,6 +27,7 @@ from depth_node.world.textures import atlas
 _HORIZON = np.array([235, 240, 245], np.float32)
 _ZENITH = np.array([105, 160, 235], np.float32)
 _GROUND = np.array([0.35, 0.4, 0.28], np.float32)  # what is seen through a window, looking down
+_MIRROR, _SMALL = 0.5, 0.35  # gloss of a mirror; what else reflects shows larger things alone (m)
 _ROW = 16384  # glossy pixels at a time
 _OFF = 1e-3  # where a reflected ray begins above its surface (m)
 
@@ -190,16 +191,21 @@ def _reflected(
     facing = (normal * ahead).sum(0)
     away = ahead - 2 * facing * normal
     start = view.spot[:, shiny[0], shiny[1]] + np.float32(_OFF) * normal
-    depth, face = trace(scene.room, bodies, start, away)
+    # small things cannot be made out in what is only polished
+    chosen = bodies.larger(0 if gloss.max() > _MIRROR else _SMALL)
+    depth, face = trace(scene.room, bodies, chosen, start, away)
     spot = np.where(np.isinf(depth), np.float32(0), depth) * away + start
     u, v = (
         c[0][face] * spot[0] + c[1][face] * spot[1] + c[2][face] * spot[2] + c[3][face]
         for c in tables.chart
     )
     seen = tables.normal.take(face, axis=1)
-    for index, body in enumerate(bodies.shapes):
-        here = face == FACES * (index + 1) if body.rounded else None
-        if here is not None and here.any() and not isinstance(body, Box):
+    for index in chosen:
+        body = bodies.shapes[index]
+        if isinstance(body, Box):
+            continue
+        here = face == FACES * (index + 1)
+        if here.any():
             u[here], v[here], seen[:, here] = body.around(spot[:, here])
     pixel = view.pixel[shiny] / view.depth[shiny] * (view.depth[shiny] + depth)
     mirrored = _View(  # one row

@@ -43,16 +43,17 @@ from depth_node.world import World  # noqa: E402
 
 
 def test_frames_are_rendered_once_and_the_same_everywhere(tmp_path: Path) -> None:
-    first = rendered(tmp_path / 'a', POSES, FIRST_TRAINING_SEED, processes=1)
-    again = rendered(tmp_path / 'b', POSES, FIRST_TRAINING_SEED, processes=2)
-    assert first.images.shape == (POSES, SIZE.height, SIZE.width, 3)
+    first = rendered(tmp_path / 'a', 6, FIRST_TRAINING_SEED, processes=1, poses=3)
+    again = rendered(tmp_path / 'b', 6, FIRST_TRAINING_SEED, processes=2, poses=3)
+    assert first.images.shape == (6, SIZE.height, SIZE.width, 3)
     assert np.array_equal(first.images, again.images)
     assert np.array_equal(first.depths, again.depths)
     stamp = (tmp_path / 'a' / 'images.npy').stat().st_mtime_ns
-    rendered(tmp_path / 'a', POSES, FIRST_TRAINING_SEED)
+    rendered(tmp_path / 'a', 6, FIRST_TRAINING_SEED, poses=3)
     assert (tmp_path / 'a' / 'images.npy').stat().st_mtime_ns == stamp
-    with pytest.raises(DataError, match='other frames'):
-        rendered(tmp_path / 'a', 2 * POSES, FIRST_TRAINING_SEED)
+    for count, poses in ((9, 3), (6, 2)):
+        with pytest.raises(DataError, match='other frames'):
+            rendered(tmp_path / 'a', count, FIRST_TRAINING_SEED, poses=poses)
 
 
 class Watched(World):

@@ -10,7 +10,6 @@ from pathlib import Path
 from depth_node.model import Interpolation, ModelSpec, OutputKind
 from depth_node.training.embedded.frames import (
     FIRST_VALIDATION_SEED,
-    POSES,
     rendered,
     SIZE,
 )
@@ -28,6 +27,7 @@ SPEC = ModelSpec(
     licence='Apache-2.0',
     commercial=True,
 )
+_VALIDATION, _VALIDATION_POSES = 120, 10  # frames kept aside, and how many of one world
 
 
 def main() -> None:
@@ -57,7 +57,10 @@ def main() -> None:
     args = parser.parse_args()
     folder: Path = args.out
     shards = folder / 'training'
-    validation = rendered(folder / 'validation', 12 * POSES, FIRST_VALIDATION_SEED, args.processes)
+    validation = rendered(
+        folder / 'validation', _VALIDATION, FIRST_VALIDATION_SEED, args.processes,
+        poses=_VALIDATION_POSES,
+    )
     first = min(args.shards, 1) if args.meanwhile else args.shards
     render_shards(shards, range(first), args.processes)
     rest = range(first, args.shards)

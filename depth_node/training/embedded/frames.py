@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+import functools
 import itertools
 import json
 import math
@@ -32,8 +33,8 @@ SIZE = Size(256, 192)
 FIRST_TRAINING_SEED = 1_000_000
 """Worlds with a smaller seed are never trained on: tests, benchmarks and the demo use those."""
 FIRST_VALIDATION_SEED = 900_000
-POSES = 10
-"""Frames of one world."""
+POSES = 25
+"""Frames of one world: making one takes as long as twenty views of it."""
 _HOMES = 0.75  # share of the worlds that are lived in
 _FLAT, _SPARED = 1.4, 0.25  # depths that differ less are a bare wall; how many of those stay
 _THIN = 16  # every so many rows and columns show what a frame's median depth is
@@ -196,7 +197,7 @@ def draw_frame(
     while True:
         pose = draw_pose(rng, world)
         radiance, depth = world.radiance(camera, pose, time=float(rng.uniform(0, 20)))
-        near, far = np.percentile(depth[::8, ::8], (5, 95))
+        near, far = np.percentile(depth[::8, ::8], (5, 95), method='nearest')
         if far > _FLAT * near or rng.random() < _SPARED:
             break
     if size != SIZE:
@@ -205,32 +206,37 @@ def draw_frame(
     return radiance, depth * np.float32(_FOCAL / Camera.from_hfov(*SIZE, hfov).fx)
 
 
-def _draw_worlds(seeds: range) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+def _draw_worlds(
+    seeds: range, poses: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
     cv2.setNumThreads(1)
     images: list[NDArray[Any]] = []
     depths: list[NDArray[Any]] = []
     for seed in seeds:
         rng = np.random.default_rng(seed)
         world = draw_world(rng, seed)
-        for _ in range(POSES):
+        for _ in range(poses):
             radiance, depth = draw_frame(rng, world)
             images.append(stored(radiance))
             depths.append(depth.astype(np.float16))
     return np.stack(images), np.stack(depths)
 
 
-def rendered(folder: Path, count: int, first_seed: int, processes: int = 2) -> Frames:
+def rendered(
+    folder: Path, count: int, first_seed: int, processes: int = 2, poses: int = POSES
+) -> Frames:
     """
     Render frames, or open them where they were rendered before.
 
     :param folder: where they are kept; made when it is not there.
-    :param count: how many, a multiple of :data:`POSES`.
+    :param count: how many, a multiple of `poses`.
     :param first_seed: of the worlds.
     :param processes: how many to render with.
+    :param poses: frames of one world.
     :returns: the frames, mapped from disk.
     :raises DataError: the folder holds other frames.
     """
-    what = {'count': count, 'first_seed': first_seed, 'size': list(SIZE)}
+    what = {'count': count, 'first_seed': first_seed, 'poses': poses, 'size': list(SIZE)}
     done = folder / 'frames.json'
     paths = folder / 'images.npy', folder / 'depths.npy'
     if done.is_file():
@@ -242,13 +248,14 @@ def rendered(folder: Path, count: int, first_seed: int, processes: int = 2) -> F
         images = np.lib.format.open_memmap(paths[0], 'w+', np.uint8, (*shape, 3))
         depths = np.lib.format.open_memmap(paths[1], 'w+', np.float16, shape)
         step = 8
-        last = first_seed + count // POSES
+        last = first_seed + count // poses
         parts = [range(s, min(s + step, last)) for s in range(first_seed, last, step)]
+        draw = functools.partial(_draw_worlds, poses=poses)
         # forking a process that has threads, as torch has, may hang
         spawn = multiprocessing.get_context('spawn')
         with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
-            filled = itertools.count(0, step * POSES)
-            for start, (some, their) in zip(filled, pool.map(_draw_worlds, parts), strict=False):
+            filled = itertools.count(0, step * poses)
+            for start, (some, their) in zip(filled, pool.map(draw, parts), strict=False):
                 images[start:start + len(some)] = some
                 depths[start:start + len(some)] = their
         images.flush()

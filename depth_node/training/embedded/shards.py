@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from depth_node.errors import DataError
 from depth_node.training.embedded.frames import FIRST_TRAINING_SEED, Frames, POSES, rendered
 
-WORLDS = 40
+WORLDS = 16
 """Worlds in a shard."""
 
 
