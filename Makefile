@@ -8,7 +8,7 @@ COMPAT_PINS := opencv-python-headless==4.10.0.84 numpy==1.26.4
 COMPAT_TESTS := test/image test/sources test/camera test/ros/test_messages.py
 TORCH := 2.13.0
 
-.PHONY: demo test compat lint generate bench fuzz endurance hostile floods soak audit clean
+.PHONY: demo test compat lint generate pictures bench fuzz endurance hostile floods soak audit clean
 
 demo: $(VENV)/.run
 	$(BIN)/python -m depth_node.ros.trial.demo
@@ -48,6 +48,10 @@ $(COMPAT)/.done: setup.py Makefile
 	$(COMPAT)/bin/python -m pip install --quiet --editable '.[ros,frames]' $(COMPAT_PINS) \
 	    onnxruntime 'pytest>=8' pytest-timeout hypothesis pillow scipy psutil
 	touch $@
+
+# The README's pictures, of the synthetic world, into doc/images/
+pictures: $(VENV)/.run
+	$(BIN)/python tools/pictures.py
 
 # Coverage-guided, 100,000 cases per parser: tens of minutes
 fuzz: $(VENV)/.test

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.evaluation.report import error_picture
+from depth_node.evaluation.report import error_picture, FULL
 from depth_node.image.color import bar_height, colorize, INVALID
 
 Picture = NDArray[np.uint8]
@@ -90,7 +90,7 @@ def depth_panel(label: str, depth: Depth, nearest: float, farthest: float) -> Pa
 
 def error_panel(label: str, depth: Depth, truth: Depth) -> Panel:
     """
-    Draw how far depth is off: white is right, red a third too far, blue a third too near.
+    Draw how far depth is off: white is right, red too far, blue too near, with a scale bar.
 
     :param label: what it shows.
     :param depth: float32 (H, W) (m).
@@ -98,8 +98,28 @@ def error_panel(label: str, depth: Depth, truth: Depth) -> Panel:
     :returns: the panel.
     """
     picture = error_picture(depth, truth)
-    bar = np.full((bar_height(len(picture)), picture.shape[1], 3), _BACKGROUND, np.uint8)
+    bar = error_bar(picture.shape[1], bar_height(len(picture)))
     return Panel(label, np.vstack([picture, bar]))
+
+
+def error_bar(width: int, height: int) -> Picture:
+    """
+    Draw the colors of an error, from too near to too far, with the errors they stand for.
+
+    :param width: columns (pixels).
+    :param height: rows (pixels).
+    :returns: uint8 (height, width, 3), blue, green, red.
+    """
+    bar = np.zeros((height, width, 3), np.uint8)
+    ratio = FULL ** np.linspace(-1, 1, width)[None]
+    bar[:height // 2] = error_picture(ratio, np.ones_like(ratio))
+    size, baseline = height / 2 / 32, height - max(2, height // 10)
+    texts = (f'{100 / FULL - 100:+.0f} %', '0', f'{100 * FULL - 100:+.0f} %')
+    for text, place in zip(texts, (0.0, 0.5, 1.0), strict=True):
+        wide = cv2.getTextSize(text, _FONT, size, 1)[0][0]
+        left = min(max(int(place * width - wide / 2), 1), max(width - wide - 1, 0))
+        cv2.putText(bar, text, (left, baseline), _FONT, size, (255,) * 3, 1, cv2.LINE_AA)
+    return bar
 
 
 def frame_panels(
@@ -119,7 +139,7 @@ def frame_panels(
     panels.append(depth_panel('depth', depth, nearest, farthest))
     if truth is not None:
         panels.append(depth_panel('true depth', truth, nearest, farthest))
-        panels.append(error_panel('error: red 1/3 too far, blue too near', depth, truth))
+        panels.append(error_panel('error: red too far, blue too near', depth, truth))
     return panels
 
 
@@ -147,7 +167,7 @@ def top_view(
     scan: NDArray[np.float32] | None = None,
 ) -> Picture:
     """
-    Draw a cloud from above: the camera at the bottom in the middle, a line every metre.
+    Draw a cloud from above: the camera, a triangle, at the bottom, and a line every metre.
 
     :param points: float32 (N, 3), optical frame (m); those that are not finite are left out.
     :param colors: uint8 (N, 3), red, green, blue; None: gray.
@@ -164,6 +184,11 @@ def top_view(
         if row >= 0:
             picture[row] = _GRID
             cv2.putText(picture, f'{metre} m', (2, max(row - 2, 9)), _FONT, 0.35, (_INK,) * 3, 1)
+    half, far = width // 2, height - 12
+    cv2.polylines(
+        picture, [np.array([(half, height - 1), (half - 6, far), (half + 6, far)])], isClosed=True,
+        color=(_INK,) * 3, thickness=1, lineType=cv2.LINE_AA,
+    )
     known = np.isfinite(points).all(1)
     # the highest are drawn last: y points down
     order = np.argsort(-points[known, 1], kind='stable')
