@@ -25,8 +25,7 @@ from depth_node.scale.offline import (
 from depth_node.scale.pixels import ScaleFrame
 from depth_node.sources.depth_files import file_of, read_depth
 from depth_node.sources.frame import Frame
-
-_READERS = ('.npy', '.bin', '.txt', '.xyz')
+from depth_node.sources.point_files import read_points
 
 
 def add_anchor_options(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +38,8 @@ def add_anchor_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--points', metavar='FILE', type=Path,
         help='points of a sensor (m), from which scale, shift and the local correction are found: '
-             '.npy (N, 3), .bin (float32 x y z reflectance), .txt or .xyz; or a folder with a '
-             'file of the name of each frame',
+             '.npy (N, 3), .bin (float32 x y z reflectance), .ply, .pcd, .txt or .xyz; or a '
+             'folder with a file of the name of each frame',
     )
     group.add_argument(
         '--extrinsic', metavar='X,Y,Z,QX,QY,QZ,QW', default='0,0,0,0,0,0,1',
@@ -60,12 +59,12 @@ def check_distances(args: argparse.Namespace) -> None:
     """
     Refuse known distances that cannot be used with any frame.
 
-    :param args: with the options of :func:`add_anchor_options` and `--align-disparity`.
+    :param args: with the options of :func:`add_anchor_options`, and maybe `--align-disparity`.
     :raises ConfigError: options that exclude each other, or a pose that is none.
     :raises DataError: there is no such file or folder.
     """
     options = {'--points': args.points, '--depth': args.depth,
-               '--align-disparity': args.align_disparity}
+               '--align-disparity': getattr(args, 'align_disparity', None)}
     given = {option: path for option, path in options.items() if path is not None}
     if len(given) > 1:
         raise ConfigError(f'{" and ".join(given)} cannot be combined. Use one of them.')
@@ -97,47 +96,32 @@ def aligned(
     :returns: what makes metres of it.
     :raises DataError: a file that cannot be read, or distances that do not determine the scale.
     """
-    looked = seen(prediction.values, estimator.spec, frame)
+    return known_distances(args, seen(prediction.values, estimator.spec, frame))[1]
+
+
+def known_distances(
+    args: argparse.Namespace, frame: ScaleFrame
+) -> tuple[Anchors, Aligned]:
+    """
+    Read the known distances of a frame and align it to them.
+
+    :param args: with the options of :func:`add_anchor_options`.
+    :param frame: the frame, with a camera where points are given.
+    :returns: its pixels of known distance, and what makes metres of it.
+    :raises DataError: a file that cannot be read, or distances that do not determine the scale
+        or do not belong to the frame.
+    """
     if args.depth is not None:
-        depth = read_depth(file_of(args.depth, frame.name), args.depth_scale)
-        return _checked(looked, depth_anchors(looked, depth))
-    if frame.camera is None:
+        depth = read_depth(file_of(args.depth, frame.frame.name), args.depth_scale)
+        anchors = depth_anchors(frame, depth)
+    elif frame.frame.camera is None:
         raise ConfigError('--points needs the calibration of the camera. Add --camera or --hfov.')
-    points = read_points(file_of(args.points, frame.name))
-    return _checked(looked, point_anchors(looked, points, _pose(args)))
-
-
-def _checked(looked: ScaleFrame, anchors: Anchors) -> Aligned:
-    """Align, and refuse distances that do not belong to the frame."""
-    found = align(looked, anchors)  # names wrong units
-    check_anchors(looked, anchors)
-    return found
-
-
-def read_points(path: Path) -> NDArray[np.float64]:
-    """
-    Read points.
-
-    :param path: .npy (N, 3 or more), .bin (float32 in fours), or text with x y z in each line.
-    :returns: float64 (N, 3) (m).
-    :raises DataError: unreadable, or no points.
-    """
-    if path.suffix.lower() not in _READERS:
-        raise DataError(f'{path}: expected points as {", ".join(_READERS)}.')
-    try:
-        if path.suffix.lower() == '.npy':
-            points = np.load(path, allow_pickle=False)
-        elif path.suffix.lower() == '.bin':
-            points = np.fromfile(path, np.float32).reshape(-1, 4)
-        else:
-            points = np.loadtxt(path, ndmin=2)
-        points = np.asarray(points, np.float64)
-    except (OSError, ValueError, EOFError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f'{path}: cannot be read as points ({line}).') from error
-    if points.ndim != 2 or points.shape[1] < 3 or not len(points):
-        raise DataError(f'{path}: has shape {points.shape}, expected (N, 3) with x, y, z (m).')
-    return points[:, :3]
+    else:
+        points = read_points(file_of(args.points, frame.frame.name))
+        anchors = point_anchors(frame, points, _pose(args))
+    found = align(frame, anchors)  # names wrong units
+    check_anchors(frame, anchors)
+    return anchors, found
 
 
 def _pose(args: argparse.Namespace) -> NDArray[np.float64]:

@@ -13,6 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
+from depth_node.cli.anchors import (
+    add_anchor_options,
+    check_distances,
+    has_anchors,
+    known_distances,
+)
 from depth_node.cli.numbers import frames, metres, real
 from depth_node.cli.options import (
     add_camera_options,
@@ -54,7 +60,7 @@ from depth_node.sources.frames import open_source
 
 _FRAMES, _MARKER = 'frames', 'marker'
 _LAYOUTS = {
-    _FRAMES: 'image, folder, video or bag, with --at or --height',
+    _FRAMES: 'image, folder, video or bag, with --at, --height, --points or --depth',
     _MARKER: 'image, folder, video or bag that shows printed markers, with --size',
     **{name: layout.contents for name, layout in LAYOUTS.items() if layout.measured},
 }
@@ -76,7 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--marker-size', metavar='M', type=float, default=0.0,
                        help='side of the black squares (m); --size M is the same in this layout')
     add_parameters(group, {'--dictionary': 'marker.dictionary', '--ids': 'marker.ids'})
-    group = parser.add_argument_group('known distances (layout frames)')
+    group = parser.add_argument_group('distances by tape or floor (layout frames)')
     group.add_argument(
         '--at', metavar='COLUMN,ROW,METRES', action='append', default=[],
         help='depth along the optical axis at a pixel; can be repeated',
@@ -89,8 +95,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help='angle by which it leans to its right (deg)')
     group.add_argument('--tilt-sigma', metavar='DEG', type=real(0.0, 45.0), default=0.5,
                        help='standard deviation of pitch and roll (deg)')
-    parser.add_argument('--depth-scale', type=real(1e-6, 1e9), default=1000.0,
-                        help='units per metre in 16-bit depth images')
+    add_anchor_options(parser)
     parser.add_argument(
         '--frames', type=frames, default=50, help='maximum number of frames; 0: all'
     )
@@ -116,19 +121,24 @@ def run(args: argparse.Namespace) -> int:
     known = [_known(text) for text in args.at]
     if args.height < 0:
         raise ConfigError(f'--height is {args.height:g} m, expected a positive number.')
-    if (args.layout == _FRAMES) != bool(known or args.height > 0):
+    check_distances(args)
+    given = {'--at': bool(known), '--height': args.height > 0, '--points': args.points,
+             '--depth': args.depth}
+    ways = [option for option, value in given.items() if value]
+    if (args.layout == _FRAMES) != bool(ways):
         raise ConfigError(
-            f'The layout is {args.layout}. Use --at or --height with the layout frames, which '
-            'needs one of them.'
+            f'The layout is {args.layout}. Use one of {", ".join(given)} with the layout frames, '
+            'which needs it.'
         )
-    if known and args.height > 0:
-        raise ConfigError('--at and --height cannot be combined. Use one of them.')
+    if len(ways) > 1:
+        raise ConfigError(f'{" and ".join(ways)} cannot be combined. Use one of them.')
     ground = None
     if args.height > 0:
         pitch, roll, sigma = map(math.radians, (args.pitch, args.roll, args.tilt_sigma))
         ground = FloorPose.from_angles(args.height, pitch, roll, tilt_sigma=sigma)
     skipped = Skipped('calibrate')
-    found, kind, frames = _measured(args, known, ground, skipped)
+    gains: list[float] = []
+    found, kind, frames = _measured(args, known, ground, skipped, gains)
     if isinstance(found, NotObservable):
         raise DataError(f'The frames do not determine the scale: {found.reason}.')
     model = model_from(args, config_from(args))
@@ -141,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
             'Use another model, or recover the scale while driving (scale.source, doc/scale.md).',
         )
     shift = float(found.value[1]) if found.value.size > 1 else 0.0
-    source = 'ground' if ground else 'distances' if known else args.layout
+    source = 'ground' if ground else 'distances' if args.layout == _FRAMES else args.layout
     calibration = ScaleCalibration(
         model.spec.name, fingerprint(model.path), kind, math.exp(found.value[0]), shift,
         tuple(map(tuple, covariance.tolist())), found.typical, source,
@@ -151,10 +161,14 @@ def run(args: argparse.Namespace) -> int:
     print(f'metres of a frame known to {100 * sigma:.1f} % (1 sigma; {_basis(frames)}), '
           f'a pixel within it to {100 * found.misfit:.0f} %')
     print(f'{found.inliers} of {found.points} pixels agree, {frames} frames')
+    if gains:
+        print(f'with such distances in every frame, the local correction (scale.local) would take '
+              f'away {100 * np.median(gains):.0f} % of what is left at distances held out')
     print(f'written to {args.out}')
     write_json(args.json, {
         'scale': calibration.scale, 'shift': shift, 'sigma': sigma, 'inliers': found.inliers,
         'points': found.points, 'frames': frames, 'misfit': found.misfit,
+        'local_gain': float(np.median(gains)) if gains else None,
     })
     return skipped.finish(frames)
 
@@ -191,9 +205,14 @@ def _known(text: str) -> tuple[float, float, float]:
 
 
 def _measured(
-    args: argparse.Namespace, known: Known, ground: FloorPose | None, skipped: Skipped
+    args: argparse.Namespace, known: Known, ground: FloorPose | None, skipped: Skipped,
+    gains: list[float],
 ) -> tuple[Measurement | NotObservable, OutputKind, int]:
-    """Return the result over all frames, the kind of the network, and the number of frames."""
+    """
+    Return the result over all frames, the kind of the network, and the number of frames.
+
+    What the local correction gains in each frame is added to `gains`.
+    """
     parts: list[Pixels] = []
     rays: list[NDArray[np.float64]] = []
     seen: list[Marker] = []
@@ -214,6 +233,10 @@ def _measured(
                     raise DataError(f'{sample.name}: {looked.reason}.')
                 parts.append(looked[0])
                 rays.append(looked[1])
+            elif has_anchors(args):
+                anchors, aligned = known_distances(args, frame)
+                gains.append(0.0 if aligned.field is None else aligned.field.gain)
+                parts.append(pixels_at(frame, anchors.rows, anchors.columns, anchors.z))
             else:
                 parts.append(_pixels(frame, sample, known))
     finally:
@@ -275,11 +298,11 @@ def _seen(
 ) -> ScaleFrame:
     prediction = estimator.predict(sample)
     focal = estimator.focal(camera)
-    looks = args.height > 0 or args.layout == _MARKER
+    looks = args.height > 0 or args.layout == _MARKER or args.points is not None
     if focal is None or (camera is None and looks):
         raise DataError(f'{sample.name}: {NO_CAMERA} Here: --camera or --hfov.')
     if camera is None:
-        # nothing but ground and markers looks at rays
+        # only ground, markers and points look at rays
         height, width = sample.rgb.shape[:2]
         camera = Camera.from_hfov(width, height, 60.0)
     frame = dataclasses.replace(sample, camera=camera)

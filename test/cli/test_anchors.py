@@ -95,14 +95,14 @@ def test_registered_depth_from_a_folder(scene):
 @pytest.mark.parametrize(('words', 'says'), [
     (['--points', 'x.npy', '--depth', 'y.png'], 'cannot be combined'),
     (['--points', 'missing.npy'], 'missing.npy'),
-    (['--points', 'points.pcd'], 'expected points as'),
+    (['--points', 'points.las'], 'expected points as'),
     (['--depth', 'missing.png'], 'missing.png'),
     (['--points', 'p.npy', '--extrinsic', '1,2'], '--extrinsic'),
 ])
 def test_what_cannot_be_used_is_one_line(scene, capsys, monkeypatch, words, says):
     monkeypatch.chdir(scene[0])
     np.save(scene[0] / 'p.npy', np.ones((9, 3)))
-    (scene[0] / 'points.pcd').write_text('VERSION 0.7')
+    (scene[0] / 'points.las').write_text('VERSION 0.7')
     code, depth, _ = predict(scene, *words)
     assert code != 0
     assert depth is None

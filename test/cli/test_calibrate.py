@@ -15,6 +15,7 @@ from depth_node.catalogue.opening import open_model
 from depth_node.cli.main import main
 from depth_node.config import Config
 from depth_node.estimator import DepthEstimator
+from depth_node.output.ply import write_ply
 from depth_node.scale import read_scale
 
 SCALE, SHIFT = 0.9, 0.1
@@ -108,7 +109,52 @@ def test_kitti_lidar(tmp_path, shared_data):
     assert found.scale == pytest.approx(6.3, rel=0.08)
 
 
+@pytest.mark.parametrize('suffix', ['.npy', '.ply'])
+def test_points_of_a_sensor(tmp_path, model, capsys, suffix):
+    """One of two frames has its own points; what the local correction would gain is said."""
+    z, bend = steps(), np.exp(np.linspace(-0.1, 0.1, 64))
+    rays = CAMERA.rays()
+    points = np.concatenate([rays * z[..., None], z[..., None]], -1).reshape(-1, 3)
+    (tmp_path / 'points').mkdir()
+    for name in 'ab':
+        write(tmp_path / 'frames' / f'{name}.png', painted(z * bend))
+        if suffix == '.ply':
+            write_ply(tmp_path / 'points' / f'{name}.ply', points.astype(np.float32))
+        else:
+            np.save(tmp_path / 'points' / f'{name}.npy', points)
+    code, found = calibrate(
+        tmp_path, 'frames', tmp_path / 'frames', '--model', model, '--hfov', '70',
+        '--points', tmp_path / 'points',
+    )
+    assert code == 0
+    assert found.source == 'distances'
+    report = json.loads((tmp_path / 'out.json').read_text())
+    assert report['frames'] == 2
+    assert report['local_gain'] > 0.3
+    assert 'local correction' in capsys.readouterr().out
+    metres = 1 / (found.scale * (1 / (z * bend) - SHIFT) / SCALE + found.shift)
+    assert np.median(metres / z) == pytest.approx(1, abs=0.05)
+
+
+def test_registered_depth(tmp_path, model):
+    write(tmp_path / 'frames' / 'a.png', painted(steps()))
+    cv2.imwrite(str(tmp_path / 'depth.png'), (1000 * steps()).astype(np.uint16))
+    code, found = calibrate(
+        tmp_path, 'frames', tmp_path / 'frames', '--model', model, '--depth',
+        tmp_path / 'depth.png',
+    )
+    assert code == 0
+    assert found.scale == pytest.approx(SCALE, rel=0.02)
+    assert found.shift == pytest.approx(SHIFT, abs=0.01)
+
+
 @pytest.mark.parametrize(('words', 'says'), [
+    (['--points', 'missing.npy'], 'no such file'),
+    (['--depth', __file__, '--at', '8,20,1.0'], 'cannot be combined'),
+    (['--points', __file__, '--height', '1'], 'cannot be combined'),
+    (['--depth', __file__, '--points', __file__], 'cannot be combined'),
+    (['--points', __file__], '--hfov'),
+    (['--points', __file__, '--hfov', '70'], 'expected points as'),
     (['--at', '8,20,1.0'], 'all distances'),
     (['--at', 'here'], 'COLUMN,ROW,METRES'),
     (['--at', '8,20,-1'], 'positive distance'),
