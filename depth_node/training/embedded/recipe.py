@@ -56,14 +56,14 @@ class Recipe:
     minutes: float | None = None
     small: float = 0.6
     rates: tuple[tuple[float, float], ...] = (
-        (0.0, 0.0), (0.01, 5e-3), (0.4, 5e-3), (0.6, 1.5e-3), (0.601, 3e-3), (1.0, 0.0),
+        (0.0, 0.0), (0.01, 5e-3), (0.6, 1e-3), (0.601, 2.5e-3), (1.0, 0.0),
     )
     batch: int = 32
     sensor: float = 1.0
     zoom: float = 1.5
     nearness: float = 0.8
     shape: tuple[float, float, float] = (0.3, 0.5, 0.5)
-    weight_decay: float = 1e-2
+    weight_decay: float = 5e-2
     average: float = 0.99
     validate_every: int = 250
 
