@@ -190,6 +190,11 @@ class OutputConfig:
         'invalid.',
         choices=('32FC1', '16UC1'),
     )
+    compressed_format: str = param(
+        'png',
+        'Compression of compressedDepth: png is smaller, rvl is faster.',
+        choices=('png', 'rvl'),
+    )
     compressed_max: float = param(
         10.0,
         'Depth from which compressedDepth sends a pixel of a 32FC1 image as unknown.',

@@ -158,13 +158,15 @@ class Maker:
         Make the depth image as compressed_depth_image_transport writes it.
 
         :param scene: a frame with metres.
-        :returns: a PNG of 1/depth, or of millimetres where output.encoding is 16UC1.
+        :returns: 1/depth, or millimetres where output.encoding is 16UC1.
         """
         output = scene.config.output
         data = encode_depth(
-            scene.depth, output.encoding, output.compressed_max, output.compressed_quantization
+            scene.depth, output.encoding, output.compressed_max, output.compressed_quantization,
+            output.compressed_format,
         )
-        return messages.compressed_to_msg(data, format_of(output.encoding), scene.header)
+        form = format_of(output.encoding, output.compressed_format)
+        return messages.compressed_to_msg(data, form, scene.header)
 
     def camera_info(self, scene: Scene) -> CameraInfo:
         """

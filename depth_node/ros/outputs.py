@@ -49,7 +49,7 @@ OUTPUTS = (
     ),
     Output(
         'depth/image/compressedDepth', CompressedImage, Maker.compressed_depth,
-        'the same as PNG, for links with little bandwidth',
+        'the same as PNG or RVL, for links with little bandwidth',
     ),
     Output('depth/camera_info', CameraInfo, Maker.camera_info, 'the camera of the depth image'),
     Output(

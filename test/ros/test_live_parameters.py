@@ -61,6 +61,7 @@ EFFECTS: dict[str, tuple[Any, dict[str, Any]]] = {
     'scan.angle_increment_deg': (2.0, {}),
     'output.frame_id': ('nose', {}),
     'output.encoding': ('16UC1', {}),
+    'output.compressed_format': ('rvl', {}),
     'output.compressed_max': (2.0, {}),
     'output.compressed_quantization': (50.0, {}),
     'output.color_min': (1.0, {}),
