@@ -3,7 +3,7 @@ Show what the local correction gains, and what it costs.
 
 ``python bench/local.py`` measures in the synthetic world, with a network whose shape is wrong;
 ``--data DIR`` on KITTI's frame and on Kinect frames. Anchors are drawn at random from what is
-known and are never judged themselves. ``--time`` measures one frame of 640x480 with 2,000 anchors.
+known and are not evaluated. ``--time`` measures one frame of 640x480 with 2,000 anchors.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def table(name: str, frames: list[Known], cells: int = 0) -> dict[str, dict[str,
     rows = {}
     cases = {**{what: {'share': share} for what, share in SHARES.items()},
              'a tenth, a fifth of them wrong': {'share': 0.1, 'spoilt': 0.2},
-             'a tenth of the left half, right half judged': {'share': 0.1, 'left': True}}
+             'a tenth of the left half, evaluated on the right half': {'share': 0.1, 'left': True}}
     for what, options in cases.items():
         pairs = np.array([
             judged(frame, seed=seed, cells=cells, **options)

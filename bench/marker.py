@@ -159,7 +159,8 @@ def main() -> int:
             rows[f'{distance:g} m, {tilt} deg'] = row
             print(f'| {distance:g} m | {tilt} deg | {row["found"]:.0%} | '
                   f'{100 * row["median"]:.2f} % | {100 * row["p95"]:.2f} % |', flush=True)
-    print(f'all: {100 * np.mean(np.array(every) < 0.02):.1f} % of {len(every)} within 2 %')
+    share = 100 * np.mean(np.array(every) < 0.02)
+    print(f'all: {share:.1f} % of {len(every)} detections within 2 %')
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2), encoding='utf-8')
     return 0

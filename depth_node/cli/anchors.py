@@ -37,9 +37,9 @@ def add_anchor_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('known distances')
     group.add_argument(
         '--points', metavar='FILE', type=Path,
-        help='points of a sensor (m), from which scale, shift and the local correction are found: '
+        help='points measured by a sensor (m), which determine scale, shift and local correction: '
              '.npy (N, 3), .bin (float32 x y z reflectance), .ply, .pcd, .txt or .xyz; or a '
-             'folder with a file of the name of each frame',
+             'folder with one such file per frame, named like the frame',
     )
     group.add_argument(
         '--extrinsic', metavar='X,Y,Z,QX,QY,QZ,QW', default='0,0,0,0,0,0,1',
@@ -48,8 +48,8 @@ def add_anchor_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         '--depth', metavar='FILE', type=Path,
-        help='registered depth (.npy m, 16-bit PNG), or a folder with a file of the name of each '
-             'frame, instead of points',
+        help='registered depth (.npy m, 16-bit PNG), or a folder with one file per frame, named '
+             'like the frame; instead of points',
     )
     group.add_argument('--depth-scale', type=real(1e-6, 1e9), default=1000.0,
                        help='units per metre in 16-bit depth images')

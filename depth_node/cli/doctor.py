@@ -10,6 +10,7 @@ from pathlib import Path
 from depth_node import __version__
 from depth_node.cli.numbers import real
 from depth_node.cli.results import output_file, write_json
+from depth_node.config import Config
 from depth_node.errors import DepthNodeError
 from depth_node.evaluation.checkup import (
     engines,
@@ -19,6 +20,7 @@ from depth_node.evaluation.checkup import (
     problem,
     software,
 )
+from depth_node.evaluation.checkup_gpu import gpu
 from depth_node.text import printable
 
 
@@ -30,32 +32,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument(
         '--params-file', type=Path, metavar='YAML',
-        help='a parameter file of the node: it and the files that it names are checked, too',
+        help='parameter file of the node; it and the files it refers to are checked as well',
     )
     parser.add_argument(
         '--seconds', type=real(0.0, 600.0), default=3.0, metavar='S',
         help='how long to listen to the cameras of the ROS domain; 0: not at all (s, default 3)',
     )
-    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the page as JSON')
+    parser.add_argument(
+        '--json', type=output_file, metavar='FILE', help='also write the findings as JSON'
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """
-    Look at everything and print the page.
+    Run all checks and print the findings.
 
     :param args: the parsed options.
     :returns: 0 if nothing is wrong, 1 if there are problems.
-    :raises ConfigError: a negative time.
+    :raises DataError: the JSON file cannot be written.
     """
-    findings = [Finding('machine', 'depth_node', __version__), *software(), *engines()]
-    name = ''
+    findings = [Finding('machine', 'depth_node', __version__), *software()]
+    config, read = Config(), list[Finding]()
     if args.params_file is not None:
         try:
-            config, found = parameter_file(args.params_file)
-            name, findings = config.model.name, findings + found
+            config, read = parameter_file(args.params_file)
         except DepthNodeError as error:
-            findings.append(problem('parameters', str(args.params_file), 'refused', error))
-    findings += models(name)
+            read = [problem('parameters', str(args.params_file), 'refused', error)]
+    name = config.model.name
+    findings += [*engines(config.engine), *gpu(name), *read, *models(name)]
     findings += _ros(args.seconds)
     _print(findings)
     write_json(args.json, {

@@ -32,9 +32,11 @@ from depth_node.depth.metres import to_metres
 from depth_node.errors import ConfigError, DataError
 from depth_node.estimator import DepthEstimator
 from depth_node.evaluation.metrics import Crop, NAMES, score
-from depth_node.evaluation.report import error_picture, Result, summary, write_table
+from depth_node.evaluation.report import error_picture, Predicted, Result, summary, write_table
 from depth_node.files import local_path
+from depth_node.image.color_range import color_range
 from depth_node.image.size import Size
+from depth_node.output.sheet import frame_panels, SCALED, sheet
 from depth_node.output.writers import write_picture
 from depth_node.scale.align import least_squares
 from depth_node.scale.offline import align, depth_anchors, seen
@@ -61,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help='fit scale and shift of each frame to its truth (relative models)')
     group.add_argument(
         '--anchors', type=real(0.0, 0.9), default=0.0, metavar='SHARE',
-        help='share of the true pixels, drawn at random, that give the scale and the local '
+        help='share of the ground-truth pixels, chosen at random, that determine scale and local '
              'correction, as a sensor would; they are not evaluated. 0: none',
     )
     group.add_argument('--garg-crop', action='store_true', help='the same as --crop garg')
@@ -81,7 +83,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--table', metavar='CSV', type=output_file, help='also write one row per frame'
     )
     parser.add_argument('--pictures', metavar='DIR', type=Path,
-                        help='also write images of the errors: red is too far, blue too near')
+                        help='also write, for each frame, its error (red is too far, blue too '
+                             'near) and a sheet of image, depth, truth and error')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -112,10 +115,10 @@ def run(args: argparse.Namespace) -> int:
     results: list[Result] = []
     pictures = output_folder(args.pictures) if args.pictures else None
     skipped = Skipped('evaluate')
-    for name, predicted, truth, result in _compared(args, skipped):
+    for frame, result in _compared(args, skipped):
         skipped.frame()
         if pictures:
-            write_picture(pictures / f'{name}_error.png', error_picture(predicted, truth))
+            _draw(pictures, frame, scaled=args.median_scaling or args.affine_alignment)
         results.append(result)
     code = skipped.finish(len(results))
     report = summary(results)
@@ -126,24 +129,34 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
+def _draw(folder: Path, frame: Predicted, *, scaled: bool) -> None:
+    """Write the error of a frame, and a sheet with image, depth, truth and error."""
+    error = error_picture(frame.depth, frame.truth)
+    write_picture(folder / f'{frame.name}_error.png', error)
+    ends = color_range(frame.depth, frame.truth)
+    label = SCALED if scaled else 'depth'
+    panels = frame_panels(frame.rgb, frame.depth, frame.truth, *ends, label=label)
+    write_picture(folder / f'{frame.name}_sheet.png', sheet(panels, columns=2))
+
+
 def _compared(
     args: argparse.Namespace, skipped: Skipped
-) -> Iterator[tuple[str, Plane, Plane, Result]]:
+) -> Iterator[tuple[Predicted, Result]]:
     crop = Crop.GARG if args.garg_crop else Crop(args.crop)
     frames, count = _predicted(args, skipped)
-    for name, predicted, truth, scale in progress(frames, count, 'frame'):
+    for frame in progress(frames, count, 'frame'):
         found = score(
-            predicted, truth, nearest=args.floor, farthest=args.cap, crop=crop,
+            frame.depth, frame.truth, nearest=args.floor, farthest=args.cap, crop=crop,
             median_scaling=args.median_scaling,
         )
-        scaled = predicted * np.float32(found.scale)
-        yield name, scaled, truth, Result(name, found, scale * found.scale)
+        scaled = dataclasses.replace(frame, depth=frame.depth * np.float32(found.scale))
+        yield scaled, Result(frame.name, found, frame.scale * found.scale)
 
 
 def _predicted(
     args: argparse.Namespace, skipped: Skipped
-) -> tuple[Iterator[tuple[str, Plane, Plane, float]], int]:
-    """Return name, prediction, truth and scale of each frame, and the number of frames."""
+) -> tuple[Iterator[Predicted], int]:
+    """Return the frames with their predictions, and the number of frames."""
     opener = LAYOUTS[args.layout].open
     if opener is None:
         pairs = prediction_pairs(local_path(args.folder))[:args.frames or None]
@@ -157,19 +170,19 @@ def _predicted(
 
 def _pairs(
     pairs: list[tuple[str, Path, Path]], skipped: Skipped
-) -> Iterator[tuple[str, Plane, Plane, float]]:
+) -> Iterator[Predicted]:
     for name, one, two in pairs:
         try:
             predicted, truth = read_plane(one).astype(np.float32), read_depth(two)
         except DataError as error:
             skipped(error)
             continue
-        yield name, predicted, truth, 1.0
+        yield Predicted(name, predicted, truth, 1.0)
 
 
 def _run_model(
     args: argparse.Namespace, dataset: Dataset, on_skip: OnSkip = refuse
-) -> Iterator[tuple[str, Plane, Plane, float]]:
+) -> Iterator[Predicted]:
     # ranges are the comparison's business here; a filter would hide what the network got wrong
     config = config_from(args, {
         'depth.min_range': 0.0, 'depth.max_range': 10000.0, 'points.voxel_size': 0.0,
@@ -187,7 +200,7 @@ def _run_model(
                 yield _anchored(args, estimator, sample)
                 continue
             depth, scale = _metres(args, estimator, config, sample, camera)
-            yield sample.name, depth, sample.depth, scale
+            yield Predicted(sample.name, depth, sample.depth, scale, sample.rgb)
     finally:
         if estimator is not None:
             estimator.close()
@@ -195,7 +208,7 @@ def _run_model(
 
 def _anchored(
     args: argparse.Namespace, estimator: DepthEstimator, sample: Frame
-) -> tuple[str, Plane, Plane, float]:
+) -> Predicted:
     """Align a frame to a part of its truth, and return the rest of the truth."""
     assert sample.depth is not None
     prediction = estimator.predict(sample)
@@ -209,7 +222,7 @@ def _anchored(
     assert depth is not None
     rest = sample.depth.copy()
     rest[anchors.rows, anchors.columns] = np.nan
-    return sample.name, depth.copy(), rest, found.scale.scale
+    return Predicted(sample.name, depth.copy(), rest, found.scale.scale, sample.rgb)
 
 
 def _metres(

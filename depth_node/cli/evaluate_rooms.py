@@ -1,4 +1,4 @@
-"""`depth-node evaluate rooms`: a model on sets of real frames, compared with two baselines."""
+"""`depth-node evaluate rooms`: evaluate a model on sets of real frames, against two baselines."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from depth_node.cli.options import chosen_camera
 from depth_node.cli.progress import progress
 from depth_node.cli.results import output_folder, write_json
 from depth_node.errors import ConfigError, DataError
+from depth_node.evaluation.report import Predicted
 from depth_node.evaluation.rooms import (
     compare,
     Compared,
@@ -26,21 +27,18 @@ from depth_node.output.writers import write_picture
 from depth_node.sources.dataset import Dataset
 
 _WIDTH = 38  # of the column with the names
-Predictions = Callable[
-    [argparse.Namespace, Dataset], Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32],
-                                                  float]]
-]
+Predictions = Callable[[argparse.Namespace, Dataset], Iterator[Predicted]]
 
 
 def run_rooms(
     args: argparse.Namespace, sets: Mapping[str, Dataset], predictions: Predictions
 ) -> None:
     """
-    Compare every set, print a table, write what was asked for.
+    Evaluate every set, print a table, and write the requested files.
 
     :param args: of the verb `evaluate`.
     :param sets: to compare, by name.
-    :param predictions: runs the model over a data set: name, prediction, truth and scale.
+    :param predictions: runs the model over a data set.
     :raises DepthNodeError: the data, the model or the options cannot be used.
     """
     if args.median_scaling or args.affine_alignment or args.table or args.garg_crop:
@@ -54,7 +52,8 @@ def run_rooms(
     strips: list[NDArray[np.uint8]] = []
     for set_name, dataset in progress(sets.items(), len(sets), 'set'):
         found = predictions(args, dataset)
-        for sample, (name, predicted, truth, _) in zip(dataset, found, strict=True):
+        for sample, frame in zip(dataset, found, strict=True):
+            name, predicted, truth = frame.name, frame.depth, frame.truth
             compared.append(compare(set_name, name, predicted, truth, farthest=args.cap))
             camera = chosen_camera(args, sample.camera, Size(truth.shape[1], truth.shape[0]))
             if camera is None:

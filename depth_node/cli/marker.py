@@ -68,7 +68,7 @@ def picture(dictionary: str, number: int, pixels: int) -> NDArray[np.uint8]:
     """
     Draw a marker with a quiet zone of one module.
 
-    :param dictionary: as ``marker.dictionary`` has it.
+    :param dictionary: a value of ``marker.dictionary``.
     :param number: of the marker.
     :param pixels: along each side of a module.
     :returns: uint8 (N, N), 0 black, 255 white.

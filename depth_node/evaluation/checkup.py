@@ -17,7 +17,7 @@ from depth_node.catalogue.opening import open_model
 from depth_node.catalogue.store import is_present, Request
 from depth_node.config import Config, EngineConfig
 from depth_node.engine.base import Request as EngineRequest
-from depth_node.engine.table import ENGINES, Row
+from depth_node.engine.table import ENGINES, Row, rows
 from depth_node.engine.tensorrt.board import advice, power_state
 from depth_node.errors import ConfigError, DataError, DepthNodeError, ModelError
 from depth_node.files import read_yaml
@@ -95,17 +95,20 @@ def software() -> Iterator[Finding]:
             yield Finding('packages', name, installed[name])
 
 
-def engines() -> Iterator[Finding]:
+def engines(config: EngineConfig | None = None) -> Iterator[Finding]:
     """
     Open every engine of the table with the network inside the package.
 
     An engine for a GPU would be built, which takes minutes: of that one only GPU and library are
     looked for.
 
-    :returns: one finding for each engine, and one problem where none works.
+    :param config: the engine the node is to use; None: the default.
+    :returns: one finding for each engine, and one problem where none works that the node may use.
     """
+    config = config or EngineConfig()
     model = open_model('embedded')
-    working = 0
+    allowed = rows(config.name)
+    working: list[str] = []
     for row in ENGINES:
         try:
             value = _opened(row, model)
@@ -115,13 +118,25 @@ def engines() -> Iterator[Finding]:
         except Exception as error:  # noqa: BLE001  a broken library: the next may work
             yield Finding('engines', row.name, f'broken: {type(error).__name__}: {error}')
             continue
-        working += 1
-        taken = ', taken by engine.name auto' if working == 1 else ''
-        yield Finding('engines', row.name, f'works: {value}{taken}')
-    if not working:
+        if row not in allowed:
+            taken = f'not taken by engine.name {config.name}'
+        elif working:
+            taken = f'not taken: {working[0]} comes first'
+        else:
+            taken = f'taken by engine.name {config.name}'
+        if row in allowed:
+            working.append(row.name)
+        yield Finding('engines', row.name, f'works: {value}, {taken}')
+    if not working and config.name == 'auto':
         yield Finding(
             'engines', 'any', 'none', 'No engine works on this machine.',
             "Install one: pip install 'depth_node[cpu]', or see doc/install.md for a GPU.",
+        )
+    elif not working:
+        yield Finding(
+            'engines', 'engine.name', config.name,
+            f'engine.name is {config.name}, which does not work on this machine.',
+            f'Install what it needs ({allowed[0].needs}), or set engine.name to auto.',
         )
 
 

@@ -20,7 +20,28 @@ UNKNOWN = 96
 """Gray level of pixels of an error image without ground truth or prediction."""
 FULL = 4 / 3
 """Ratio of predicted and true depth at which the colors of an error image saturate."""
+SPARSE = 0.2
+"""Share of the pixels with a truth below which it is drawn as dots."""
 _NOTHING = 2.0**30
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """
+    A frame with its predicted depth, before they are compared.
+
+    :param name: name of the frame.
+    :param depth: float32 (H, W), z-depth (m).
+    :param truth: float32 (H, W), z-depth (m), NaN where unknown.
+    :param scale: factor from the output of the network to metres.
+    :param rgb: uint8 (H, W, 3), or None.
+    """
+
+    name: str
+    depth: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    scale: float
+    rgb: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,12 +108,12 @@ def error_picture(predicted: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.ui
     :param predicted: (H, W), z-depth (m).
     :param truth: (H, W), z-depth (m), NaN where unknown; sparse truth is drawn as dots.
     :returns: uint8 (H, W, 3), blue, green, red: white is correct, red a third too far or more,
-        blue a third too near or more, gray unknown.
+        blue a quarter too near or more, gray unknown.
     """
     with np.errstate(all='ignore'):
         off = np.log(predicted / truth) / np.log(FULL)
     known = np.isfinite(off)
-    if known.mean() < 0.2:
+    if known.mean() < SPARSE:
         # dots of three pixels, each with the error in its middle, so that a lidar can be seen
         near = np.ones((3, 3), np.uint8)
         high = cv2.dilate(np.where(known, off, -_NOTHING).astype(np.float32), near)

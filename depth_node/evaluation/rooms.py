@@ -1,8 +1,8 @@
 """
-How a model does on several sets of real frames, compared with two guesses that look at nothing.
+Evaluate a model on several sets of real frames, against two baselines that ignore the image.
 
-The guesses know the lens and are given the constants that suit these very frames best, so that a
-model that is only a little better has learned little.
+The baselines know the lens, and their constants are fitted to these frames: a model that is only
+a little better has learned little.
 """
 
 from __future__ import annotations
@@ -101,11 +101,11 @@ def compare(
 
 def constant(truths: Sequence[Truth], farthest: float) -> tuple[list[Compared], str]:
     """
-    Guess one depth for every pixel of every frame: the one with the least error here.
+    Evaluate the baseline of one depth for all pixels: the depth with the smallest error.
 
     :param truths: the frames.
     :param farthest: largest true depth that counts (m).
-    :returns: the comparisons and what was guessed, in words.
+    :returns: the comparisons, and the baseline in words.
     """
     found, (depth,) = _best(
         truths, [(float(wall),) for wall in _DEPTHS],
@@ -116,11 +116,11 @@ def constant(truths: Sequence[Truth], farthest: float) -> tuple[list[Compared], 
 
 def floor_and_wall(truths: Sequence[Truth], farthest: float) -> tuple[list[Compared], str]:
     """
-    Guess a level camera over a floor, before a wall: height and distance with the least error.
+    Evaluate the baseline of a level floor with a wall ahead, fitted to the frames.
 
     :param truths: the frames.
     :param farthest: largest true depth that counts (m).
-    :returns: the comparisons and what was guessed, in words.
+    :returns: the comparisons, and the baseline in words.
     """
     found, (height, wall) = _best(
         truths, [(float(h), float(w)) for h in _HEIGHTS for w in _WALLS],

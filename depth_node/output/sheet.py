@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.evaluation.report import error_picture, FULL
+from depth_node.evaluation.report import error_picture, FULL, SPARSE
 from depth_node.image.color import bar_height, colorize, INVALID
 
 Picture = NDArray[np.uint8]
@@ -17,6 +17,9 @@ Depth = NDArray[np.float32]
 
 GAP = 8
 """Pixels between panels."""
+SCALED = 'depth, scaled to the truth'
+"""Label of depth that has the scale of the truth."""
+_NOWHERE = np.float32(1e9)
 _BACKGROUND, _INK, _GRID = 250, 40, 215
 _SCAN_COLOR = (40, 40, 230)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -123,24 +126,36 @@ def error_bar(width: int, height: int) -> Picture:
 
 
 def frame_panels(
-    rgb: Picture | None, depth: Depth, truth: Depth | None, nearest: float, farthest: float
+    rgb: Picture | None, depth: Depth, truth: Depth | None, nearest: float, farthest: float, *,
+    label: str = 'depth',
 ) -> list[Panel]:
     """
     Draw a frame and its depth in metres.
 
     :param rgb: uint8 (H, W, 3), or None.
     :param depth: float32 (H, W) (m).
-    :param truth: float32 (H, W) (m), NaN where unknown; None: there is no truth.
+    :param truth: float32 (H, W) (m), NaN where unknown; None: there is no truth. Sparse truth is
+        drawn as dots of three pixels.
     :param nearest: depth of the brightest color (m).
     :param farthest: depth of the darkest color (m).
+    :param label: what the depth is.
     :returns: the picture and the depth; with a truth also the truth and the error.
     """
     panels = [] if rgb is None else [_camera(rgb)]
-    panels.append(depth_panel('depth', depth, nearest, farthest))
+    panels.append(depth_panel(label, depth, nearest, farthest))
     if truth is not None:
-        panels.append(depth_panel('true depth', truth, nearest, farthest))
+        panels.append(depth_panel('true depth', _visible(truth), nearest, farthest))
         panels.append(error_panel('error: red too far, blue too near', depth, truth))
     return panels
+
+
+def _visible(truth: Depth) -> Depth:
+    """Return sparse depth as dots in which the nearest of three by three pixels wins."""
+    known = np.isfinite(truth)
+    if known.mean() >= SPARSE:
+        return truth
+    nearest = cv2.erode(np.where(known, truth, _NOWHERE), np.ones((3, 3), np.uint8))
+    return np.where(nearest < _NOWHERE, nearest, np.float32(np.nan))
 
 
 def relative_panels(

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from depth_node.image.color import bar_height
 from depth_node.image.color_range import color_range
 from depth_node.model import OutputKind
-from depth_node.output.sheet import blank_panel, frame_panels, Panel, relative_panels, sheet
+from depth_node.output.sheet import (
+    blank_panel,
+    frame_panels,
+    Panel,
+    relative_panels,
+    SCALED,
+    sheet,
+)
 from depth_node.scale.align import relative_colors
 from depth_node.training.validation import Picture
 
@@ -36,8 +43,7 @@ def panels(picture: Picture, *, metric: bool) -> list[Panel]:
         return frame_panels(picture.frame, depth, truth, *_ends(depth, truth))
     known = np.isfinite(truth)
     depth = depth * np.float32(np.median(truth[known]) / np.median(depth[known]))
-    drawn = frame_panels(picture.frame, depth, truth, *_ends(depth, truth))
-    return [drawn[0], Panel('depth, scaled to the truth', drawn[1].picture), *drawn[2:]]
+    return frame_panels(picture.frame, depth, truth, *_ends(depth, truth), label=SCALED)
 
 
 def validation_sheet(

@@ -12,6 +12,10 @@ from depth_node.cli.main import main
 from depth_node.config import Config
 from depth_node.estimator import DepthEstimator
 from depth_node.evaluation.metrics import Crop, crop_window
+from depth_node.evaluation.report import error_picture
+from depth_node.image.color import bar_height, colorize
+from depth_node.image.color_range import color_range
+from depth_node.sources.datasets import LayoutOptions, LAYOUTS
 from depth_node.sources.kitti import kitti_object
 
 NETWORK = ['--kind', 'sigmoid_disparity', '--mean', '0,0,0', '--std', '1,1,1']
@@ -64,7 +68,8 @@ def test_kinect_frames(shared_data, weights, tmp_path):
     assert found['coverage'] == 1
     assert 0 < found['abs_rel'] < 1
     assert len((tmp_path / 'table.csv').read_text().splitlines()) == 6
-    assert len(list((tmp_path / 'pictures').glob('*_error.png'))) == 5
+    for kind in ('error', 'sheet'):
+        assert len(list((tmp_path / 'pictures').glob(f'*_{kind}.png'))) == 5
 
 
 def zoomed(folder, source, zoom):
@@ -119,6 +124,40 @@ def test_predictions(tmp_path, capsys):
     assert found['abs_rel'] == pytest.approx(0.2)
     assert 'interval95' not in found  # of one frame
     assert 'abs_rel' in capsys.readouterr().out
+
+
+def test_pictures_of_an_evaluation(tmp_path):
+    """Depth, truth and error side by side, in one range; scaled depth as it was compared."""
+    truth = np.tile(np.linspace(1, 4, 48, dtype=np.float32), (36, 1))
+    for side, depth in (('predictions', 0.6 * truth), ('truth', truth)):
+        (tmp_path / side).mkdir()
+        np.save(tmp_path / side / 'a.npy', depth)
+    for words, factor in (([], 0.6), (['--median-scaling'], 1.0)):
+        evaluate(tmp_path, 'predictions', tmp_path, '--pictures', tmp_path / 'out', *words)
+        page = cv2.imread(str(tmp_path / 'out' / 'a_sheet.png'))
+        depth = (factor * truth).astype(np.float32)
+        ends = color_range(depth, truth)
+        pitch, bar = (page.shape[0] - 8) // 2, bar_height(36)
+        expected = [colorize(depth, *ends), colorize(truth, *ends), error_picture(depth, truth)]
+        for number, picture in enumerate(expected):
+            row, column = divmod(number, 2)
+            bottom, left = (row + 1) * pitch - bar, 8 + 56 * column
+            shown = page[bottom - 36:bottom, left:left + 48]
+            np.testing.assert_allclose(shown.astype(int), picture.astype(int), atol=3)
+
+
+def test_a_sheet_of_the_world_begins_with_its_frame(network, tmp_path):
+    evaluate(
+        tmp_path, 'world', '3', '--model', network('metric_depth'), '--kind', 'metric_depth',
+        '--mean', '0,0,0', '--std', '1,1,1', '--frames', '1', '--pictures', tmp_path / 'out',
+    )
+    (path,) = (tmp_path / 'out').glob('*_sheet.png')
+    frame = next(iter(LAYOUTS['world'].open('3', LayoutOptions())))
+    height, width = frame.rgb.shape[:2]
+    page = cv2.imread(str(path))
+    bottom = (page.shape[0] - 8) // 2 - bar_height(height)
+    shown = page[bottom - height:bottom, 8:8 + width]
+    np.testing.assert_array_equal(shown, frame.rgb[..., ::-1])
 
 
 def test_relative_network_on_the_world(network, tmp_path):

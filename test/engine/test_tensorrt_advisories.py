@@ -34,6 +34,8 @@ def test_every_report_is_complete(advisory):
     ('10.16.1', '8.7', VIT, set()),
     ('10.16.1', '12.0', VIT, {4837, 4748}),
     ('11.1.0', '12.0', VIT, {4837}),
+    ('11.1.0', '12.0', {'GridSample', 'Conv'}, {4813}),
+    ('10.13.3', '12.0', {'GridSample'}, set()),
     ('10.4.0', '8.6', VIT, {4419, 4742}),
 ])
 def test_which_apply(version, capability, operators, issues):

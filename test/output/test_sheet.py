@@ -7,6 +7,7 @@ import numpy as np
 from depth_node.image.color import colorize
 from depth_node.output.sheet import (
     depth_panel,
+    error_bar,
     error_panel,
     frame_panels,
     GAP,
@@ -65,6 +66,30 @@ def test_a_frame_has_a_truth_and_an_error_only_where_they_are_known() -> None:
     assert [panel.label for panel in panels][:3] == ['camera', 'depth', 'true depth']
     assert np.array_equal(panels[2].picture, colorize(depth / 2, 0.3, 8.0, bar=True))
     assert panels[3].picture[40, 60, 2] > 200 > panels[3].picture[40, 60, 0]
+
+
+def test_sparse_truth_is_drawn_as_dots_the_nearest_on_top() -> None:
+    truth = np.full((SIZE[1], SIZE[0]), np.nan, np.float32)
+    truth[40, 60], truth[40, 61], truth[10, 10] = 6.0, 2.0, 4.0
+    drawn = frame_panels(None, np.full_like(truth, 2.0), truth, 0.0, 8.0)[1].picture
+    near, far, single, nothing = (
+        colorize(np.full((1, 1), depth, np.float32), 0.0, 8.0)[0, 0]
+        for depth in (2.0, 6.0, 4.0, np.nan)
+    )
+    assert (drawn[39:42, 60:63] == near).all()
+    assert (drawn[39:42, 59] == far).all()
+    assert (drawn[9:12, 9:12] == single).all()
+    assert (drawn[20, 20] == nothing).all()
+
+
+def test_the_bar_of_an_error_has_its_colors_and_numbers() -> None:
+    bar = error_bar(300, 24).astype(int)
+    assert bar[0, 0].tolist() == [255, 0, 0]
+    assert bar[0, -1].tolist() == [0, 0, 255]
+    assert bar[0, 150].min() > 250
+    for columns in (slice(0, 60), slice(140, 160), slice(240, 300)):
+        assert bar[12:, columns].max() > 150, 'no number'
+    assert bar[12:, 70:130].max() == 0
 
 
 def test_relative_values_have_no_bar_and_say_so() -> None:

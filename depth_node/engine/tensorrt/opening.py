@@ -6,7 +6,7 @@ import contextlib
 
 from depth_node.engine.base import Request
 from depth_node.engine.tensorrt.cuda import Cuda, load_cuda
-from depth_node.engine.tensorrt.gpu import read_gpu
+from depth_node.engine.tensorrt.gpu import Gpu, read_gpu
 from depth_node.engine.tensorrt.job import Job
 from depth_node.engine.tensorrt.library import load_library
 from depth_node.engine.tensorrt.runtime import TensorRtEngine
@@ -50,9 +50,26 @@ def current() -> tuple[str, tuple[str, ...]]:
     :returns: TensorRT with its version, and the names of the GPUs.
     :raises EngineError: no GPU or no TensorRT.
     """
-    library = load_library()
+    return load_library().name, tuple(gpu.name for gpu in gpus())
+
+
+def version() -> str:
+    """
+    Return the version of TensorRT.
+
+    :returns: for example ``10.3.0``.
+    :raises EngineError: no TensorRT, or one that is too old.
+    """
+    return '.'.join(map(str, load_library().version))
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """
+    Return the GPUs of this machine.
+
+    :returns: at least one.
+    :raises EngineError: no GPU, no driver, or no CUDA bindings.
+    """
     with contextlib.closing(Cuda(load_cuda())) as cuda:
         count = int(cuda.call('cudaGetDeviceCount'))
-        return library.name, tuple(
-            read_gpu(cuda.call, device).name for device in range(count)
-        )
+        return tuple(read_gpu(cuda.call, device) for device in range(count))
