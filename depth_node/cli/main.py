@@ -23,6 +23,7 @@ VERBS = {
     'models': 'list the catalogue: name, kind, licence, size, what is cached',
     'fetch': 'download models ahead of time, or use weights from a file',
     'predict': 'convert images, folders, videos or bags to depth images and clouds',
+    'process': 'add depth, clouds and scans to rosbags, many at a time',
     'view': 'look at camera, depth, cloud and scan in Rerun',
     'evaluate': 'compare predictions with ground truth',
     'build': 'build, verify and cache an engine; list or prune cached ones',

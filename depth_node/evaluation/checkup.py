@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 import os
 from pathlib import Path
 import platform
 import sys
-from typing import Any
 
 from depth_node.camera.calibration_file import read_calibration
 from depth_node.catalogue import CATALOGUE, Form
 from depth_node.catalogue.opening import open_model
 from depth_node.catalogue.store import is_present, Request
 from depth_node.config import Config, EngineConfig
+from depth_node.config.parameter_file import read_parameters
 from depth_node.engine.base import Request as EngineRequest
 from depth_node.engine.table import ENGINES, Row, rows
 from depth_node.engine.tensorrt.board import advice, power_state
 from depth_node.errors import ConfigError, DataError, DepthNodeError, ModelError
-from depth_node.files import read_yaml
 from depth_node.model import Model
 from depth_node.model.network import inspect
 from depth_node.model.sizes import choose_size
@@ -188,7 +187,7 @@ def parameter_file(path: Path) -> tuple[Config, list[Finding]]:
     :returns: the configuration, and the findings.
     :raises ConfigError: it is no parameter file.
     """
-    config = Config().replaced(_parameters(path))
+    config = Config().replaced(read_parameters(path))
     found = [Finding('parameters', str(path), 'read')]
     if config.input.calibration_file:
         file = config.input.calibration_file
@@ -209,28 +208,3 @@ def parameter_file(path: Path) -> tuple[Config, list[Finding]]:
         except (ConfigError, DataError, ModelError) as error:
             found.append(problem('calibration', file, 'stale or unusable', error))
     return config, found
-
-
-def _parameters(path: Path) -> dict[str, object]:
-    """Read the parameters of any node name from a ROS parameter file."""
-    content = read_yaml(path, raised=ConfigError)
-    found: dict[str, object] = {}
-    for node in (content.values() if isinstance(content, dict) else ()):
-        group = node.get('ros__parameters') if isinstance(node, dict) else None
-        if isinstance(group, dict):
-            found |= _flat(group)
-    if not found:
-        raise ConfigError(
-            f'{path}: holds no ros__parameters.', 'Start from config/mono.yaml of the package.'
-        )
-    return {k: v for k, v in found.items() if not k.startswith(('qos_overrides.', 'use_sim'))}
-
-
-def _flat(group: Mapping[str, Any], prefix: str = '') -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in group.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f'{prefix}{key}.')
-        else:
-            found[f'{prefix}{key}'] = value
-    return found

@@ -105,7 +105,7 @@ class Bag:
         """Iterate over messages and their types; damage ends it."""
         count = 0
         try:
-            for connection, raw in raw_messages(reader, connections):
+            for connection, _, raw in raw_messages(reader, connections):
                 kind = connection.msgtype
                 try:
                     message = reader.deserialize(raw, kind)
@@ -149,18 +149,28 @@ class Bag:
         return camera
 
     def _connections(self, reader: Any) -> list[Any]:
-        """Return the connections of the image topic; a bag of several files has several."""
-        images = [c for c in reader.connections if c.msgtype in {RAW, COMPRESSED}]
-        names = ', '.join(sorted({c.topic for c in images})) or 'none'
-        if self.topic:
-            images = [c for c in images if c.topic == self.topic]
-            if not images:
-                raise DataError(
-                    f'{self.path}: has no image topic {self.topic}. It has {names}.'
-                )
-        # a depth image is an Image too, but no picture to predict from
-        colored = [c for c in images if 'depth' not in c.topic] or images
-        if not colored:
-            raise DataError(f'{self.path}: contains no Image or CompressedImage messages.')
-        first = min(colored, key=lambda c: (c.msgtype != RAW, c.topic))
-        return [c for c in colored if (c.topic, c.msgtype) == (first.topic, first.msgtype)]
+        return image_connections(reader, self.path, self.topic)
+
+
+def image_connections(reader: Any, path: Path, topic: str = '') -> list[Any]:
+    """
+    Return the connections of the image topic of a bag; a bag of several files has several.
+
+    :param reader: of :func:`depth_node.sources.rosbag_opening.opened`.
+    :param path: the bag, for errors.
+    :param topic: the topic; empty: the first with a color image.
+    :returns: its connections, of one message type.
+    :raises DataError: there is no such topic.
+    """
+    images = [c for c in reader.connections if c.msgtype in {RAW, COMPRESSED}]
+    names = ', '.join(sorted({c.topic for c in images})) or 'none'
+    if topic:
+        images = [c for c in images if c.topic == topic]
+        if not images:
+            raise DataError(f'{path}: has no image topic {topic}. It has {names}.')
+    # a depth image is an Image too, but no picture to predict from
+    colored = [c for c in images if 'depth' not in c.topic] or images
+    if not colored:
+        raise DataError(f'{path}: contains no Image or CompressedImage messages.')
+    first = min(colored, key=lambda c: (c.msgtype != RAW, c.topic))
+    return [c for c in colored if (c.topic, c.msgtype) == (first.topic, first.msgtype)]

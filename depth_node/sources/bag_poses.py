@@ -52,7 +52,7 @@ def bag_odometry(path: Path, topic: str) -> tuple[Trajectory, str, str]:
             raise DataError(
                 f'{path}: has no odometry on {topic}. It has {_odometry_in(reader) or "none"}.'
             )
-        for connection, raw in raw_messages(reader, connections):
+        for connection, _, raw in raw_messages(reader, connections):
             message = reader.deserialize(raw, connection.msgtype)
             fixed, body = message.header.frame_id, message.child_frame_id
             rows.setdefault(nanoseconds_of(message.header.stamp), pose_matrix(message.pose.pose))
@@ -83,7 +83,7 @@ def _odometry_in(reader: Any) -> str:
 def _transforms(path: Path) -> Iterator[Stamped]:
     with opened(path) as reader:
         connections = [c for c in reader.connections if c.msgtype == TF]
-        for connection, raw in raw_messages(reader, connections):
+        for connection, _, raw in raw_messages(reader, connections):
             static = connection.topic.rstrip('/').endswith(_STATIC)
             for one in reader.deserialize(raw, connection.msgtype).transforms:
                 yield (

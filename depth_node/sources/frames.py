@@ -18,12 +18,12 @@ from depth_node.errors import DataError
 from depth_node.files import local_path, reason
 from depth_node.sources.frame import fitted, Frame, SECOND
 from depth_node.sources.pictures import images_in, is_picture, read_picture
+from depth_node.sources.rosbag_opening import is_bag_file
 from depth_node.sources.skipping import OnSkip, refuse
 from depth_node.sources.video import Device, RATE, Video
 from depth_node.world import Style, World
 
 _SEED_DIGITS = 18
-BAGS = ('.mcap', '.db3', '.bag')
 _WORLDS = {'world': Style.PLAIN, 'home': Style.HOME}
 _NAMES = {style: name for name, style in _WORLDS.items()}
 
@@ -96,10 +96,10 @@ def open_source(
 
 def _is_bag(path: Path) -> bool:
     """Return whether a file or a folder is a rosbag; a killed recorder leaves no metadata."""
-    if path.suffix.lower() in BAGS or (path / 'metadata.yaml').is_file():
+    if is_bag_file(path) or (path / 'metadata.yaml').is_file():
         return True
     return path.is_dir() and not any(map(is_picture, path.iterdir())) and any(
-        file.suffix in BAGS for file in path.iterdir()
+        is_bag_file(file) for file in path.iterdir()
     )
 
 

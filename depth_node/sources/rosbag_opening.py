@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, ExitStack
 import io
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from depth_node.errors import DataError, DepthNodeError
 from depth_node.files import check_regular
+from depth_node.sources.rosbag_compression import message_bytes, SUFFIX, unpacked
 from depth_node.sources.rosbag_tables import cut_database, is_cut_database
 
 SUFFIXES = ('.mcap', '.db3', '.bag')
@@ -40,14 +42,19 @@ def opened(path: Path) -> Iterator[Any]:
             "Install it: pip install 'depth_node[frames]'.",
         ) from error
     files = _files(path)
-    truncated = any(map(_is_cut, files))
-    places = [_Mended(f) if f.suffix == '.mcap' and _is_cut(f) else f for f in files]
     try:
-        if truncated and files[0].suffix == '.db3':
-            with cut_database(files) as tables:
-                yield tables
-            return
-        with AnyReader(places, default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
+        with ExitStack() as stack:
+            if any(file.suffix == SUFFIX for file in files):
+                folder = Path(stack.enter_context(TemporaryDirectory(prefix='depth_node_bag_')))
+                files = [unpacked(f, folder) if f.suffix == SUFFIX else f for f in files]
+            truncated = any(map(_is_cut, files))
+            if truncated and files[0].suffix == '.db3':
+                yield stack.enter_context(cut_database(files))
+                return
+            places = [_Mended(f) if f.suffix == '.mcap' and _is_cut(f) else f for f in files]
+            reader = stack.enter_context(
+                AnyReader(places, default_typestore=get_typestore(Stores.ROS2_HUMBLE))
+            )
             reader.truncated = truncated
             yield reader
     except DepthNodeError:
@@ -57,23 +64,38 @@ def opened(path: Path) -> Iterator[Any]:
         raise damaged(path, error) from error
 
 
-def raw_messages(reader: Any, connections: list[Any]) -> Iterator[tuple[Any, bytes]]:
+def raw_messages(reader: Any, connections: list[Any]) -> Iterator[tuple[Any, int, bytes]]:
     """
     Iterate over messages.
 
     :param reader: of :func:`opened`.
     :param connections: those wanted.
-    :returns: connection and serialized message, in the order of time; in the order of the file
-        if that has no end, and therefore no index.
+    :returns: connection, when it was recorded (ns) and serialized message, in the order of time;
+        in the order of the file if that has no end, and therefore no index.
     """
+    if not connections:
+        return
+    for connection, when, raw in _stored(reader, connections):
+        yield connection, when, message_bytes(raw)
+
+
+def _stored(reader: Any, connections: list[Any]) -> Iterator[tuple[Any, int, bytes]]:
     if not reader.truncated:
-        for connection, _, raw in reader.messages(connections):
-            yield connection, raw
+        yield from reader.messages(connections)
         return
     for part in reader.readers:
         mine = [c for c in connections if c in part.connections]
-        for connection, _, raw in part.storage.messages_scan(mine):
-            yield connection, raw
+        yield from part.storage.messages_scan(mine)
+
+
+def is_bag_file(path: Path) -> bool:
+    """
+    Return whether a file is named like one of a bag.
+
+    :param path: the file, which may be compressed.
+    :returns: whether its suffix is one of bags.
+    """
+    return Path(path.name.removesuffix(SUFFIX)).suffix.lower() in SUFFIXES
 
 
 def damaged(path: Path, error: Exception) -> DataError:
@@ -97,10 +119,15 @@ def _files(path: Path) -> list[Path]:
     if path.is_file():
         check_regular(path)
         return [path]
-    if (path / 'metadata.yaml').is_file() and not any(map(_is_cut, path.iterdir())):
+    if (path / 'metadata.yaml').is_file() and not any(
+        _is_cut(file) or (file.suffix == SUFFIX and is_bag_file(file)) for file in path.iterdir()
+    ):
         return [path]
     for suffix in SUFFIXES:
-        found = sorted(file for file in path.glob(f'*{suffix}') if not file.name.startswith('.'))
+        found = sorted(
+            file for file in path.iterdir() if file.name.removesuffix(SUFFIX).endswith(suffix)
+            and not file.name.startswith('.')
+        )
         if found:
             for file in found:
                 check_regular(file)

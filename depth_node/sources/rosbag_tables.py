@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, ExitStack, suppress
 import itertools
 from pathlib import Path
 import sqlite3
@@ -35,6 +35,8 @@ class _Topic(NamedTuple):
     msgtype: str
     msgcount: int
     file: int
+    msgdef: Any
+    digest: str
 
 
 class _Storage:
@@ -45,10 +47,29 @@ class _Storage:
         counts: dict[int, int] = {}
         for topic, _, _ in self._rows('topic_id, timestamp, 0'):
             counts[topic] = counts.get(topic, 0) + 1
+        known = self._definitions()
         self.connections = [
-            _Topic(key, str(name), str(kind), counts.get(key, 0), number)
+            _Topic(key, str(name), str(kind), counts.get(key, 0), number, *known(str(kind)))
             for key, name, kind in database.execute('SELECT id, name, type FROM topics')
         ]
+
+    def _definitions(self) -> Callable[[str], tuple[Any, str]]:
+        """Return a function from a message type to its definition and hash, if they are here."""
+        from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
+
+        formats = {
+            'ros2msg': MessageDefinitionFormat.MSG, 'ros2idl': MessageDefinitionFormat.IDL,
+        }
+        found: dict[str, tuple[Any, str]] = {}
+        with suppress(sqlite3.DatabaseError):  # older than Iron, or cut off
+            for kind, form, text, digest in self._database.execute(
+                'SELECT topic_type, encoding, encoded_message_definition, type_description_hash '
+                'FROM message_definitions'
+            ):
+                if form in formats:
+                    found[kind] = MessageDefinition(formats[form], text), digest
+        none = MessageDefinition(MessageDefinitionFormat.NONE, ''), ''
+        return lambda kind: found.get(kind, none)
 
     def messages_scan(self, wanted: list[_Topic]) -> Iterator[tuple[_Topic, int, bytes]]:
         """Iterate over the messages of some topics: connection, time (ns) and content."""
@@ -80,15 +101,16 @@ class _Tables:
     """Several databases, with the part of rosbags' AnyReader that is used here."""
 
     truncated = True
+    is2 = True
 
     def __init__(self, parts: list[_Part], typestore: Any) -> None:
         self.readers = parts
         self.connections = list(itertools.chain.from_iterable(p.connections for p in parts))
-        self._typestore = typestore
+        self.typestore = typestore
 
     def deserialize(self, raw: bytes, kind: str) -> Any:
         """Return a message."""
-        return self._typestore.deserialize_cdr(raw, kind)
+        return self.typestore.deserialize_cdr(raw, kind)
 
 
 @contextmanager

@@ -1,0 +1,179 @@
+"""`depth-node process`: add depth, clouds and scans to rosbags, many at a time."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+import json
+from pathlib import Path
+import sys
+from typing import Any
+
+from depth_node.catalogue import caution
+from depth_node.catalogue.opening import is_path
+from depth_node.cli.options import (
+    add_camera_options,
+    add_filter_options,
+    add_json_option,
+    add_model_options,
+    config_from,
+)
+from depth_node.cli.results import output_folder, write_json
+from depth_node.cli.skipped import PARTIAL
+from depth_node.config import Config
+from depth_node.config.parameter_file import read_parameters
+from depth_node.config.scale import SCALE_SOURCES
+from depth_node.errors import ConfigError
+from depth_node.files import local_path
+from depth_node.processing.bag_writer import STORAGES
+from depth_node.processing.options import Options
+from depth_node.processing.outputs import chosen, DEFAULT, OUTPUTS
+from depth_node.processing.worker import FAILED, Job, jobs_of, Line, Worker
+
+USAGE = 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """
+    Add the options of this verb.
+
+    :param parser: of this verb.
+    """
+    parser.add_argument(
+        'bags', nargs='+', metavar='BAG', help='rosbag: a folder, or an .mcap, .db3 or .bag file',
+    )
+    parser.add_argument(
+        '--out', metavar='DIR', type=Path, required=True,
+        help='folder of the results, one folder for each bag; a bag whose result is there is '
+             'skipped',
+    )
+    parser.add_argument(
+        '--topics', metavar='LIST', default=','.join(DEFAULT),
+        help=f'topics to add: {", ".join(OUTPUTS)}; names and contents are the node\'s',
+    )
+    parser.add_argument('--topic', default='', help='image topic; empty: the first with color')
+    parser.add_argument(
+        '--camera-info', default='', metavar='TOPIC',
+        help='CameraInfo of the images; empty: next to the image topic',
+    )
+    parser.add_argument('--namespace', default='', help='namespace of the added topics')
+    parser.add_argument('--no-copy', action='store_true',
+                        help='write the added topics only, not what was recorded')
+    parser.add_argument('--storage', choices=STORAGES, default='mcap',
+                        help='of the results of ROS 2 bags; bags of ROS 1 stay bags of ROS 1')
+    parser.add_argument('--compress', action='store_true', help='compress mcap (zstd)')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace results that were made of other options or another bag')
+    parameters = parser.add_argument_group('parameters of the node')
+    parameters.add_argument('--params', metavar='YAML', type=Path,
+                            help='parameter file of the node')
+    parameters.add_argument(
+        '--set', metavar='NAME=VALUE', action='append', default=[],
+        help='a parameter of the node, as YAML; may be repeated; wins over the file, and other '
+             'options that are not at their default win over both',
+    )
+    sources = parser.add_argument_group('scale from the sensors of the bag')
+    sources.add_argument('--scale-source', choices=SCALE_SOURCES, metavar='SOURCE',
+                         help=f'scale.source of the node: {", ".join(SCALE_SOURCES)}')
+    sources.add_argument(
+        '--scale-topic', default='', metavar='TOPIC',
+        help='topic of that sensor; empty: the only one of its type',
+    )
+    sources.add_argument(
+        '--scale-camera-info', default='', metavar='TOPIC',
+        help='CameraInfo of that sensor; empty: next to its topic',
+    )
+    add_model_options(parser)
+    add_filter_options(parser)
+    add_camera_options(parser)
+    add_json_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    Process every bag, and print a line of JSON for each.
+
+    :param args: the parsed options.
+    :returns: 0; 1 if something of the bags could not be used; 2 if nothing could.
+    :raises DepthNodeError: an option, or the model cannot be used.
+    """
+    options = options_from(args)
+    jobs = jobs_of([local_path(text) for text in args.bags], output_folder(args.out))
+    if warning := caution(args.model):
+        print(f'depth-node process: {warning}', file=sys.stderr)
+    lines: list[Line] = []
+    try:
+        for line in _lines(options, jobs):
+            print(json.dumps(line), flush=True)
+            lines.append(line)
+    finally:
+        write_json(args.json, {'bags': lines})
+    return exit_code(lines)
+
+
+def options_from(args: argparse.Namespace) -> Options:
+    """
+    Return what is done with every bag.
+
+    :param args: the parsed options.
+    :returns: the options; the command line wins over `--set`, and that over `--params`.
+    :raises ConfigError: one of them is wrong.
+    """
+    if args.compress and args.storage != 'mcap':
+        raise ConfigError('--compress is for --storage mcap.', 'Leave one of them out.')
+    values: dict[str, object] = read_parameters(args.params) if args.params else {}
+    values |= dict(map(_assignment, args.set))
+    plain, given = Config().flat(), config_from(args).flat()
+    values |= {name: value for name, value in given.items() if value != plain[name]}
+    values['model.name'] = (
+        str(local_path(args.model).resolve()) if is_path(args.model) else args.model
+    )
+    if args.scale_source:
+        values['scale.source'] = args.scale_source
+    if args.camera:
+        values['input.calibration_file'] = str(Path(args.camera).resolve())
+    if args.hfov:
+        values['input.hfov_deg'] = args.hfov
+    if args.rectified != 'auto':
+        values['input.rectified'] = args.rectified
+    return Options(
+        Config().replaced(values), chosen(args.topics), args.topic, args.camera_info,
+        args.scale_topic, args.scale_camera_info, args.namespace, args.storage, args.compress,
+        not args.no_copy, args.overwrite,
+    )
+
+
+def exit_code(lines: Iterable[Line]) -> int:
+    """
+    Return the exit code of a run.
+
+    :param lines: what happened to each bag.
+    :returns: see :func:`run`.
+    """
+    lines = list(lines)
+    failed = [line['status'] == FAILED for line in lines]
+    if all(failed):
+        return USAGE
+    incomplete = any(line.get('left_out') for line in lines)
+    return PARTIAL if any(failed) or incomplete else 0
+
+
+def _lines(options: Options, jobs: list[Job]) -> Iterable[Line]:
+    worker = Worker(options)
+    try:
+        for job in jobs:
+            yield worker.process(job)
+    finally:
+        worker.close()
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    import yaml
+
+    name, mark, value = text.partition('=')
+    try:
+        if mark and name:
+            return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        pass
+    raise ConfigError(f'--set {text!r:.80} is not NAME=VALUE.', 'As in --set depth.max_range=8.0.')
