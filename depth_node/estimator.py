@@ -159,6 +159,8 @@ class DepthEstimator:
         frame: Frame | NDArray[np.uint8],
         camera: Camera | None = None,
         stamp: float | None = None,
+        *,
+        confidence: bool = False,
     ) -> Estimate:
         """
         Estimate the depth of one frame.
@@ -168,6 +170,7 @@ class DepthEstimator:
             metres where the focal length matters (see ``depth.metres.focal_correction``).
         :param stamp: of a picture alone: when it was taken (s), for frames of one camera in the
             order of time; None: frames have nothing to do with each other.
+        :param confidence: whether the confidence of every pixel is wanted, too.
         :returns: the prediction, and metres where they are known.
         :raises DataError: frame and camera do not belong together.
         :raises EngineError: the engine failed.
@@ -177,7 +180,7 @@ class DepthEstimator:
         if frame.camera is not None and frame.camera.size != frame.size:
             raise DataError(f'The frame is {frame.size} and its camera {frame.camera.size}.')
         self._prediction = self.predict(frame, self._prediction)
-        return self.measure(self._prediction, frame)
+        return self.measure(self._prediction, frame, confidence=confidence)
 
     def predict(self, frame: Frame, out: Prediction | None = None) -> Prediction:
         """

@@ -257,6 +257,40 @@ class PointsPipeline:
         return self._cloud.listed(depth, rgb, confidence)
 
 
+def obstacles_only(config: Config) -> Config:
+    """
+    Return the configuration with which a pipeline makes the cloud of the obstacles alone.
+
+    :param config: all groups.
+    :returns: a copy; the points are in the optical frame, without color and confidence.
+    """
+    return config.replaced({
+        'points.content': 'obstacles', 'points.frame': '', 'points.organized': False,
+        'points.color': False, 'points.confidence': False, 'points.no_return_range': 0.0,
+    })
+
+
+def scan_in_optical(config: Config) -> Pose | None:
+    """
+    Return where to draw a scan if the mounting of the camera is given.
+
+    A scan has no height: it is drawn at the lower end of the heights it looks at.
+
+    :param config: the groups `ground` and `scan`.
+    :returns: float64 (4, 4), pose of the scan's frame in the optical frame; None: it comes from
+        TF (``ground.camera_height`` is 0).
+    """
+    ground = config.ground
+    if ground.camera_height == 0:
+        return None
+    up = np.eye(4)
+    up[2, 3] = config.scan.min_height
+    optical_from_ground = np.linalg.inv(camera_over_ground(
+        ground.camera_height, ground.camera_pitch_deg, ground.camera_roll_deg
+    ))
+    return np.asarray(optical_from_ground @ up)
+
+
 def what_matters(config: Config) -> tuple[object, ...]:
     """
     Return what clouds and scans depend on.

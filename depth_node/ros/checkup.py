@@ -20,6 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depth_node.evaluation.checkup import Finding
 from depth_node.ros import dds
+from depth_node.ros.matching import offered_reliability
 from depth_node.sources.topics import info_topic
 from depth_node.text import printable
 
@@ -161,9 +162,13 @@ def _fits(info: Any, size: tuple[int, int]) -> bool:
     )
 
 
-def _reliable(node: Node, topic: str) -> bool:
+def _reliability(node: Node, topic: str) -> ReliabilityPolicy:
     offers = node.get_publishers_info_by_topic(topic)
-    return all(o.qos_profile.reliability == ReliabilityPolicy.RELIABLE for o in offers)
+    return offered_reliability(offers, ReliabilityPolicy.RELIABLE)
+
+
+def _reliable(node: Node, topic: str) -> bool:
+    return _reliability(node, topic) == ReliabilityPolicy.RELIABLE
 
 
 def _listen(node: Node, topic: str, kind: Any, heard: Heard) -> None:
@@ -179,11 +184,8 @@ def _listen(node: Node, topic: str, kind: Any, heard: Heard) -> None:
     for name, type_, callback in (
         (topic, kind, on_image), (info_topic(topic), CameraInfo, on_info)
     ):
-        reliability = (
-            ReliabilityPolicy.RELIABLE if _reliable(node, name) else ReliabilityPolicy.BEST_EFFORT
-        )
         qos = QoSProfile(
-            depth=1, history=HistoryPolicy.KEEP_LAST, reliability=reliability
+            depth=1, history=HistoryPolicy.KEEP_LAST, reliability=_reliability(node, name)
         )
         node.create_subscription(type_, name, callback, qos)
 

@@ -14,6 +14,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depth_node.config import InputConfig
 from depth_node.ros.health import WINDOW_S
+from depth_node.ros.matching import offered_reliability
 from depth_node.ros.notices import Notices
 
 SILENCE_S = 3.0
@@ -201,11 +202,7 @@ class CameraTopics:
     def _wanted(self, offers: Sequence[Any]) -> ReliabilityPolicy:
         if self._config.reliability != 'auto':
             return ReliabilityPolicy[self._config.reliability.upper()]
-        if not offers:
-            return self._reliability
-        if all(offer.qos_profile.reliability == ReliabilityPolicy.RELIABLE for offer in offers):
-            return ReliabilityPolicy.RELIABLE
-        return ReliabilityPolicy.BEST_EFFORT
+        return offered_reliability(offers, self._reliability)
 
     def _subscribe(self) -> Subscription:
         self._since = time.monotonic()

@@ -14,15 +14,14 @@ from depth_node.camera.message import camera_of_message
 from depth_node.camera.rigid import Matrix
 from depth_node.camera.transforms import pose_matrix
 from depth_node.errors import DataError
-from depth_node.image.data import bytes_of, floats_of
+from depth_node.image.data import floats_of
 from depth_node.image.message import metres_of_message
+from depth_node.scale.point_fields import records_of
 from depth_node.scale.points import depth_points, disparity_depth, MAX_READ, scan_points
 from depth_node.scale.readings import PointsReading, PoseReading, RangeReading, Reading
 
 PREFIX = 'scale/'
 """Prefix of the node's topics `scale/points`, `scale/scan` and so on."""
-FLOATS: dict[int, Any] = {7: 'f4', 8: 'f8'}
-"""Accepted PointField datatypes of coordinates."""
 
 
 def points_of(message: Any, extrinsic: Matrix, _info: Any) -> PointsReading:
@@ -124,40 +123,9 @@ def xyz_of(message: Any) -> NDArray[np.float64]:
     :returns: float64 (N, 3), the cloud's frame (m); of a large cloud about `MAX_READ` points.
     :raises DataError: the fields are missing, or do not match the data.
     """
-    fields = {field.name: field for field in message.fields}
-    if not {'x', 'y', 'z'} <= fields.keys():
-        raise DataError(f'The cloud has fields {sorted(fields)}, expected x, y and z.')
-    kinds = {fields[axis].datatype for axis in 'xyz'}
-    if not kinds <= FLOATS.keys():
-        raise DataError(f'x, y and z have datatypes {kinds}, expected FLOAT32 or FLOAT64.')
-    count, step = message.width * message.height, message.point_step
-    data = bytes_of(message.data)
-    padded = message.row_step * message.height
-    fitting = _fits(fields, step) and message.row_step >= message.width * step
-    if not fitting or data.size < padded:
-        raise DataError(
-            f'The cloud declares {message.width}x{message.height} points of {step} bytes in rows '
-            f'of {message.row_step}, but has {data.size} bytes.'
-        )
-    if count == 0:
-        return np.zeros((0, 3))
-    rows = data[:padded].reshape(message.height, message.row_step)[:, : message.width * step]
-    layout = np.dtype({
-        'names': ['x', 'y', 'z'],
-        'formats': [FLOATS[fields[axis].datatype] for axis in 'xyz'],
-        'offsets': [fields[axis].offset for axis in 'xyz'],
-        'itemsize': step,
-    }).newbyteorder('>' if message.is_bigendian else '<')
-    points = np.ascontiguousarray(rows).reshape(-1)[: count * step].view(layout)
-    points = points[:: max(1, count // MAX_READ)]
+    points = records_of(message)
+    points = points[:: max(1, len(points) // MAX_READ)]
     return np.column_stack([points[axis].astype(np.float64) for axis in 'xyz'])
-
-
-def _fits(fields: dict[str, Any], step: int) -> bool:
-    return step > 0 and all(
-        fields[axis].offset + np.dtype(FLOATS[fields[axis].datatype]).itemsize <= step
-        for axis in 'xyz'
-    )
 
 
 def range_of(

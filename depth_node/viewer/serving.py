@@ -14,7 +14,7 @@ from typing import Any
 
 from depth_node.errors import ConfigError
 from depth_node.process import die_with_parent
-from depth_node.viewer.recording import library
+from depth_node.viewer.drawing import library
 
 LOOPBACK = '127.0.0.1'
 _PATIENCE_S = 20.0
@@ -41,7 +41,9 @@ def open_window(stream: Any) -> None:
 
 
 @contextmanager
-def web_viewer(bind: str = LOOPBACK, port: int = 9090) -> Iterator[tuple[str, str]]:
+def web_viewer(
+    bind: str = LOOPBACK, port: int = 9090, *, live: bool = False
+) -> Iterator[tuple[str, str]]:
     """
     Serve the viewer to browsers, as long as the context lasts.
 
@@ -49,6 +51,7 @@ def web_viewer(bind: str = LOOPBACK, port: int = 9090) -> Iterator[tuple[str, st
 
     :param bind: address to listen on.
     :param port: of the page; 0: a free one.
+    :param live: whether a browser that joins late gets the newest data first.
     :returns: address of the page, and address for ``RecordingStream.connect_grpc``.
     :raises ConfigError: Rerun is not installed, or the port is taken.
     """
@@ -57,10 +60,11 @@ def web_viewer(bind: str = LOOPBACK, port: int = 9090) -> Iterator[tuple[str, st
     process = subprocess.Popen(  # noqa: S603 - our own words
         [
             str(_program()), '--serve-web', '--bind', bind, '--port', str(data),
-            '--web-viewer-port', str(port),
+            '--web-viewer-port', str(port), *(['--newest-first'] if live else []),
         ],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of prctl
+        start_new_session=True,  # Ctrl-C is for us: we end it when all is written
     )
     try:
         _wait(process, bind, (data, port))

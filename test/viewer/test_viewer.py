@@ -12,6 +12,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from rrd import columns
 
 from depth_node import DepthEstimator, open_model
 from depth_node.cli.main import main
@@ -19,24 +20,14 @@ from depth_node.cloud.pipeline import PointsPipeline
 from depth_node.config import Config
 from depth_node.errors import ConfigError
 from depth_node.sources.frames import open_source
-from depth_node.viewer import recording
+from depth_node.viewer import drawing, recording
+from depth_node.viewer.drawing import Entities, Series
 from depth_node.viewer.serving import web_viewer
 
 rerun = pytest.importorskip('rerun')
 
+ENTITIES = Entities()
 CONFIG = Config().replaced({'ground.camera_height': 0.6, 'ground.camera_pitch_deg': 5.0})
-
-
-def columns(path: Path) -> dict[str, list[dict[str, object]]]:
-    """Read a recording: entity to its rows."""
-    from rerun.chunk import RrdReader
-
-    found: dict[str, list[dict[str, object]]] = {}
-    for chunk in RrdReader(str(path)).stream().to_chunks():
-        batch = chunk.to_record_batch()
-        names = [n for n in batch.schema.names if n not in ('log_time', 'stamp')]
-        found.setdefault(chunk.entity_path, []).extend(batch.select(names).to_pylist())
-    return found
 
 
 @pytest.fixture(scope='module')
@@ -52,21 +43,23 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[st
 
 def test_every_entity_is_there(recorded: dict[str, list[dict[str, object]]]) -> None:
     each = (
-        recording.IMAGE, recording.DEPTH, recording.POINTS, recording.SCAN, recording.SCALE,
-        recording.SIGMA, recording.TIME,
+        ENTITIES.camera, ENTITIES.image, ENTITIES.depth, ENTITIES.confidence, ENTITIES.points,
+        ENTITIES.obstacles, ENTITIES.scan, ENTITIES.plot(Series.SCALE),
+        ENTITIES.plot(Series.SIGMA), ENTITIES.plot(Series.LATENCY),
+        ENTITIES.plot(Series.CONFIDENCE),
     )
     for entity in each:
         rows = recorded[f'/{entity}']
         assert len(rows) == 3, entity
         assert sorted(row['frame'] for row in rows) == [0, 1, 2]
-    (camera,) = recorded[f'/{recording.CAMERA}']
+    camera = recorded[f'/{ENTITIES.camera}'][0]
     assert camera['Pinhole:resolution'] == [[320.0, 240.0]]
 
 
 def test_the_cloud_is_the_nodes(recorded: dict[str, list[dict[str, object]]]) -> None:
     """What is drawn is what a planner would get, point by point, with its colors."""
     estimator = DepthEstimator(open_model('embedded'), CONFIG)
-    rows = sorted(recorded[f'/{recording.POINTS}'], key=lambda row: row['frame'])
+    rows = sorted(recorded[f'/{ENTITIES.points}'], key=lambda row: row['frame'])
     for row, frame in zip(rows, islice(open_source('world:7'), 3), strict=True):
         depth = estimator.estimate(frame).depth
         expected = PointsPipeline(frame.camera, CONFIG).process(depth, frame.rgb).points
@@ -78,9 +71,34 @@ def test_the_cloud_is_the_nodes(recorded: dict[str, list[dict[str, object]]]) ->
     estimator.close()
 
 
+def test_confidence_and_obstacles_are_the_nodes(
+    recorded: dict[str, list[dict[str, object]]]
+) -> None:
+    """The image that depth/confidence carries, in 255 steps, and points.content: obstacles."""
+    estimator = DepthEstimator(open_model('embedded'), CONFIG)
+    shown = sorted(recorded[f'/{ENTITIES.confidence}'], key=lambda row: row['frame'])
+    means = sorted(recorded[f'/{ENTITIES.plot(Series.CONFIDENCE)}'], key=lambda r: r['frame'])
+    stands = sorted(recorded[f'/{ENTITIES.obstacles}'], key=lambda row: row['frame'])
+    content = CONFIG.replaced({'points.content': 'obstacles'})
+    for row, mean, points, frame in zip(
+        shown, means, stands, islice(open_source('world:7'), 3), strict=True
+    ):
+        estimate = estimator.estimate(frame, confidence=True)
+        gray = np.frombuffer(bytes(row['Image:buffer'][0]), np.uint8).reshape(240, 320)
+        np.testing.assert_allclose(gray / 255, estimate.confidence, atol=1 / 255)
+        assert mean['Scalars:scalars'][0] == pytest.approx(estimate.confidence.mean(), abs=1e-3)
+        expected = PointsPipeline(frame.camera, content).process(
+            estimate.depth, limits=estimate.limits
+        ).points
+        np.testing.assert_array_equal(
+            np.array(points['Points3D:positions'], np.float32), expected[:, :3]
+        )
+    estimator.close()
+
+
 def test_the_scan_lies_where_the_walls_are(recorded: dict[str, list[dict[str, object]]]) -> None:
     """Ends of beams, 10 cm over the floor of a camera 0.6 m above it."""
-    ends = np.array(recorded[f'/{recording.SCAN}'][0]['Points3D:positions'])
+    ends = np.array(recorded[f'/{ENTITIES.scan}'][0]['Points3D:positions'])
     pitch = np.radians(5.0)
     height = 0.6 - (ends[:, 1] * np.cos(pitch) + ends[:, 2] * np.sin(pitch))
     np.testing.assert_allclose(height, 0.1, atol=1e-3)
@@ -102,16 +120,16 @@ def test_without_metres_the_relative_depth_is_shown(tmp_path: Path) -> None:
     stream.flush()
     del stream, recorder
     found = columns(path)
-    assert f'/{recording.RELATIVE}' in found
-    assert f'/{recording.DEPTH}' not in found
-    assert f'/{recording.POINTS}' not in found
+    assert f'/{ENTITIES.relative}' in found
+    assert f'/{ENTITIES.depth}' not in found
+    assert f'/{ENTITIES.points}' not in found
     assert 'no metres' in str(found['/notes'])
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'rerun', None)
     with pytest.raises(ConfigError, match=r"pip install 'depth_node\[view\]'"):
-        recording.library()
+        drawing.library()
 
 
 def test_save_and_web_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,8 @@ from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 from depth_node import process
 from depth_node.evaluation.metrics import DepthMetrics, score
 from depth_node.ros import messages
-from depth_node.ros.trial.saving import points_of, save, Seen
+from depth_node.ros.trial.saving import save, Seen
+from depth_node.scale.point_fields import records_of
 from depth_node.timing import Quantiles
 
 TRUTH_FRAMES = 10
@@ -262,7 +263,7 @@ def _report(node: Observer, seconds: float) -> Report:
     points = 0
     if node.cloud is not None:
         streams['depth/points'] = node.clouds.summary()
-        points = int(np.isfinite(points_of(node.cloud)[:, 2]).sum())
+        points = int(np.isfinite(records_of(node.cloud)['z']).sum())
     return Report(
         seconds,
         node.infos.summary().rate,

@@ -15,6 +15,7 @@ from depth_node.output.ply import write_ply
 from depth_node.output.sheet import frame_panels, Panel, sheet, top_view
 from depth_node.output.writers import write_npy, write_picture
 from depth_node.ros import messages
+from depth_node.scale.point_fields import cloud_of
 
 REACH = 8.0
 """How far the view from above goes without a point (m)."""
@@ -39,16 +40,6 @@ class Seen:
     color: Image | None = None
     cloud: PointCloud2 | None = None
     scan: LaserScan | None = None
-
-
-def points_of(cloud: PointCloud2) -> NDArray[np.float32]:
-    """
-    View the points of a cloud.
-
-    :param cloud: of the node.
-    :returns: float32 (N, 3 or 4).
-    """
-    return np.frombuffer(cloud.data, np.float32).reshape(-1, cloud.point_step // 4)
 
 
 def save(seen: Seen, out: Path) -> None:
@@ -89,13 +80,12 @@ def save(seen: Seen, out: Path) -> None:
 
 def _cloud(cloud: PointCloud2) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
     """Return the valid points, and their colors where they have some."""
-    points = points_of(cloud)
-    points = points[np.isfinite(points[:, 2])]
+    points, packed = cloud_of(cloud)
+    good = np.isfinite(points[:, 2])
     colors: NDArray[np.uint8] | None = None
-    if points.shape[1] == 4:
-        packed = np.ascontiguousarray(points[:, 3]).view(np.uint32)
-        colors = np.stack([packed >> 16, packed >> 8, packed], axis=1).astype(np.uint8)
-    return points[:, :3], colors
+    if packed is not None:
+        colors = np.stack([packed >> 16, packed >> 8, packed], axis=1).astype(np.uint8)[good]
+    return points[good], colors
 
 
 def _ends(scan: LaserScan) -> NDArray[np.float32]:
