@@ -37,7 +37,7 @@ BUILDER = [
     for part in ('libs', 'bindings')
 ]
 # its wheel is large, so that only who looks installs it
-VIEW = ['rerun-sdk>=0.24']
+VIEW = ['rerun-sdk>=0.28']
 TEST = [
     'pytest>=8', 'pytest-timeout', 'pytest-rerunfailures', 'hypothesis', 'psutil', 'scipy',
     # what Depth Anything's graphs are compared with; before 4.48 some of its loaders unpickled

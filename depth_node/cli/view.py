@@ -86,6 +86,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help='with --web: address to listen on (default: this machine only)')
     where.add_argument('--port', type=integer(1, 65535), default=9090,
                        help='with --web: port of the page')
+    where.add_argument('--data-port', type=integer(0, 65535), default=0,
+                       help='with --web: port from which the page gets its data; 0: a free one')
     add_model_options(parser, required=False)
     add_filter_options(parser)
     add_camera_options(parser)
@@ -111,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.web:
         open_window(stream)
         return show(stream)[0]
-    with web_viewer(args.bind, args.port, live=args.live) as (page, uri):
+    with web_viewer(args.bind, args.port, args.data_port, live=args.live) as (page, uri):
         stream.connect_grpc(uri)
         try:
             print(f'open {page} in a browser; Ctrl-C ends it', flush=True)

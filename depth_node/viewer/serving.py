@@ -18,6 +18,7 @@ from depth_node.viewer.drawing import library
 
 LOOPBACK = '127.0.0.1'
 _PATIENCE_S = 20.0
+_EVERYWHERE = ('0.0.0.0', '::')  # noqa: S104 - compared, not bound
 
 
 def open_window(stream: Any) -> None:
@@ -42,7 +43,7 @@ def open_window(stream: Any) -> None:
 
 @contextmanager
 def web_viewer(
-    bind: str = LOOPBACK, port: int = 9090, *, live: bool = False
+    bind: str = LOOPBACK, port: int = 9090, data_port: int = 0, *, live: bool = False
 ) -> Iterator[tuple[str, str]]:
     """
     Serve the viewer to browsers, as long as the context lasts.
@@ -51,25 +52,33 @@ def web_viewer(
 
     :param bind: address to listen on.
     :param port: of the page; 0: a free one.
+    :param data_port: where the page gets its data from; 0: a free one.
     :param live: whether a browser that joins late gets the newest data first.
     :returns: address of the page, and address for ``RecordingStream.connect_grpc``.
     :raises ConfigError: Rerun is not installed, or the port is taken.
     """
     library()
-    data, port = _free_port(), port or _free_port()
+    data, port = data_port or _free_port(), port or _free_port()
+    words = [
+        str(_program()), '--serve-web', '--bind', bind, '--port', str(data),
+        '--web-viewer-port', str(port),
+    ]
+    if live:
+        words.append('--newest-first')
+    if bind != LOOPBACK:
+        # a browser elsewhere knows this machine by a name that we do not
+        words += ['--cors-allow-origin', f'http://*:{port}']
     process = subprocess.Popen(  # noqa: S603 - our own words
-        [
-            str(_program()), '--serve-web', '--bind', bind, '--port', str(data),
-            '--web-viewer-port', str(port), *(['--newest-first'] if live else []),
-        ],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of prctl
         start_new_session=True,  # Ctrl-C is for us: we end it when all is written
     )
     try:
         _wait(process, bind, (data, port))
-        uri = f'rerun+http://{bind}:{data}/proxy'
-        yield f'http://{bind}:{port}?url={uri}', uri
+        here = _reachable(bind)
+        host = socket.gethostname() if bind in _EVERYWHERE else here
+        page = f'http://{host}:{port}?url=rerun+http://{host}:{data}/proxy'
+        yield page, f'rerun+http://{here}:{data}/proxy'
     finally:
         process.terminate()
         try:
@@ -90,10 +99,9 @@ def _program() -> Path:
     return program
 
 
-
 def _wait(process: subprocess.Popen[bytes], bind: str, ports: tuple[int, ...]) -> None:
     """Wait until all ports are open."""
-    address = LOOPBACK if bind in ('0.0.0.0', '::') else bind  # noqa: S104 - compared, not bound
+    address = _reachable(bind)
     end = time.monotonic() + _PATIENCE_S
     for port in ports:
         while True:
@@ -107,6 +115,11 @@ def _wait(process: subprocess.Popen[bytes], bind: str, ports: tuple[int, ...]) -
                 if probe.connect_ex((address, port)) == 0:
                     break
             time.sleep(0.1)
+
+
+def _reachable(bind: str) -> str:
+    """Return an address at which this machine reaches what listens."""
+    return LOOPBACK if bind in _EVERYWHERE else bind
 
 
 def _free_port() -> int:

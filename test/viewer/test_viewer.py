@@ -159,6 +159,37 @@ def test_the_page_is_served_to_this_machine_only() -> None:
         urllib.request.urlopen(f'http://127.0.0.1:{port}', timeout=5)
 
 
+def allowed(uri: str, origin: str) -> bool:
+    """Ask the data server whether a page of an origin may talk to it, as browsers do."""
+    address = uri.removeprefix('rerun+')
+    asked = urllib.request.Request(address, method='OPTIONS', headers={
+        'Origin': origin, 'Access-Control-Request-Method': 'POST',
+    })
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return answer.headers.get('access-control-allow-origin') == origin
+
+
+def test_a_browser_elsewhere_can_use_what_is_bound_to_every_interface() -> None:
+    """By the name of this machine; a page from elsewhere cannot read the data."""
+    with web_viewer('0.0.0.0', 0) as (page, uri):
+        assert uri.startswith('rerun+http://127.0.0.1:')
+        name, port = socket.gethostname(), page.split(':')[2].partition('?')[0]
+        assert page.startswith(f'http://{name}:{port}?url=rerun+http://{name}:')
+        assert allowed(uri, f'http://{name}:{port}')
+        assert allowed(uri, f'http://192.168.0.9:{port}')
+        assert not allowed(uri, 'http://evil.example')
+
+
+def test_on_loopback_no_other_page_reads_the_data() -> None:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        data = probe.getsockname()[1]
+    with web_viewer(port=0, data_port=data) as (page, uri):
+        assert uri == f'rerun+http://127.0.0.1:{data}/proxy'
+        assert allowed(uri, page.partition('?')[0])
+        assert not allowed(uri, f'http://robot:{page.split(":")[2].partition("?")[0]}')
+
+
 def test_the_server_ends_with_a_viewer_that_is_killed() -> None:
     """Nothing is left behind that holds the port."""
     code = (
@@ -191,3 +222,28 @@ def test_without_a_display_there_is_no_window(
     said = capsys.readouterr().err
     assert 'no display' in said
     assert '--web' in said
+
+
+@pytest.mark.parametrize(('words', 'said'), [
+    (['world:1', '--live'], '--live draws a running node, and world:1 is an input'),
+    ([], 'There is no INPUT'),
+    (['world:1'], 'There is no --model'),
+])
+def test_what_is_drawn_has_to_be_named(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing is written before that is known."""
+    path = tmp_path / 'x.rrd'
+    assert main(['view', *words, '--save', str(path)]) == 2
+    assert said in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_live_without_ros_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
+    for name in [name for name in sys.modules if name.startswith('depth_node.ros')]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(['view', '--live', '--web']) == 2
+    assert '--live needs ROS 2' in capsys.readouterr().err
