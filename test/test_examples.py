@@ -11,6 +11,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from rrd import columns
 
 import depth_node
 
@@ -92,3 +93,12 @@ def test_your_own_network(tmp_path: Path) -> None:
     low, high = map(float, re.search(r': ([\d.]+) to ([\d.]+) m', said).groups())
     assert 1 <= low < high <= 5
     assert (tmp_path / 'tiny.json').exists()
+
+
+def test_live(tmp_path: Path) -> None:
+    """What it draws; the window needs a display, so it records."""
+    pytest.importorskip('rerun')
+    assert '3 frames' in run('live', tmp_path, 'world:7', 'embedded', '3', 'live.rrd')
+    found = columns(tmp_path / 'live.rrd')
+    for entity in ('camera/image', 'camera/depth', 'points', 'obstacles', 'scan'):
+        assert len(found[f'/world/optical/{entity}']) == 3, entity
