@@ -234,6 +234,20 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_upright_option(parser: argparse.ArgumentParser, frame: str) -> None:
+    """
+    Add `--upright`: how PLY files stand, by one rule for every verb.
+
+    :param parser: the parser of a verb.
+    :param frame: the frame they are in otherwise, with its axes.
+    """
+    parser.add_argument(
+        '--upright', action='store_true',
+        help='PLY files with x right, y up and z towards the viewer, so that they stand as '
+             f'MeshLab, CloudCompare and Open3D open them; without it they are in {frame}',
+    )
+
+
 def add_parameters(group: Any, options: dict[str, str]) -> None:
     """
     Add options for parameters of the configuration, with their defaults and descriptions.

@@ -22,6 +22,7 @@ from depth_node.cli.options import (
     add_filter_options,
     add_json_option,
     add_model_options,
+    add_upright_option,
     chosen_camera,
     config_from,
     estimator_from,
@@ -90,6 +91,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='distance between the stereo cameras (m); 0: write aligned disparity, not metres',
     )
     add_anchor_options(parser)
+    add_upright_option(
+        parser, "the camera's optical frame (x right, y down, z forward), upside down in them"
+    )
     add_json_option(parser)
 
 
@@ -105,7 +109,9 @@ class _Run:
 
     def __post_init__(self) -> None:
         """Open the writer of the files."""
-        self.files = FrameFiles(self.out, _kinds(self.args.write), self.warn)
+        self.files = FrameFiles(
+            self.out, _kinds(self.args.write), self.warn, upright=self.args.upright
+        )
 
     def warn(self, note: str) -> None:
         """Print a warning once, not for every frame."""

@@ -32,10 +32,16 @@ class FrameFiles:
     :param out: the folder.
     :param kinds: which files, some of `KINDS`.
     :param warn: called with what could not be written, and why.
+    :param upright: whether clouds stand in programs that open them, instead of in the optical
+        frame.
     """
 
-    def __init__(self, out: Path, kinds: frozenset[str], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, out: Path, kinds: frozenset[str], warn: Callable[[str], None], *,
+        upright: bool = False,
+    ) -> None:
         self._out, self._kinds, self._warn = out, kinds, warn
+        self._upright = upright
         self._maker: tuple[Camera, CloudMaker] | None = None
 
     def metres(self, name: str, frame: Frame, depth: Plane, colors: ColorRange) -> None:
@@ -114,4 +120,6 @@ class FrameFiles:
             return
         if self._maker is None or self._maker[0] != camera:
             self._maker = camera, CloudMaker(camera.rays())
-        write_cloud(self._out / f'{name}.ply', depth, self._maker[1], frame.rgb)
+        write_cloud(
+            self._out / f'{name}.ply', depth, self._maker[1], frame.rgb, upright=self._upright
+        )

@@ -60,7 +60,8 @@ def write_millimetres(path: Path, depth: NDArray[np.float32]) -> None:
 
 
 def write_cloud(
-    path: Path, depth: NDArray[np.float32], maker: CloudMaker, rgb: NDArray[np.uint8]
+    path: Path, depth: NDArray[np.float32], maker: CloudMaker, rgb: NDArray[np.uint8], *,
+    upright: bool = False,
 ) -> None:
     """
     Write the visible points with their colors as PLY.
@@ -69,8 +70,9 @@ def write_cloud(
     :param depth: float32 (H, W), z-depth (m); pixels that are not finite have no point.
     :param maker: computes the points of the camera.
     :param rgb: uint8 (H, W, 3).
+    :param upright: whether it stands in programs that open it, instead of in the optical frame.
     :raises DataError: it cannot be written.
     """
     points = maker.organized(depth)
     valid = np.isfinite(points[..., 2])
-    write_ply(path, points[valid], rgb[valid])
+    write_ply(path, points[valid], rgb[valid], upright=upright)
