@@ -38,12 +38,19 @@ BUILDER = [
 ]
 # its wheel is large, so that only who looks installs it
 VIEW = ['rerun-sdk>=0.28']
+# with CUDA its wheel has 400 MB, without 105; the latter is made for Linux on x86-64 only, and for
+# Python 3.13 there is no other
+MAPPING = [
+    'open3d-cpu>=0.20; platform_system == "Linux" and platform_machine == "x86_64"',
+    ('open3d>=0.20; (platform_system != "Linux" or platform_machine != "x86_64") '
+     'and python_version < "3.13"'),
+]
 TEST = [
     'pytest>=8', 'pytest-timeout', 'pytest-rerunfailures', 'hypothesis', 'psutil', 'scipy',
     # what Depth Anything's graphs are compared with; before 4.48 some of its loaders unpickled
     # (CVE-2024-11392 to 11394)
     'transformers>=4.48', 'safetensors>=0.4',
-    'pillow', 'cuda-bindings', *VIEW, 'nncf>=2.14', *BUILDER,
+    'pillow', 'cuda-bindings', *VIEW, *MAPPING, 'nncf>=2.14', *BUILDER,
 ]
 LINT = ['ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML']
 
@@ -86,6 +93,7 @@ setup(
         'export': EXPORT,
         'desktop': CPU + FRAMES + FETCH,
         'view': VIEW,
+        'mapping': MAPPING,
         'test': TEST,
         'lint': LINT,
     },

@@ -71,7 +71,7 @@ def check_distances(args: argparse.Namespace) -> None:
     for option, path in given.items():
         if not path.exists():
             raise DataError(f'{option}: {path}: no such file or folder.')
-    _pose(args)
+    extrinsic_of(args)
 
 
 def has_anchors(args: argparse.Namespace) -> bool:
@@ -118,13 +118,13 @@ def known_distances(
         raise ConfigError('--points needs the calibration of the camera. Add --camera or --hfov.')
     else:
         points = read_points(file_of(args.points, frame.frame.name))
-        anchors = point_anchors(frame, points, _pose(args))
+        anchors = point_anchors(frame, points, extrinsic_of(args))
     found = align(frame, anchors)  # names wrong units
     check_anchors(frame, anchors)
     return anchors, found
 
 
-def _pose(args: argparse.Namespace) -> NDArray[np.float64]:
+def extrinsic_of(args: argparse.Namespace) -> NDArray[np.float64]:
     """Return the pose of the sensor, as a matrix."""
     try:
         return matrix_of([float(word) for word in args.extrinsic.split(',')])

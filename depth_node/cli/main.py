@@ -24,6 +24,7 @@ VERBS = {
     'fetch': 'download models ahead of time, or use weights from a file',
     'predict': 'convert images, folders, videos or bags to depth images and clouds',
     'process': 'add depth, clouds and scans to rosbags, many at a time',
+    'reconstruct': 'fuse frames with poses into a mesh, a cloud and a map for navigation',
     'view': 'look at camera, depth, cloud and scan in Rerun',
     'evaluate': 'compare predictions with ground truth',
     'build': 'build, verify and cache an engine; list or prune cached ones',
