@@ -45,12 +45,14 @@ MAPPING = [
     ('open3d>=0.20; (platform_system != "Linux" or platform_machine != "x86_64") '
      'and python_version < "3.13"'),
 ]
+# bags in bulk on several machines
+FLEET = [*FRAMES, 'ray>=2.60']
 TEST = [
     'pytest>=8', 'pytest-timeout', 'pytest-rerunfailures', 'hypothesis', 'psutil', 'scipy',
     # what Depth Anything's graphs are compared with; before 4.48 some of its loaders unpickled
     # (CVE-2024-11392 to 11394)
     'transformers>=4.48', 'safetensors>=0.4',
-    'pillow', 'cuda-bindings', *VIEW, *MAPPING, 'nncf>=2.14', *BUILDER,
+    'pillow', 'cuda-bindings', *VIEW, *MAPPING, *FLEET, 'nncf>=2.14', *BUILDER,
 ]
 LINT = ['ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML']
 
@@ -94,6 +96,7 @@ setup(
         'desktop': CPU + FRAMES + FETCH,
         'view': VIEW,
         'mapping': MAPPING,
+        'fleet': FLEET,
         'test': TEST,
         'lint': LINT,
     },

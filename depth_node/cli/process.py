@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 import json
 from pathlib import Path
 import sys
@@ -11,6 +11,7 @@ from typing import Any
 
 from depth_node.catalogue import caution
 from depth_node.catalogue.opening import is_path
+from depth_node.cli.numbers import integer, real
 from depth_node.cli.options import (
     add_camera_options,
     add_filter_options,
@@ -26,6 +27,7 @@ from depth_node.config.scale import SCALE_SOURCES
 from depth_node.errors import ConfigError
 from depth_node.files import local_path
 from depth_node.processing.bag_writer import STORAGES
+from depth_node.processing.fleet import Fleet, LOCAL, process_on_fleet
 from depth_node.processing.options import Options
 from depth_node.processing.outputs import chosen, DEFAULT, OUTPUTS
 from depth_node.processing.worker import FAILED, Job, jobs_of, Line, Worker
@@ -72,6 +74,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='a parameter of the node, as YAML; may be repeated; wins over the file, and other '
              'options that are not at their default win over both',
     )
+    fleet = parser.add_argument_group('many bags at once')
+    fleet.add_argument(
+        '--ray', nargs='?', const=LOCAL, metavar='ADDRESS',
+        help='process bags in parallel with Ray: on the cluster at ADDRESS (HOST:PORT or auto), '
+             'or on the cores of this machine; each worker has --threads cores, 1 by default',
+    )
+    fleet.add_argument('--workers', type=integer(0, 10000), default=0,
+                       help='with --ray: maximum number of workers; 0: as many as fit')
+    fleet.add_argument('--worker-gpus', type=real(0.0, 64.0), default=0.0,
+                       help='with --ray: GPUs of each worker; 0.5 for two workers on one')
     sources = parser.add_argument_group('scale from the sensors of the bag')
     sources.add_argument('--scale-source', choices=SCALE_SOURCES, metavar='SOURCE',
                          help=f'scale.source of the node: {", ".join(SCALE_SOURCES)}')
@@ -98,13 +110,16 @@ def run(args: argparse.Namespace) -> int:
     :raises DepthNodeError: an option, or the model cannot be used.
     """
     options = options_from(args)
+    if args.ray is None and (args.workers or args.worker_gpus):
+        raise ConfigError('--workers and --worker-gpus are for --ray.', 'Add --ray.')
     jobs = jobs_of([local_path(text) for text in args.bags], output_folder(args.out))
     if warning := caution(args.model):
         print(f'depth-node process: {warning}', file=sys.stderr)
     lines: list[Line] = []
+    out = sys.stdout  # which Ray may not use
     try:
-        for line in _lines(options, jobs):
-            print(json.dumps(line), flush=True)
+        for line in _lines(options, jobs, args):
+            print(json.dumps(line), file=out, flush=True)
             lines.append(line)
     finally:
         write_json(args.json, {'bags': lines})
@@ -158,13 +173,23 @@ def exit_code(lines: Iterable[Line]) -> int:
     return PARTIAL if any(failed) or incomplete else 0
 
 
-def _lines(options: Options, jobs: list[Job]) -> Iterable[Line]:
+def _lines(options: Options, jobs: list[Job], args: argparse.Namespace) -> Iterator[Line]:
+    options.identity()  # of a model that is not there, once and not for every bag
+    if args.ray is not None:
+        fleet = Fleet(args.ray, args.workers, args.worker_gpus)
+        yield from process_on_fleet([_absolute(job) for job in jobs], options, fleet)
+        return
     worker = Worker(options)
     try:
         for job in jobs:
             yield worker.process(job)
     finally:
         worker.close()
+
+
+def _absolute(job: Job) -> Job:
+    """Return a bag with paths that hold in every folder."""
+    return Job(job.bag.resolve(), job.result.resolve())
 
 
 def _assignment(text: str) -> tuple[str, Any]:

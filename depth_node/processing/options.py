@@ -11,7 +11,7 @@ from depth_node.files import local_path
 from depth_node.model.fingerprint import fingerprint
 from depth_node.processing.outputs import DEFAULT
 
-_HOW = ('engine.cache_dir', 'engine.timeout')
+_HOW = ('engine.cache_dir', 'engine.threads', 'engine.timeout')
 """Parameters that change nothing in the result."""
 
 

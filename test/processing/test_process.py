@@ -233,7 +233,7 @@ def test_results_are_not_mixed_with_what_was_recorded(
 
 def test_killed_in_the_middle(tmp_path: Path, model: Path, process: Any) -> None:
     """Nothing half-written has the name of a result, and the next run clears up."""
-    bag, out = record(tmp_path / 'drive', 60), tmp_path / 'out'
+    bag, out = record(tmp_path / 'drive', 60, distinct=4), tmp_path / 'out'
     words = [sys.executable, '-m', 'depth_node', 'process', bag, '--out', out, '--model', model]
     worker = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL)
     part = out / '.drive.part' / 'drive'

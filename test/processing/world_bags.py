@@ -139,7 +139,7 @@ class Recorder:
 def record(
     path: Path, frames: int = 4, *, storage: str = 'mcap', compression: str = '',
     lidar: bool = False, seed: int = 0, camera: Camera = CAMERA, late_ns: int = 0,
-    painted: bool = False,
+    painted: bool = False, distinct: int = 0,
 ) -> Path:
     """
     Record a drive through the synthetic world.
@@ -152,10 +152,12 @@ def record(
     :param seed: of the world.
     :param camera: that is recorded.
     :param late_ns: how much later than images TF and clouds were recorded (ns).
+    :param distinct: number of different images, which are repeated; 0: all are.
     :param painted: whether red is the inverse depth, for ``write_red_network``.
     :returns: the path.
     """
     world, rays = World(seed), camera.rays()
+    seen: dict[float, tuple[np.ndarray, np.ndarray]] = {}
     with Recorder(path, storage, compression) as bag:
         still = '/tf_static'
         pose = world.pose(0.0)
@@ -167,7 +169,10 @@ def record(
             seconds = number / RATE
             stamp = START + round(seconds * 1e9)
             when = stamp + 5_000_000
-            rgb, depth = world.render(camera, world.pose(seconds), time=seconds)
+            at = (number % distinct if distinct else number) / RATE
+            if at not in seen:
+                seen[at] = world.render(camera, world.pose(at), time=at)
+            rgb, depth = seen[at]
             if painted:
                 rgb = np.zeros_like(rgb)
                 rgb[..., 0] = np.clip(np.rint(255 * NEAREST / depth), 0, 255)
@@ -176,8 +181,8 @@ def record(
             if not bag.ros1:
                 bag.write('/note', TEXT, when + 2000, bag.made(TEXT, data=f'frame {number}'))
             if lidar:
-                seen = np.concatenate([rays * depth[..., None], depth[..., None]], -1)
-                points = seen.reshape(-1, 3)[::7]
+                found = np.concatenate([rays * depth[..., None], depth[..., None]], -1)
+                points = found.reshape(-1, 3)[::7]
                 points = points[np.isfinite(points).all(-1)] - np.array([0.1, 0.0, 0.0])
                 later = when + 3000 + late_ns
                 bag.cloud('/lidar', later, points, stamp, 'lidar')

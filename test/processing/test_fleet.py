@@ -1,0 +1,191 @@
+"""Bags on a real Ray cluster of this machine, whose workers are killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+import json
+from pathlib import Path
+import subprocess
+import sys
+import time
+from typing import Any
+
+import psutil
+import pytest
+from results import contents
+from world_bags import record
+
+from depth_node.processing.fleet import ATTEMPTS
+
+pytest.importorskip('rosbags')
+pytest.importorskip('ray', reason='ray is not installed: the extra fleet')
+pytestmark = pytest.mark.timeout(300)
+BAGS = {'long': 150, 'middle': 20, 'short': 10}
+
+
+def command(*words: object) -> list[str]:
+    """The verb, for a process of its own."""
+    return list(map(str, (sys.executable, '-m', 'depth_node', 'process', *words)))
+
+
+def children(parent: subprocess.Popen[str]) -> Iterator[psutil.Process]:
+    """Iterate over all processes of a cluster."""
+    with contextlib.suppress(psutil.Error):
+        yield from psutil.Process(parent.pid).children(recursive=True)
+
+
+def writer_of(parent: subprocess.Popen[str], part: Path) -> psutil.Process | None:
+    """Return the worker that writes a result."""
+    for process in children(parent):
+        with contextlib.suppress(psutil.Error):
+            if any(str(part) in file.path for file in process.open_files()):
+                return process
+    return None
+
+
+def wait(condition: Any, seconds: float = 120.0) -> Any:
+    """Wait until something is true, and return it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError('it did not happen')
+
+
+def listening(processes: list[psutil.Process]) -> set[str]:
+    """Return the addresses at which processes listen."""
+    found = set()
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            found |= {c.laddr.ip for c in process.net_connections() if c.status == 'LISTEN'}
+    return found
+
+
+@pytest.fixture
+def bags(tmp_path: Path, model: Path, process: Any) -> list[Path]:
+    """Three bags; their results by one worker are in `alone`."""
+    made = [
+        record(tmp_path / name, frames, seed=seed, distinct=4)
+        for seed, (name, frames) in enumerate(BAGS.items())
+    ]
+    process(*made, '--out', tmp_path / 'alone', '--model', model)
+    return made
+
+
+def test_a_killed_worker_costs_no_bag(tmp_path: Path, model: Path, bags: list[Path]) -> None:
+    """Its bag is processed again; all results are those of a single worker, bit for bit."""
+    out, bad = tmp_path / 'out', tmp_path / 'bad.mcap'
+    bad.write_bytes(b'no bag')
+    worker = subprocess.Popen(
+        command(*bags, bad, '--out', out, '--model', model, '--workers', 2, '--ray'),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    try:
+        part = out / '.long.part'
+        wait(lambda: sum(file.stat().st_size for file in part.rglob('*.mcap')) > 10**6)
+        victim = wait(lambda: writer_of(worker, part))
+        cluster = list(children(worker))
+        addresses = listening(cluster)
+        variables = [
+            process.environ() for process in cluster if process.name() in {'raylet', 'gcs_server'}
+        ]
+        victim.kill()
+        said, error = worker.communicate(timeout=200)
+    finally:
+        worker.kill()
+    assert worker.returncode == 1, error
+    assert 'A worker died' in error
+    lines = {Path(line['bag']).name: line for line in map(json.loads, said.splitlines())}
+    assert {name: line['status'] for name, line in lines.items()} == {
+        'long': 'done', 'middle': 'done', 'short': 'done', 'bad.mcap': 'failed',
+    }
+    assert lines['long']['attempts'] == 2
+    assert 'attempts' not in lines['middle']
+    assert sorted(path.name for path in out.iterdir()) == ['long', 'middle', 'short']
+    for name, frames in BAGS.items():
+        one, many = contents(tmp_path / 'alone' / name), contents(out / name)
+        assert len(many['/depth/image']) == frames
+        assert {t: [(m.when, m.raw) for m in ms] for t, ms in one.items()} == {
+            t: [(m.when, m.raw) for m in ms] for t, ms in many.items()
+        }
+    # nobody else reaches the cluster, and it reports to nobody
+    assert addresses
+    assert addresses <= {'127.0.0.1', '::1', '::ffff:127.0.0.1'}
+    assert variables
+    assert {found['RAY_USAGE_STATS_ENABLED'] for found in variables} == {'0'}
+    wait(lambda: not any(process.is_running() for process in cluster), 30)
+
+
+class Library:
+    """A fake of the part of Ray that gives bags to workers: each of them dies, or raises."""
+
+    class exceptions:  # noqa: N801
+        """As in Ray."""
+
+        class RayError(Exception):
+            """As in Ray."""
+
+    def __init__(self, deaths: int) -> None:
+        self.deaths, self.started, self.killed = deaths, 0, 0
+
+    def wait(self, references: list[Any], **_: Any) -> tuple[list[Any], list[Any]]:
+        """All are done."""
+        return references[:1], references[1:]
+
+    def get(self, job: Any) -> dict[str, Any]:
+        """A worker that dies a number of times."""
+        if self.deaths:
+            self.deaths -= 1
+            raise self.exceptions.RayError('The actor died')
+        return {'bag': str(job.bag), 'status': 'done'}
+
+    def kill(self, worker: Any, *, no_restart: bool) -> None:
+        """Count."""
+        assert no_restart
+        self.killed += 1
+
+    def make(self) -> Any:
+        """A worker whose reference is the bag itself."""
+        self.started += 1
+        library = self
+
+        class Worker:
+            class process:  # noqa: N801
+                @staticmethod
+                def remote(job: Any) -> Any:
+                    return job
+
+            owner = library
+
+        return Worker()
+
+
+@pytest.mark.parametrize(('deaths', 'status'), [
+    (0, ['done', 'done']), (ATTEMPTS - 1, ['done', 'done']), (ATTEMPTS, ['failed', 'done']),
+])
+def test_a_bag_that_kills_its_workers(tmp_path: Path, deaths: int, status: list[str]) -> None:
+    """Is given up in the end, and the others are processed; every dead worker is replaced."""
+    from depth_node.processing.fleet import _Dispatcher
+    from depth_node.processing.worker import Job
+
+    jobs = [Job(tmp_path / name, tmp_path / 'out' / name) for name in ('a', 'b')]
+    (tmp_path / 'a').write_bytes(bytes(9))
+    left = tmp_path / 'out' / '.a.part'
+    left.mkdir(parents=True)
+    library = Library(deaths)
+    lines = list(_Dispatcher(library, library.make, 1).run(jobs))
+    assert [line['status'] for line in lines] == status
+    assert [Path(line['bag']).name for line in lines] == ['a', 'b']
+    assert library.started == deaths + 1
+    assert library.killed == deaths + 1
+    assert left.exists() == (deaths < ATTEMPTS)
+
+
+def test_options_of_the_fleet_need_it(tmp_path: Path, model: Path, process: Any) -> None:
+    """A flag that would do nothing is refused."""
+    for words in (('--workers', 2), ('--worker-gpus', 0.5)):
+        assert process(tmp_path, '--out', tmp_path, '--model', model, *words)[0] == 2
+        assert 'Add --ray' in process.error
