@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 import contextlib
 import json
+import os
 from pathlib import Path
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -16,7 +20,9 @@ import pytest
 from results import contents
 from world_bags import record
 
-from depth_node.processing.fleet import ATTEMPTS
+from depth_node.errors import ConfigError
+from depth_node.processing.fleet import _Dispatcher, _worker_count, ATTEMPTS, Fleet
+from depth_node.processing.worker import Job
 
 pytest.importorskip('rosbags')
 pytest.importorskip('ray', reason='ray is not installed: the extra fleet')
@@ -62,6 +68,20 @@ def listening(processes: list[psutil.Process]) -> set[str]:
         with contextlib.suppress(psutil.Error):
             found |= {c.laddr.ip for c in process.net_connections() if c.status == 'LISTEN'}
     return found
+
+
+def free_port() -> int:
+    """Return a port at which nothing listens."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return int(free.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    """Whether something listens at a port."""
+    with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
+        return True
+    return False
 
 
 @pytest.fixture
@@ -168,9 +188,6 @@ class Library:
 ])
 def test_a_bag_that_kills_its_workers(tmp_path: Path, deaths: int, status: list[str]) -> None:
     """Is given up in the end, and the others are processed; every dead worker is replaced."""
-    from depth_node.processing.fleet import _Dispatcher
-    from depth_node.processing.worker import Job
-
     jobs = [Job(tmp_path / name, tmp_path / 'out' / name) for name in ('a', 'b')]
     (tmp_path / 'a').write_bytes(bytes(9))
     left = tmp_path / 'out' / '.a.part'
@@ -184,8 +201,73 @@ def test_a_bag_that_kills_its_workers(tmp_path: Path, deaths: int, status: list[
     assert left.exists() == (deaths < ATTEMPTS)
 
 
+class Cluster:
+    """A fake of what Ray says of a cluster."""
+
+    def __init__(self, **resources: float) -> None:
+        self.resources = resources
+
+    def cluster_resources(self) -> dict[str, float]:
+        """As in Ray."""
+        return self.resources
+
+
+@pytest.mark.parametrize(('fleet', 'threads', 'jobs', 'expected'), [
+    (Fleet(), 1, 9, 8), (Fleet(), 3, 9, 2), (Fleet(workers=3), 1, 9, 3), (Fleet(), 1, 2, 2),
+    (Fleet(gpus=1), 1, 9, 2), (Fleet(gpus=0.25), 1, 9, 8), (Fleet(gpus=0.5), 1, 9, 4),
+])
+def test_how_many_workers(fleet: Fleet, threads: int, jobs: int, expected: int) -> None:
+    """As many as there are cores and GPUs for, and not more than bags."""
+    cluster = Cluster(CPU=8.0, GPU=2.0)
+    assert _worker_count(cluster, fleet, threads, jobs) == expected
+
+
+def test_a_cluster_without_room() -> None:
+    """Is an error; waiting for a core would never end."""
+    for fleet, threads in ((Fleet(), 9), (Fleet(gpus=4), 1)):
+        with pytest.raises(ConfigError, match='a worker needs'):
+            _worker_count(Cluster(CPU=8.0, GPU=2.0), fleet, threads, 1)
+    with pytest.raises(ConfigError, match='a worker needs 1 cores and 1 GPUs'):
+        _worker_count(Cluster(CPU=8.0), Fleet(gpus=1), 1, 1)
+
+
 def test_options_of_the_fleet_need_it(tmp_path: Path, model: Path, process: Any) -> None:
     """A flag that would do nothing is refused."""
     for words in (('--workers', 2), ('--worker-gpus', 0.5)):
         assert process(tmp_path, '--out', tmp_path, '--model', model, *words)[0] == 2
         assert 'Add --ray' in process.error
+
+
+def test_a_cluster_that_is_there(tmp_path: Path, model: Path) -> None:
+    """By its address; it goes on afterwards."""
+    bag = record(tmp_path / 'drive', 3)
+    folder = tempfile.mkdtemp(prefix='dn_ray_')  # sockets have short paths
+    port = free_port()
+    environment = os.environ | {
+        'RAY_AUTH_MODE': 'token', 'RAY_AUTH_TOKEN': 64 * '5', 'RAY_USAGE_STATS_ENABLED': '0',
+        'RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER': '0',
+    }
+    head = subprocess.Popen(
+        [str(Path(sys.executable).with_name('ray')), 'start', '--head', '--port', str(port),
+         '--num-cpus', '1', '--include-dashboard', 'false', '--temp-dir', folder,
+         '--object-store-memory', str(80 * 2**20), '--block'],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    try:
+        words = (bag, '--out', tmp_path / 'out', '--model', model, f'--ray=127.0.0.1:{port}')
+        wait(lambda: is_open(port))
+        done = subprocess.run(
+            command(*words), env=environment, capture_output=True, text=True, timeout=200,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)['frames'] == 3
+        assert head.poll() is None
+    finally:
+        for process in list(children(head)):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        head.kill()
+        head.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+    assert len(contents(tmp_path / 'out' / 'drive')['/depth/image']) == 3
