@@ -10,10 +10,13 @@ import sys
 
 import cv2
 import numpy as np
+from posed_bag import write_posed_bag
 import pytest
 from rrd import columns
 
 import depth_node
+from depth_node.camera import Camera
+from depth_node.world import World
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / 'examples').glob('[0-9]*.py'))
 
@@ -102,3 +105,19 @@ def test_live(tmp_path: Path) -> None:
     found = columns(tmp_path / 'live.rrd')
     for entity in ('camera/image', 'camera/depth', 'points', 'obstacles', 'scan'):
         assert len(found[f'/world/optical/{entity}']) == 3, entity
+
+
+def test_a_bag_to_a_map(tmp_path: Path) -> None:
+    """With the poses of odometry and TF in a bag, and with those of the world."""
+    pytest.importorskip('open3d', reason='Open3D has no wheel for this Python')
+    write_posed_bag(tmp_path / 'bag', world=World(7), camera=Camera.from_hfov(160, 120, 75))
+    assert '3 frames' in run('bag_to_map', tmp_path, 'bag', 'tf:odom', 'embedded', '9')
+    small = cv2.imread(str(tmp_path / 'map.pgm'), cv2.IMREAD_UNCHANGED)
+    said = run('bag_to_map', tmp_path)
+    free = float(re.search(r'([\d.]+) m2 are free', said).group(1))
+    assert 10 < free < 9 * 8
+    large = cv2.imread(str(tmp_path / 'map.pgm'), cv2.IMREAD_UNCHANGED)
+    assert free == pytest.approx((large == 254).sum() * 0.05**2, abs=0.06)
+    assert 0 < (small == 254).sum() < (large == 254).sum()
+    assert (tmp_path / 'map.ply').read_bytes().startswith(b'ply')
+    assert 'image: map.pgm' in (tmp_path / 'map.yaml').read_text()
