@@ -10,6 +10,7 @@ known; for 16UC1 it holds the millimetres themselves and a, b are 0.
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from depth_node.errors import DataError
 from depth_node.image import rvl
+from depth_node.image.data import bytes_of
 from depth_node.image.encodings import to_millimetres
 
 _HEADER = struct.Struct('<iff')
@@ -73,7 +75,7 @@ def encode_depth(
     return header + png.tobytes()
 
 
-def decode_depth(data: bytes, form: str) -> NDArray[np.float32]:
+def decode_depth(data: Any, form: str) -> NDArray[np.float32]:
     """
     Decompress a depth image.
 
@@ -82,6 +84,7 @@ def decode_depth(data: bytes, form: str) -> NDArray[np.float32]:
     :returns: float32 (H, W), z-depth (m), NaN where unknown.
     :raises DataError: another format, or damaged.
     """
+    data = bytes_of(data).tobytes()
     encoding, _, rest = form.partition(';')
     kind, _, codec = rest.strip().partition(' ')
     if (encoding not in ('32FC1', '16UC1') or kind != 'compressedDepth'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ def bytes_of(data: Any) -> NDArray[np.uint8]:
     """
     Return the bytes of a message's field, as a view where that is possible.
 
-    rclpy gives an ``array.array`` (and may give any buffer from ROS 2 Lyrical on), rosbags an
-    ndarray, other tools ``bytes`` or a list of numbers.
+    rclpy gives an ``array.array``, and from ROS 2 Lyrical on a ``rosidl_buffer.Buffer`` if a
+    publisher keeps its data on a device; rosbags gives an ndarray, other tools ``bytes`` or a list
+    of numbers.
 
-    :param data: anything with the buffer protocol or an array interface, of any shape and item
-        type, or a sequence of whole numbers from 0 to 255.
+    :param data: anything with the buffer protocol, an array interface or a method ``to_bytes``, of
+        any shape and item type, or a sequence of whole numbers from 0 to 255.
     :returns: uint8 (N,); a view on `data` if that is contiguous, read-only where `data` is.
     :raises DataError: `data` is neither.
     """
@@ -63,7 +65,11 @@ def _flat(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _converted(data: Any) -> NDArray[np.uint8]:
-    """Return the bytes of a sequence of numbers, or of an object with an array interface."""
+    """Return the bytes of a sequence of numbers, or of an object that converts itself."""
+    copy = getattr(data, 'to_bytes', None)
+    if callable(copy) and hasattr(data, '__len__'):  # a number has it, too
+        # rosidl_buffer.Buffer has no buffer protocol: this copies from the device
+        return _copied(data, copy)
     values = _asarray(data)
     if hasattr(data, '__array__') or hasattr(data, '__array_interface__'):
         return _flat(values)
@@ -77,6 +83,16 @@ def _converted(data: Any) -> NDArray[np.uint8]:
             'to 255.'
         )
     return values.astype(np.uint8)
+
+
+def _copied(data: Any, copy: Callable[[], Any]) -> NDArray[np.uint8]:
+    try:
+        found = copy()
+    except Exception as error:
+        raise DataError(f'the data cannot be read ({type(error).__name__}: {error}).') from error
+    if not isinstance(found, (bytes, bytearray)):
+        raise _unusable(data, 'bytes')
+    return np.frombuffer(found, np.uint8)
 
 
 def _asarray(data: Any) -> NDArray[Any]:

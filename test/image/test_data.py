@@ -10,8 +10,10 @@ import pytest
 
 from depth_node.errors import DataError
 from depth_node.image.compressed import compressed_size, decode_message
+from depth_node.image.compressed_depth import decode_depth, encode_depth, format_of
 from depth_node.image.data import bytes_of, floats_of
 from depth_node.image.message import metres_of_message, rgb_of_message, view_of_message
+from depth_node.scale.decoding import scan_of, xyz_of
 
 BYTES = bytes(range(256)) * 3
 
@@ -24,7 +26,32 @@ class Wrapped:
         self.__array_interface__ = self._values.__array_interface__
 
 
-MAKERS = {
+class DeviceBuffer:
+    """
+    A fake of ROS 2 Lyrical's rosidl_buffer.Buffer, of what its bindings offer to Python.
+
+    No buffer protocol, no array interface, no items.
+    """
+
+    def __init__(self, data):
+        self._data = data
+
+    def __len__(self):
+        return len(self._data)
+
+    def to_bytes(self):
+        """Copy from the device."""
+        if self._data is None:
+            raise RuntimeError('the device is gone')
+        return bytes(self._data)
+
+    @property
+    def backend_type(self):
+        """Where the data is."""
+        return 'cuda'
+
+
+MAKERS = {'a buffer on a device': DeviceBuffer,
     'bytes': bytes, 'bytearray': bytearray, 'memoryview': memoryview,
     'writable memoryview': lambda data: memoryview(bytearray(data)),
     'array.array': lambda data: array.array('B', data),
@@ -73,6 +100,12 @@ def test_what_is_no_data_is_refused(bad):
         bytes_of(bad)
 
 
+def test_a_device_that_is_gone():
+    """Is an error of ours."""
+    with pytest.raises(DataError, match='the device is gone'):
+        bytes_of(DeviceBuffer(None))
+
+
 def test_a_released_buffer_is_refused():
     """It can no longer be read."""
     view = memoryview(bytearray(4))
@@ -84,12 +117,22 @@ def test_a_released_buffer_is_refused():
 NUMBERS = [1.5, -2.0, math.inf, 0.25]
 
 
-@pytest.mark.parametrize('make', [
+OF_NUMBERS = pytest.mark.parametrize('make', [
     list, tuple, lambda v: array.array('f', v), lambda v: array.array('d', v),
     lambda v: np.array(v, '>f4'), lambda v: np.array(v, np.float32),
     lambda v: memoryview(array.array('f', v)), lambda v: array.array('f', v).tobytes(),
     lambda v: np.array(v, np.float32).view(np.uint8), lambda v: np.repeat(v, 2)[::2],
 ])
+
+
+@OF_NUMBERS
+def test_scans_of_any_numbers(make):
+    """Ranges of a LaserScan; what is not finite is no point."""
+    points = scan_of(Scan(ranges=make([1.5, math.inf, 2.0])), np.eye(4), None).points
+    np.testing.assert_allclose(np.linalg.norm(points, axis=1), [1.5, 2.0])
+
+
+@OF_NUMBERS
 def test_numbers_are_float32(make):
     """A list, an array of any float, or raw bytes."""
     found = floats_of(make(NUMBERS))
@@ -117,6 +160,40 @@ class Message:
     format: str = 'jpeg'
 
 
+@dataclass
+class Field:
+    """The fields of a PointField."""
+
+    name: str
+    offset: int
+    datatype: int = 7
+    count: int = 1
+
+
+@dataclass
+class Cloud:
+    """The fields of a PointCloud2."""
+
+    height: int = 1
+    width: int = 8
+    fields: tuple[Field, ...] = (Field('x', 0), Field('y', 4), Field('z', 8))
+    is_bigendian: bool = False
+    point_step: int = 12
+    row_step: int = 96
+    data: object = b''
+
+
+@dataclass
+class Scan:
+    """The fields of a LaserScan."""
+
+    angle_min: float = 0.0
+    angle_increment: float = 0.1
+    range_min: float = 0.1
+    range_max: float = 100.0
+    ranges: object = ()
+
+
 @EVERY
 def test_images_of_any_data(make):
     """Raw color, depth, and compressed."""
@@ -130,6 +207,19 @@ def test_images_of_any_data(make):
     data = make(png + bytes(-len(png) % 24))
     assert compressed_size(data) == (6, 4)
     np.testing.assert_array_equal(decode_message(data, 'png'), raw[..., ::-1])
+
+
+@EVERY
+def test_compressed_depth_and_clouds_of_any_data(make):
+    """Every other input with bytes."""
+    metres = np.linspace(1, 9, 24, dtype=np.float32).reshape(4, 6)
+    png = encode_depth(metres, '16UC1')
+    png += bytes(-len(png) % 24)
+    np.testing.assert_allclose(
+        decode_depth(make(png), format_of('16UC1')), metres, atol=6e-4
+    )
+    cloud = Cloud(data=make(metres.tobytes()))
+    np.testing.assert_array_equal(xyz_of(cloud), metres.reshape(8, 3))
 
 
 def test_a_view_is_a_view():
