@@ -34,7 +34,7 @@ class Watching:
     :param fixed_frame: in which the cameras are placed; empty: ``ground.base_frame`` of each
         node.
     :param image_topic: of the camera; empty: as in the diagnostics of each node.
-    :param rate: messages of a topic that are drawn per second, at most.
+    :param rate: frames that are drawn per second, at most.
     :param frames: depth images after which to end; 0: a signal ends it.
     """
 

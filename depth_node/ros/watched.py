@@ -21,6 +21,7 @@ from depth_node.config import Config
 from depth_node.ros import messages
 from depth_node.ros.asked import AskedConfig
 from depth_node.ros.canvas import Canvas, Names
+from depth_node.ros.choosing import FrameChoice, Pictures
 from depth_node.ros.matching import MatchedSubscription
 from depth_node.ros.outputs import OUTPUTS
 from depth_node.ros.silences import Silences
@@ -51,7 +52,7 @@ class Watched:
     :param names: of the series.
     :param fixed_frame: in which the camera is placed; empty: the node's ``ground.base_frame``.
     :param image_topic: of the camera; empty: the one in the node's diagnostics.
-    :param rate: messages of a topic that are drawn per second, at most.
+    :param rate: frames that are drawn per second, at most.
     :param transforms: TF.
     :param warn: receives a key and a problem with its remedy, or an empty text when it is over.
     """
@@ -63,9 +64,9 @@ class Watched:
     ) -> None:
         self._node, self._canvas, self._names = node, canvas, names
         self._prefix = namespace.rstrip('/')
-        self._fixed, self._rate = fixed_frame, rate
+        self._fixed = fixed_frame
         self._transforms, self._warn = transforms, warn
-        self._next: dict[str, float] = {}
+        self._choice, self._pictures = FrameChoice(rate), Pictures()
         self._asked = AskedConfig(node, 'points', 'ground', 'scan', 'depth')
         self._camera: Camera | None = None
         self._optical = ''
@@ -168,16 +169,18 @@ class Watched:
 
     def _subscribe(self, name: str, draw: Callable[[Any], None]) -> MatchedSubscription:
         topic = f'{self._prefix}/{name}'
-        return MatchedSubscription(self._node, self._kinds[name], topic, self._slowly(topic, draw))
+        return MatchedSubscription(self._node, self._kinds[name], topic, self._chosen(draw))
 
-    def _slowly(self, topic: str, draw: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Leave out what comes faster than the rate."""
+    def _chosen(self, draw: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Draw the messages of the chosen frames, after the picture that belongs to them."""
         def drawn(message: Any) -> None:
-            now = time.monotonic()
-            # a tenth early is in time: frames do not come with the regularity of a clock
-            if now < self._next.get(topic, 0.0) - 0.1 / self._rate:
+            stamp = _stamp(message)
+            known = self._choice.has(stamp)
+            if not self._choice.takes(stamp):
                 return
-            self._next[topic] = max(self._next.get(topic, 0.0) + 1 / self._rate, now)
+            picture = None if known else self._pictures.take(stamp)
+            if picture is not None:
+                self._draw_picture(picture)
             draw(message)
 
         return drawn
@@ -189,9 +192,7 @@ class Watched:
                 return
             self._image.destroy()
         kind = CompressedImage if topic.endswith('/compressed') else Image
-        self._image = MatchedSubscription(
-            self._node, kind, topic, self._slowly(topic, self._picture)
-        )
+        self._image = MatchedSubscription(self._node, kind, topic, self._picture)
 
     def _at(self, message: Any) -> int:
         stamp = _stamp(message)
@@ -199,6 +200,15 @@ class Watched:
         return stamp
 
     def _picture(self, message: Image | CompressedImage) -> None:
+        """Keep a picture until its depth arrives; draw it now if there is none."""
+        stamp = _stamp(message)
+        alone = self._topics['depth/image'].silence() > QUIET_S
+        if self._choice.has(stamp) or (alone and self._choice.takes(stamp)):
+            self._draw_picture(message)
+        else:
+            self._pictures.add(message)
+
+    def _draw_picture(self, message: Image | CompressedImage) -> None:
         compressed = isinstance(message, CompressedImage)
         read = messages.rgb_from_compressed if compressed else messages.rgb_from_msg
         rgb = read(message)

@@ -21,6 +21,7 @@ from depth_node.config import Config
 from depth_node.errors import ConfigError
 from depth_node.ros import messages, watched
 from depth_node.ros.canvas import Names
+from depth_node.ros.choosing import MOST_BYTES, MOST_PICTURES, Pictures
 from depth_node.ros.diagnostics import output_values
 from depth_node.ros.health import Health
 from depth_node.ros.outputs import OUTPUTS
@@ -334,13 +335,59 @@ def test_a_transform_that_comes_late_places_its_own_frame(side: Side) -> None:
 
 
 def test_no_more_than_the_rate_is_drawn(side: Side) -> None:
-    slow = side.watch('/', paper := Paper(), rate=2.0)
-    depth = side.publisher(Image, 'depth/image')
-    side.until(lambda: side.watched.frames, lambda: depth.publish(depth_image()), matching=slow)
-    side.until(lambda: False, lambda: depth.publish(depth_image()), seconds=3.0, matching=slow)
-    assert 4 <= len(paper.drawn('depth')) <= 8
-    assert side.watched.frames > 10
+    """Frame by frame: of a drawn one everything, of the others nothing."""
+    slow = side.watch('/', paper := Paper(), rate=2.0, image_topic='/cam/raw')
+    depth, picture = side.publisher(Image, 'depth/image'), side.publisher(Image, '/cam/raw')
+    confidence = side.publisher(Image, 'depth/confidence')
+    rgb = np.zeros((24, 32, 3), np.uint8)
+    stamps = iter(range(1_000_000_000, 10**12, 33_000_000))
+
+    def send() -> None:
+        stamp = next(stamps)
+        picture.publish(messages.image_to_msg(rgb, 'rgb8', header(stamp)))
+        side.until(lambda: False, seconds=0.05, matching=slow)
+        depth.publish(depth_image(stamp=stamp))
+        confidence.publish(depth_image(stamp=stamp))
+
+    assert side.until(lambda: paper.drawn('depth'), send, matching=slow)
+    paper.calls.clear()
+    begin = time.monotonic()
+    side.until(lambda: len(paper.drawn('depth')) >= 4, send, matching=slow)
+    took = time.monotonic() - begin
+    assert 1.5 * 0.9 < took < 10
+    assert side.watched.frames > 5
+
+    def of(name: str) -> list[int]:
+        times = [0] * len(paper.calls)
+        now = 0
+        for index, (called, arguments) in enumerate(paper.calls):
+            now = arguments[0] if called == 'at' else now
+            times[index] = now
+        return [t for t, (called, _) in zip(times, paper.calls, strict=True) if called == name]
+
+    shown = of('depth')
+    assert set(of('picture')) >= set(shown[1:])
+    assert set(of('confidence')) <= {*shown, of('confidence')[0]}
     slow.close()
+
+
+def test_the_picture_of_a_frame_is_kept_until_its_depth_arrives() -> None:
+    """Not a newer one; and not more than so many bytes of them."""
+    pictures = Pictures()
+    for stamp in range(5):
+        pictures.add(messages.image_to_msg(np.zeros((2, 2), np.uint8), 'mono8', header(stamp)))
+    assert messages.nanoseconds_of(pictures.take(2).header.stamp) == 2
+    assert messages.nanoseconds_of(pictures.take(1).header.stamp) == 4, 'gone: the latest'
+    large = messages.image_to_msg(np.zeros((4096, 8192), np.uint8), 'mono8', header(7))
+    for _ in range(4):
+        pictures.add(large)
+    assert len(pictures._kept) == MOST_BYTES // len(large.data)
+    assert pictures._bytes == sum(len(kept.data) for kept in pictures._kept)
+    for stamp in range(3 * MOST_PICTURES):
+        pictures.add(messages.image_to_msg(np.zeros((2, 2), np.uint8), 'mono8', header(stamp)))
+    assert len(pictures._kept) == MOST_PICTURES
+    assert pictures._bytes == sum(len(kept.data) for kept in pictures._kept)
+    assert Pictures().take(1) is None
 
 
 def test_namespaces_do_not_mix(side: Side) -> None:
