@@ -21,11 +21,16 @@ from depth_node.world import World
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / 'examples').glob('[0-9]*.py'))
 
 
+def script(name: str) -> Path:
+    """Find an example."""
+    (path,) = (path for path in EXAMPLES if path.stem.endswith(name))
+    return path
+
+
 def run(name: str, folder: Path, *words: str) -> str:
     """Run an example in a folder; return what it prints."""
-    (script,) = (path for path in EXAMPLES if path.stem.endswith(name))
     done = subprocess.run(
-        [sys.executable, str(script), *words], cwd=folder, capture_output=True, text=True,
+        [sys.executable, str(script(name)), *words], cwd=folder, capture_output=True, text=True,
         timeout=120, check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -57,7 +62,6 @@ def test_a_video(tmp_path: Path) -> None:
 
 def test_the_video_is_steadied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It said so, and the default had become not to."""
-    (script,) = (path for path in EXAMPLES if path.stem.endswith('video'))
     seen = []
 
     class Watched(depth_node.DepthEstimator):
@@ -69,7 +73,7 @@ def test_the_video_is_steadied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
     monkeypatch.setattr(depth_node, 'DepthEstimator', Watched)
     monkeypatch.chdir(tmp_path)
-    runpy.run_path(str(script))['main'](frames='1')
+    runpy.run_path(str(script('video')))['main'](frames='1')
     assert seen[0].temporal.enabled
 
 
@@ -121,3 +125,21 @@ def test_a_bag_to_a_map(tmp_path: Path) -> None:
     assert 0 < (small == 254).sum() < (large == 254).sum()
     assert (tmp_path / 'map.ply').read_bytes().startswith(b'ply')
     assert 'image: map.pgm' in (tmp_path / 'map.yaml').read_text()
+
+
+def test_train_on_your_bag(tmp_path: Path) -> None:
+    """From a bag to a network in metres; odometry is what makes them."""
+    pytest.importorskip('torch')
+    write_posed_bag(
+        tmp_path / 'drive', world=World(7), camera=Camera.from_hfov(96, 72, 75), frames=11
+    )
+    said = run('train_on_your_bag', tmp_path, 'drive', '/odom', '2')
+    assert '11 read' in said
+    assert re.search(r'loss \S+ = photometric .* \+ odometry ', said)
+    network = tmp_path / 'my_network' / 'network.onnx'
+    assert f'model:={network}' in said
+    spec = depth_node.open_model(network).spec
+    assert spec.kind is depth_node.OutputKind.METRIC_DEPTH
+    depth = float(re.search(r'first frame: ([\d.]+) m', said).group(1))
+    assert 0.5 <= depth <= 20
+    assert cv2.imread(str(tmp_path / 'my_network' / 'validation.png')).shape[1] > 2 * 128
