@@ -7,7 +7,7 @@ Of images, videos, bags or the synthetic world; with ``--live``, of a running no
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import dataclasses
 from itertools import islice
 from pathlib import Path
@@ -41,6 +41,12 @@ FROM_STATUS = {
     'latency p50 (ms)': Series.NODE_LATENCY,
 }
 """Keys of the node's diagnostics (doc/diagnostics.md) that are drawn as series."""
+_OF_INPUTS = {
+    'model': None, 'camera': None, 'hfov': None, 'camera_height': 0.0, 'camera_pitch': 0.0,
+    'scale': None, 'shift': None,
+}
+_OF_LIVE = {'namespace': ['/'], 'fixed_frame': ''}
+"""Options that the other of the two does not use, with their defaults."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'at most (Hz)')
     parser.add_argument(
         '--camera-height', type=metres, default=0.0,
-        help='height of the camera above the ground, for the scan (m); 0: no scan',
+        help='height of the camera above the ground, for obstacles and scan (m); 0: none of them',
     )
     parser.add_argument(
         '--camera-pitch', type=real(-90.0, 90.0), default=0.0,
@@ -127,6 +133,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _live(args: argparse.Namespace) -> Callable[[Any], tuple[int, int]]:
     """Return what draws running nodes."""
+    _refuse(args, '--live', 'belongs to the estimation of an INPUT', _OF_INPUTS)
     if args.inputs:
         raise ConfigError(
             f'--live draws a running node, and {args.inputs[0]} is an input.',
@@ -160,6 +167,7 @@ def _live(args: argparse.Namespace) -> Callable[[Any], tuple[int, int]]:
 
 def _offline(args: argparse.Namespace) -> Callable[[Any], tuple[int, int]]:
     """Return what draws the inputs."""
+    _refuse(args, 'an INPUT', 'belongs to --live', _OF_LIVE)
     if not args.inputs:
         raise ConfigError('There is no INPUT.', 'Name an image, a video or a bag, or use --live.')
     if args.model is None:
@@ -172,6 +180,16 @@ def _offline(args: argparse.Namespace) -> Callable[[Any], tuple[int, int]]:
         for text in args.inputs
     ]
     return lambda stream: (0, _show(args, config, sources, stream))
+
+
+def _refuse(
+    args: argparse.Namespace, beside: str, why: str, defaults: Mapping[str, object]
+) -> None:
+    """Refuse options that would have no effect."""
+    for name, default in defaults.items():
+        if getattr(args, name) != default:
+            option = f'--{name.replace("_", "-")}'
+            raise ConfigError(f'{option} {why}, and has no effect with {beside}.', 'Omit it.')
 
 
 def _show(

@@ -226,6 +226,10 @@ def test_without_a_display_there_is_no_window(
 
 @pytest.mark.parametrize(('words', 'said'), [
     (['world:1', '--live'], '--live draws a running node, and world:1 is an input'),
+    (['--live', '--model', 'embedded'], '--model belongs to the estimation of an INPUT'),
+    (['--live', '--camera-height', '0.5'], '--camera-height belongs to the estimation'),
+    (['world:1', '--model', 'embedded', '--fixed-frame', 'odom'], '--fixed-frame belongs to'),
+    (['world:1', '--model', 'embedded', '--namespace', 'front'], '--namespace belongs to --live'),
     ([], 'There is no INPUT'),
     (['world:1'], 'There is no --model'),
 ])
