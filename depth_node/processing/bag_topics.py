@@ -11,10 +11,7 @@ from depth_node.processing.options import Options
 from depth_node.processing.outputs import OUTPUTS, topic_name
 from depth_node.scale.table import SOURCES
 from depth_node.sources.bag import image_connections, INFO
-from depth_node.sources.topics import info_topic
-
-TF = 'tf2_msgs/msg/TFMessage'
-_TF = (TF, 'tf/msg/tfMessage')
+from depth_node.sources.topics import info_topic, transform_topics
 
 
 @dataclass(frozen=True)
@@ -53,16 +50,13 @@ def topics_of(reader: Any, path: Path, options: Options) -> BagTopics:
     """
     first = image_connections(reader, path, options.image_topic)[0]
     _check_free(reader, path, options)
-    named = {c.topic for c in reader.connections if c.msgtype in _TF}
-    # several robots have their own, with the same frames
-    known = named & {'/tf', '/tf_static'} or named
-    static = frozenset(name for name in known if name.rpartition('/')[2] == 'tf_static')
+    moving, static = transform_topics(reader.connections)
     scale = _scale_topic(reader, path, options, first.topic)
     sensor = options.scale_info_topic or (info_topic(scale) if scale else '')
     _check_info(reader, path, options)
     return BagTopics(
         first.topic, first.msgtype, options.info_topic or info_topic(first.topic),
-        frozenset(known - static), static, scale, sensor,
+        moving, static, scale, sensor,
     )
 
 

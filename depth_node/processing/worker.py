@@ -68,7 +68,7 @@ class Worker:
         :param job: the bag.
         :returns: its line; `status` is done, skipped or failed, and `error` says why it failed.
         """
-        begin = time.monotonic()
+        begin, cpu = time.monotonic(), time.process_time()
         line: Line = {'bag': str(job.bag), 'result': str(job.result)}
         try:
             line |= self._process(job)
@@ -80,6 +80,7 @@ class Worker:
             line |= {'status': FAILED, 'error': unexpected(error)}
         seconds = time.monotonic() - begin
         line['seconds'] = round(seconds, 3)
+        line['cpu_seconds'] = round(time.process_time() - cpu, 3)
         if line['status'] == DONE:
             line['frames_per_second'] = round(line['frames'] / max(seconds, 1e-9), 2)
         return line

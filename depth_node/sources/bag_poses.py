@@ -13,12 +13,11 @@ from depth_node.camera.transforms import pose_matrix, transform_matrix
 from depth_node.errors import DataError
 from depth_node.sources.frame import nanoseconds_of
 from depth_node.sources.rosbag_opening import opened, raw_messages
+from depth_node.sources.topics import TF, transform_topics
 from depth_node.sources.trajectory import Trajectory
 from depth_node.sources.transform_tree import Stamped, TransformTree
 
 ODOMETRY = 'nav_msgs/msg/Odometry'
-TF = 'tf2_msgs/msg/TFMessage'
-_STATIC = 'tf_static'
 
 
 def bag_transforms(path: Path) -> TransformTree:
@@ -72,7 +71,7 @@ def poses_in(path: Path) -> str:
     """
     with opened(path) as reader:
         topics = _odometry_in(reader)
-        tf = any(c.msgtype == TF for c in reader.connections)
+        tf = any(transform_topics(reader.connections))
     return ', '.join(filter(None, [topics, 'TF' if tf else '']))
 
 
@@ -82,9 +81,12 @@ def _odometry_in(reader: Any) -> str:
 
 def _transforms(path: Path) -> Iterator[Stamped]:
     with opened(path) as reader:
-        connections = [c for c in reader.connections if c.msgtype == TF]
+        moving, still = transform_topics(reader.connections)
+        connections = [
+            c for c in reader.connections if c.msgtype in TF and c.topic in moving | still
+        ]
         for connection, _, raw in raw_messages(reader, connections):
-            static = connection.topic.rstrip('/').endswith(_STATIC)
+            static = connection.topic in still
             for one in reader.deserialize(raw, connection.msgtype).transforms:
                 yield (
                     None if static else nanoseconds_of(one.header.stamp),

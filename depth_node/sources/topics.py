@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+TF = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
+"""Message types of transforms."""
+
+
+def transform_topics(connections: Iterable[Any]) -> tuple[frozenset[str], frozenset[str]]:
+    """
+    Return the topics of transforms of a bag.
+
+    :param connections: of a bag, with `topic` and `msgtype`.
+    :returns: names of the topics of moving and of static transforms: ``/tf`` and ``/tf_static``;
+        if there is neither, those of all namespaces.
+    """
+    named = {c.topic for c in connections if c.msgtype in TF}
+    # several robots have their own, with the same frames
+    known = named & {'/tf', '/tf_static'} or named
+    static = frozenset(name for name in known if name.rpartition('/')[2] == 'tf_static')
+    return frozenset(known) - static, static
+
 
 def info_topic(image_topic: str) -> str:
     """

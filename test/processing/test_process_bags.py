@@ -56,9 +56,7 @@ def test_a_cut_bag_goes_as_far_as_it_goes(
 ) -> None:
     """Exit code 1, the reason, and the depth of every whole image."""
     count = 50 if compression else 8  # zstd gives whole blocks of 128 KiB
-    bag = record(
-        tmp_path / 'drive', count, storage=storage, compression=compression, distinct=8
-    )
+    bag = record(tmp_path / 'drive', count, storage=storage, compression=compression)
     [path] = [p for p in bag.iterdir() if p.name != 'metadata.yaml']
     path.write_bytes(path.read_bytes()[:path.stat().st_size * 7 // 10])
     if not metadata:
