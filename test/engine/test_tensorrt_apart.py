@@ -86,6 +86,7 @@ def test_the_real_builder_builds_apart(graph, pretend, tmp_path, monkeypatch):
     assert len(plan) > 1000
     assert not plan.startswith(b'FAKEPLAN')
     assert len(set(seen)) > 2
+    assert build_apart(graph, Settings(capability='8.9'), LIMITS) != plan
 
 
 def test_cancelling_ends_it_soon_and_keeps_what_was_measured(graph, pretend, tmp_path):

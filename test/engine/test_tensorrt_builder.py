@@ -219,3 +219,16 @@ def test_a_missing_profile_is_an_error_not_a_crash(library, network, monkeypatch
     )
     with pytest.raises(EngineError, match=r'could not build the engine|refuses cameras'):
         build(library, model.SerializeToString(), Settings())
+
+
+def test_builds_for_a_compute_capability_that_is_not_here(library, network):
+    graph = merged(network())
+    plans = {name: build(library, graph, Settings(capability=name)) for name in ('8.0', '8.9')}
+    # the kernels inside are others
+    assert plans['8.0'] != plans['8.9']
+
+
+@pytest.mark.parametrize('name', ['9.0', 'none', 'eight'])
+def test_an_unknown_compute_capability_is_named(library, network, name):
+    with pytest.raises(EngineError, match=rf'compute capability {name} .*SM80'):
+        build(library, merged(network()), Settings(capability=name))

@@ -36,11 +36,14 @@ class Settings:
     :param optimization_level: 0 builds quickly, 5 searches longest.
     :param largest: maximum camera size (pixels).
     :param usual: camera size for tuning (pixels).
+    :param capability: compute capability to build for, like 8.0, or `current`, with TensorRT for
+        RTX only, which can build for another GPU than the one that is there; empty: its choice.
     """
 
     optimization_level: int = 3
     largest: Size = Size(1920, 1080)
     usual: Size = USUAL
+    capability: str = ''
 
 
 def build(
@@ -108,6 +111,8 @@ def _config(library: Library, builder: Any, settings: Settings, limits: Limits) 
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     # what is fp32 in the graph is meant to be exact
     config.clear_flag(trt.BuilderFlag.TF32)
+    if settings.capability:
+        _choose_capability(library, config, settings.capability)
     profile = builder.create_optimization_profile()
     sizes = (SMALLEST, within(settings.usual, settings.largest), settings.largest)
     profile.set_shape(FRAME, *((size.height, size.width, 3) for size in sizes))
@@ -117,6 +122,24 @@ def _config(library: Library, builder: Any, settings: Settings, limits: Limits) 
             f'{library.errors()}'
         )
     return config
+
+
+def _choose_capability(library: Library, config: Any, wanted: str) -> None:
+    """Build for one compute capability."""
+    kinds = getattr(library.trt, 'ComputeCapability', None)
+    name = wanted.upper() if wanted == 'current' else f'SM{wanted.replace(".", "")}'
+    known = {} if kinds is None else dict(kinds.__members__)
+    if name not in known or name == 'NONE':
+        names = [n for n in known if n != 'NONE']
+        raise EngineError(
+            f'{library.name} cannot build for compute capability {wanted} '
+            f'(it knows {", ".join(names) or "only that of the GPU"}).'
+        )
+    config.num_compute_capabilities = 1
+    if not config.set_compute_capability(known[name], 0):
+        raise EngineError(
+            f'{library.name} refuses compute capability {wanted}: {library.errors()}'
+        )
 
 
 def within(size: Size, largest: Size) -> Size:

@@ -82,7 +82,7 @@ def _build(folder: Path, channel: _Channel, stop: threading.Event) -> None:
             (folder / job['graph']).read_bytes(),
             Settings(
                 settings['optimization_level'], Size.parse(settings['largest']),
-                Size.parse(settings['usual']),
+                Size.parse(settings['usual']), settings['capability'],
             ),
             Limits(**job['limits']),
             timing=Path(job['timing']) if job['timing'] else None,
