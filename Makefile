@@ -8,7 +8,10 @@ COMPAT_PINS := opencv-python-headless==4.10.0.84 numpy==1.26.4
 COMPAT_TESTS := test/image test/sources test/camera test/ros/test_messages.py
 TORCH := 2.13.0
 
-.PHONY: demo test compat lint generate pictures bench fuzz endurance hostile floods soak audit clean
+# the longest that one command may take on a borrowed GPU (s)
+BUDGET := 540
+
+.PHONY: demo test compat lint generate pictures bench gpu-pack gpu fuzz endurance hostile floods soak audit clean
 
 demo: $(VENV)/.run
 	$(BIN)/python -m depth_node.ros.trial.demo
@@ -22,6 +25,16 @@ compat: $(COMPAT)/.done
 
 bench: $(VENV)/.test
 	$(BIN)/python bench/run.py
+
+# Wheels for a machine with a GPU and without a network, in parts (doc/measurements/gpu.md)
+gpu-pack: $(VENV)/.test
+	$(BIN)/python tools/gpu/pack.py
+
+# The measurements on a GPU; without one the same steps on the CPU. Goes on where it was cut;
+# exit code 1 of the first command: some rows or parts are not there yet
+gpu: $(VENV)/.test
+	$(BIN)/python tools/gpu/gpu_run.py --budget $(BUDGET) || test $$? -eq 1
+	$(BIN)/python tools/gpu/page.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -82,6 +95,6 @@ audit: $(VENV)/.test
 	$(BIN)/pip-audit --skip-editable
 
 clean:
-	rm -rf $(VENV) $(COMPAT) build install log dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(COMPAT) build install log dist demo gpu-pack gpu-run .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf *.egg-info
