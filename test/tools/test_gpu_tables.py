@@ -68,6 +68,7 @@ def test_what_raises_is_a_reason_and_not_tried_again(tmp_path):
     assert rows['ours'][NOT_MADE] == 'No GPU. Insert one.'
     assert rows['theirs'][NOT_MADE] == 'MemoryError: no more'
     assert rows['never'][NOT_MADE] == 'too slow'
+    assert not journal.is_made('ours')
     assert len(calls) == 2
 
 
@@ -79,6 +80,8 @@ def test_without_time_a_row_is_left_for_the_next_call(tmp_path):
     assert late.rows() == {}
     Journal(path).make('row', lambda: {'value': 1})
     assert Journal(path).late() == []
+    assert Journal(path).is_made('row')
+    assert not Journal(path).is_made('other')
     assert Journal(path).rows()['row']['value'] == 1
 
 

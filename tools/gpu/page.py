@@ -77,6 +77,9 @@ _EXPLAINED = (
 def _machine(rows: Rows) -> Iterator[Sequence[str]]:
     yield 'what', 'measured'
     memory = rows.get('machine/memory', {})
+    for name in ('rtx', 'tensorrt'):
+        if 'library' in (found := rows.get(f'library/{name}', {})):
+            yield 'library', found['library']
     yield 'copy within the memory, bytes read and written', _value(memory, 'gb_per_s', ' GB/s', 0)
     for precision in PRECISIONS:
         row = rows.get(f'machine/arithmetic/{precision}', {})

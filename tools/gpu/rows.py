@@ -64,6 +64,15 @@ class Journal:
                 found[key] = {NOT_MADE: 'the process ended without a message, twice'}
         return found
 
+    def is_made(self, key: str) -> bool:
+        """
+        Return whether a row has numbers.
+
+        :param key: its name.
+        :returns: whether it was made and has no reason why not.
+        """
+        return NOT_MADE not in self.rows().get(key, {NOT_MADE: ''})
+
     def late(self) -> list[str]:
         """Return the keys for which no time was left, and which were not made later either."""
         made = self.rows()

@@ -14,7 +14,7 @@ Section = Callable[[Task], None]
 NAMES = ('machine', 'onnxruntime', 'rtx', 'tensorrt', 'node', 'eager', 'compiled')
 """The sections, in the order in which they are worth the time."""
 LEFT_OUT = {
-    r'depth_anything.*(_base/1280x720|compiled)|^node/.*_base/':
+    r'depth_anything.*(_base/1280x720|compiled)|^(node|torch)/.*_base/':
         'left out of the check on a CPU, which it would make minutes longer',
     r'^torch/.*/fp16/': 'PyTorch takes seconds for a frame in fp16 on a CPU',
 }

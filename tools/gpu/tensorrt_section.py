@@ -49,6 +49,10 @@ def section(task: Task) -> None:
     """
     module = os.environ.get(VARIABLE, '')
     library = 'rtx' if module == RTX else 'tensorrt'
+    key = f'library/{library}'
+    task.make(key, lambda: {'library': load_library().name})
+    if not task.journal.is_made(key):
+        return
     for target in TARGETS[module]:
         for name in (TRIAL, *NETWORKS):
             model = functools.cache(functools.partial(_model, name, task))
@@ -56,7 +60,8 @@ def section(task: Task) -> None:
                 end = f'{library}/{target or "default"}/{name}/{precision}'
                 plan = task.folder / f'{end.replace("/", "-")}.plan'
                 task.make(f'build/{end}', _build, model, precision, target, plan)
-                task.make(f'run/{end}', _run, model, precision, plan, task.device)
+                if task.journal.is_made(f'build/{end}'):
+                    task.make(f'run/{end}', _run, model, precision, plan, task.device)
     task.make(f'self-test/{library}', _self_test, task.folder)
 
 
@@ -85,7 +90,7 @@ def _build(
 def _run(opened: Callable[[], Model], precision: str, plan: Path, device: Device) -> Row:
     """Load an engine of :func:`_build`, compare it with fp32 on the CPU, and time it."""
     if not plan.exists():
-        raise EngineError('There is no engine to run: it was not built.')
+        raise EngineError('The engine was built by an earlier call and has not been kept.')
     library = load_library()
     cuda = Cuda(load_cuda())
     model = opened()
