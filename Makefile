@@ -40,6 +40,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile*
 	$(BIN)/python tools/generate.py --check
 
 generate: $(VENV)/.run

