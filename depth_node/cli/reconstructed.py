@@ -109,8 +109,9 @@ def write(
               f'{_place(plan.floor)}: {options.topdown}')
         if world is not None:
             iou = free_space_iou(world, plan, options.plan)
-            figures['topdown']['free_iou'] = iou
-            print(f'free space agrees with the floor plan of the whole room: IoU {iou:.2f}')
+            figures['topdown'] |= {'free_iou': iou.room, 'free_iou_known': iou.known}
+            print(f'free space agrees with the floor plan: IoU {iou.room:.2f} of the whole room, '
+                  f'{iou.known:.2f} of what is known')
     write_json(options.figures, figures)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.mapping.floor_plan import FloorPlan, FREE, PlanOptions
+from depth_node.mapping.floor_plan import FloorPlan, FREE, PlanOptions, UNKNOWN
 from depth_node.mapping.volume import Mesh
 from depth_node.world import World
 
@@ -73,18 +73,40 @@ def margin(world: World, plan: FloorPlan) -> int:
     :param world: the world.
     :param plan: a plan of it.
     """
-    return int(np.ceil(max(world.room.size[:2]) / plan.resolution))
+    room = np.array(world.room.size[:2]) / 2
+    low = np.array(plan.origin)
+    high = low + np.array(plan.cells.shape[::-1]) * plan.resolution
+    missing = max(0.0, float((low + room).max()), float((room - high).max()))
+    return int(np.ceil(missing / plan.resolution))
 
 
-def free_space_iou(world: World, plan: FloorPlan, options: PlanOptions) -> float:
+@dataclass(frozen=True)
+class FreeSpace:
     """
-    Compare the free space of a plan with that of the whole room, seen or not.
+    Agreement of free cells, as intersection over union.
+
+    :param room: with the free space of the whole room, seen or not.
+    :param known: with that of the cells that the plan knows to be free or occupied.
+    """
+
+    room: float
+    known: float
+
+
+def free_space_iou(world: World, plan: FloorPlan, options: PlanOptions) -> FreeSpace:
+    """
+    Compare the free space of a plan with that of the room.
 
     :param world: the world.
     :param plan: a plan of it, in its frame.
     :param options: with which it was made.
-    :returns: intersection over union of the free cells.
+    :returns: the agreement.
     """
-    true = free_cells(world, plan, options)
-    mapped = np.pad(plan.cells == FREE, margin(world, plan))
-    return float((true & mapped).sum() / max(1, (true | mapped).sum()))
+    true, edge = free_cells(world, plan, options), margin(world, plan)
+    mapped = np.pad(plan.cells == FREE, edge)
+    known = np.pad(plan.cells != UNKNOWN, edge)
+    return FreeSpace(_iou(true, mapped), _iou(true & known, mapped))
+
+
+def _iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    return float((first & second).sum() / max(1, (first | second).sum()))

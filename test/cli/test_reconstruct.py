@@ -72,6 +72,7 @@ def test_the_map_agrees_with_the_floor_plan(room: Path) -> None:
     """By our own figure, and from the files, cell by cell."""
     figures = json.loads((room / 'room.json').read_text())['topdown']
     assert figures['free_iou'] >= 0.85
+    assert figures['free_iou_known'] >= 0.95
     assert abs(figures['floor']) < 0.01
     pixels = cv2.imread(str(room / 'plan.pgm'), cv2.IMREAD_UNCHANGED)[::-1]
     row, column = np.nonzero(pixels == 254)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import math
 
 import numpy as np
@@ -10,9 +11,17 @@ import pytest
 from depth_node.errors import ConfigError, DataError
 from depth_node.mapping.axes import Up, up_of
 from depth_node.mapping.floor import find_floor, Floor
-from depth_node.mapping.floor_plan import floor_plan, FREE, OCCUPIED, PlanOptions, UNKNOWN
+from depth_node.mapping.floor_plan import (
+    floor_plan,
+    FloorPlan,
+    FREE,
+    OCCUPIED,
+    PlanOptions,
+    UNKNOWN,
+)
+from depth_node.mapping.truth import free_space_iou, FreeSpace
 from depth_node.mapping.volume import Mesh
-from depth_node.world import camera_pose
+from depth_node.world import camera_pose, Room, World
 
 WAY = np.array([[0.0, 0, 0.6], [4.0, 0, 0.6]])
 
@@ -125,3 +134,18 @@ def test_a_plan_has_a_largest_size() -> None:
 def test_numbers_that_make_no_plan(options: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match='expected'):
         PlanOptions(**options)
+
+
+def test_agreement_with_a_room() -> None:
+    """A plan of the left half: half of the room, all of what is known; shifted, less."""
+    world = World(scene=replace(World(0).scene, solids=(), room=Room((4.0, 2.0, 2.5))))
+    options = PlanOptions(resolution=0.1)
+    cells = np.zeros((20, 20), np.int8)
+    half = FloorPlan(cells, (-2.0, -1.0), 0.1, Floor(0.0))
+    assert free_space_iou(world, half, options) == FreeSpace(0.5, 1.0)
+    shifted = replace(half, origin=(-2.0, 0.0))
+    found = free_space_iou(world, shifted, options)
+    assert found.room == pytest.approx(200 / (800 + 200))
+    assert found.known == pytest.approx(0.5)
+    beyond = replace(half, cells=np.full((20, 20), OCCUPIED, np.int8))
+    assert free_space_iou(world, beyond, options) == FreeSpace(0.0, 0.0)
