@@ -25,7 +25,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -37,6 +37,7 @@ from depth_node.ros.camera_frames import open_frames, prepared, to_and_fro
 from depth_node.ros.kept import Kept
 from depth_node.ros.log import Log
 from depth_node.ros.parameters import refuse_unknown
+from depth_node.ros.qos import checked_overrides, latest, overridable
 from depth_node.sources.frame import Frame
 
 NAME = 'camera_publisher'
@@ -57,26 +58,21 @@ class CameraPublisher(Node):
         self._log = Log(self.get_logger())
         self._config = self._declared()
         self._source = open_frames(self._config)
-        reliable = self._config.reliability == 'reliable'
-        qos = QoSProfile(
-            depth=1,
-            history=HistoryPolicy.KEEP_LAST,
-            reliability=(
-                ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
-            ),
-        )
-        self._image = self.create_publisher(Image, 'camera/image_raw', qos)
-        self._jpeg = self.create_publisher(
-            CompressedImage, 'camera/image_raw/compressed', qos
-        )
-        self._info = self.create_publisher(CameraInfo, 'camera/camera_info', qos)
-        self._truth = self.create_publisher(Image, 'camera/depth_truth', qos)
+        with checked_overrides():
+            self._image = self._publisher(Image, 'camera/image_raw')
+            self._jpeg = self._publisher(CompressedImage, 'camera/image_raw/compressed')
+            self._info = self._publisher(CameraInfo, 'camera/camera_info')
+            self._truth = self._publisher(Image, 'camera/depth_truth')
         self._kept, self._kept_truth = Kept(Image), Kept(Image)
         self._transform = _publish_transform(self, self._config)
         self.code: int | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name='camera', daemon=True)
         self._thread.start()
+
+    def _publisher(self, kind: Any, topic: str) -> Any:
+        qos = latest(reliable=self._config.reliability == 'reliable')
+        return self.create_publisher(kind, topic, qos, qos_overriding_options=overridable())
 
     def _declared(self) -> CameraPublisherConfig:
         default = CameraPublisherConfig()

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2
 
 from depth_node.errors import ConfigError
 from depth_node.ros.making import Maker, Scene
+from depth_node.ros.qos import checked_overrides, latest, overridable
 from depth_node.timing import Stages
 
 
@@ -62,10 +60,6 @@ OUTPUTS = (
 All outputs in the order of publishing: those for planners before those for people. Add an output
 with a row here and a method of :class:`Maker`.
 """
-_OVERRIDABLE = (
-    QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY,
-    QoSPolicyKind.DURABILITY,
-)
 
 
 class Outputs:
@@ -87,23 +81,16 @@ class Outputs:
         self._stages = stages
         self._publishers: dict[str, Any] = {}
         try:
-            for output in OUTPUTS:
-                self._publishers[output.topic] = self._publisher(output.topic, output.type)
-        except (RuntimeError, ParameterException) as error:  # an unknown policy, value or type
+            with checked_overrides():
+                for output in OUTPUTS:
+                    self._publishers[output.topic] = self._publisher(output.topic, output.type)
+        except ConfigError:
             self.destroy()
-            raise ConfigError(
-                f'qos_overrides: {error}.',
-                'Set them at start: reliability is reliable or best_effort, history is keep_last '
-                'or keep_all, depth is a number, durability is volatile or transient_local.',
-            ) from error
+            raise
 
     def _publisher(self, topic: str, kind: Any) -> Any:
-        qos = QoSProfile(
-            depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
-        )
         return self._node.create_lifecycle_publisher(
-            kind, topic, qos,
-            qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
+            kind, topic, latest(), qos_overriding_options=overridable()
         )
 
     def wanted(self) -> frozenset[str]:

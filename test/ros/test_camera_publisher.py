@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depth_node.camera import Camera, Distortion
@@ -246,3 +246,22 @@ def test_its_log_has_its_own_name(processes):
     assert process.wait() == 2
     assert '[camera_publisher]' in process.output
     assert '[depth_node]' not in process.output
+
+
+def test_its_qos_can_be_overridden(processes, ros_node, spin_until, folder):
+    """For a camera that is far away: doc/offboard.md."""
+    image = 'qos_overrides./camera/image_raw.publisher'
+    process = processes.python(*MODULE, *arguments(
+        source=folder, rate=1.0, hfov_deg=60.0, **{f'{image}.durability': 'transient_local'},
+    ))
+    assert spin_until(lambda: [
+        info for info in ros_node.get_publishers_info_by_topic('/camera/image_raw')
+        if info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+    ])
+    assert process.stop() == 0
+    process = processes.python(*MODULE, *arguments(
+        source=folder, rate=1.0, hfov_deg=60.0, **{f'{image}.depth': 'many'},
+    ))
+    process.wait_for('qos_overrides: .*depth is a number')
+    assert process.wait() == 2
+    assert 'Traceback' not in process.output
