@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from depth_node.camera import Camera
 from depth_node.cli.main import main
+from depth_node.mapping.fusion import Mapper
 from depth_node.world import World
 
 pytest.importorskip('open3d', reason='Open3D has no wheel for this Python')
@@ -240,6 +241,17 @@ def test_a_network_without_metres(
     assert reconstruct(*words) == 2
     assert 'A map needs metres' in capsys.readouterr().err
     assert not (tmp_path / 'm.ply').exists()
+
+
+def test_the_confidence_of_the_estimator_is_used(
+    tmp_path: Path, camera: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    monkeypatch.setattr(Mapper, 'add', lambda _self, *values: given.append(values[2].copy()))
+    reconstruct('world:7', '--model', 'embedded', '--camera', camera, '--frames', 2, '--out',
+                tmp_path / 'm.ply')
+    assert len(given) == 2
+    assert all(0 <= c.min() < 0.5 < c.max() <= 1 for c in given)
 
 
 def test_too_little_memory_leaves_a_part_and_says_so(

@@ -35,6 +35,7 @@ from depth_node.image.encodings import (
 from depth_node.model import network, OutputKind, read_sidecar
 from depth_node.scale.calibration import read_scale, ScaleCalibration, write_scale
 from depth_node.sources.frames import open_source
+from depth_node.sources.trajectory import read_trajectory
 
 _NAMES = (*COLOR_ENCODINGS, *DEPTH_ENCODINGS, 'nonsense', '')
 _LENSES = ('plumb_bob', 'rational_polynomial', 'equidistant', 'none', '')
@@ -199,6 +200,13 @@ def _bag_seeds() -> list[bytes]:
         return [write_bag(Path(folder) / 'bag').read_bytes()]
 
 
+def _trajectory_seeds() -> list[bytes]:
+    return [
+        b'# stamp x y z qx qy qz qw\n1.5 0 0 1 0 0 0 1\n2.5 1 0 1 0 0 0.1 0.9\n',
+        b'1 0 0 5 0 1 0 6 0 0 1 7\n' * 2, b'1 2 3 0 0 0 1\n',
+    ]
+
+
 TARGETS = {
     'image': Target(image, _image_seeds),
     'camera_info': Target(camera_info, _info_seeds),
@@ -209,6 +217,7 @@ TARGETS = {
     'onnx': Target(_of_file('.onnx', network.inspect), _onnx_seeds),
     'checkpoint': Target(_of_file('.pth', _checkpoint), _checkpoint_seeds),
     'compressed': Target(decode_rgb, _compressed_seeds),
+    'trajectory': Target(_of_file('.txt', read_trajectory), _trajectory_seeds),
     'bag': Target(_of_file('.mcap', _frames), _bag_seeds),
 }
 
