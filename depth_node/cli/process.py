@@ -28,7 +28,7 @@ from depth_node.errors import ConfigError
 from depth_node.files import local_path
 from depth_node.processing.bag_writer import STORAGES
 from depth_node.processing.fleet import Fleet, LOCAL, process_on_fleet
-from depth_node.processing.options import Options
+from depth_node.processing.options import FILES, Options
 from depth_node.processing.outputs import chosen, DEFAULT, OUTPUTS
 from depth_node.processing.worker import FAILED, Job, jobs_of, Line, Worker
 
@@ -143,6 +143,11 @@ def options_from(args: argparse.Namespace) -> Options:
     values['model.name'] = (
         str(local_path(args.model).resolve()) if is_path(args.model) else args.model
     )
+    # a worker of Ray is in another folder
+    values |= {
+        name: str(local_path(text).resolve()) for name in FILES
+        if isinstance(text := values.get(name), str) and text
+    }
     if args.scale_source:
         values['scale.source'] = args.scale_source
     if args.camera:

@@ -9,10 +9,13 @@ from depth_node.catalogue.opening import is_path
 from depth_node.config import Config
 from depth_node.files import local_path
 from depth_node.model.fingerprint import fingerprint
+from depth_node.model.hashes import hash_of
 from depth_node.processing.outputs import DEFAULT
 
 _HOW = ('engine.cache_dir', 'engine.threads', 'engine.timeout')
 """Parameters that change nothing in the result."""
+FILES = ('input.calibration_file', 'scale.calibration_file', 'engine.calibration_dir')
+"""Parameters that name files or folders."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,19 @@ class Options:
         return {
             # a file can change; what the catalogue names cannot
             'model': fingerprint(local_path(model)) if is_path(model) else model,
+            'files': self._files(),
             'parameters': values, 'topics': list(self.topics),
             'image_topic': self.image_topic, 'info_topic': self.info_topic,
             'scale_topic': self.scale_topic, 'scale_info_topic': self.scale_info_topic,
             'namespace': self.namespace, 'storage': self.storage,
             'compressed': self.compressed, 'copied': self.copied,
         }
+
+    def _files(self) -> dict[str, str]:
+        """Return the hashes of the files that the parameters name, and of the sidecar."""
+        values, model = self.config.flat(), self.config.model.name
+        named = {name: str(values[name]) for name in FILES}
+        if is_path(model):
+            named['sidecar'] = str(local_path(model).with_suffix('.json'))
+        places = {name: local_path(text) for name, text in named.items() if text}
+        return {name: hash_of(place) for name, place in places.items() if place.is_file()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 import signal
 import subprocess
@@ -143,6 +145,12 @@ def test_a_changed_model_or_bag_is_not_the_same(
     process(bag, '--out', out, '--model', model)
     network(extras=('confidence',))
     assert process(bag, '--out', out, '--model', model)[1][0]['status'] == 'failed'
+    network()
+    assert process(bag, '--out', out, '--model', model)[1][0]['status'] == 'skipped'
+    sidecar = model.with_suffix('.json')
+    sidecar.write_text(sidecar.read_text().replace('"scale": 1.0', '"scale": 1.5'))
+    assert process(bag, '--out', out, '--model', model)[1][0]['status'] == 'failed'
+    sidecar.write_text(sidecar.read_text().replace('"scale": 1.5', '"scale": 1.0'))
     other = tmp_path / 'other'
     record(other / 'drive', 3)
     _, [line] = process(other / 'drive', '--out', out, '--model', model)
@@ -229,6 +237,42 @@ def test_results_are_not_mixed_with_what_was_recorded(
     assert code == 0
     found = contents(tmp_path / 'two' / 'drive')
     assert found['/second/depth/image'][0].raw == found['/depth/image'][0].raw
+
+
+def test_a_full_disk(
+    tmp_path: Path, model: Path, process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is an error of that bag; nothing half-written stays."""
+    from rosbags.rosbag2 import Writer
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    bag = record(tmp_path / 'drive', 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, 'write', full)
+        code, [line] = process(bag, '--out', tmp_path / 'out', '--model', model)
+    assert code == 2
+    assert 'cannot be written (No space left on device)' in line['error']
+    assert 'Free some space' in line['error']
+    assert not list((tmp_path / 'out').iterdir())
+
+
+def test_interrupted(tmp_path: Path, model: Path) -> None:
+    """Ctrl-C leaves nothing."""
+    bag, out = record(tmp_path / 'drive', 60, distinct=4), tmp_path / 'out'
+    words = [sys.executable, '-m', 'depth_node', 'process', bag, '--out', out, '--model', model]
+    worker = subprocess.Popen(list(map(str, words)), stderr=subprocess.PIPE, text=True)
+    part = out / '.drive.part' / 'drive'
+    end = time.monotonic() + 60
+    while not part.exists() and time.monotonic() < end:
+        time.sleep(0.002)
+    worker.send_signal(signal.SIGINT)
+    _, error = worker.communicate(timeout=60)
+    # Python ends by the signal itself if it arrived while a class was made: 130 in a shell, too
+    assert worker.returncode in {130, -signal.SIGINT}
+    assert error == 'depth-node process: interrupted\n'
+    assert not list(out.iterdir())
 
 
 def test_killed_in_the_middle(tmp_path: Path, model: Path, process: Any) -> None:

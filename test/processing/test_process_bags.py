@@ -46,6 +46,23 @@ def test_every_storage_and_compression(
         assert [(m.when, m.raw) for m in found[topic]] == [(m.when, m.raw) for m in messages]
 
 
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_several_files_without_metadata(
+    tmp_path: Path, model: Path, process: Any, expected: list[bytes], storage: str
+) -> None:
+    """Of a recorder that splits and was killed: one bag, in the order of time."""
+    bag = record(tmp_path / 'drive', 8, storage=storage)
+    (bag / 'metadata.yaml').unlink()
+    other = record(tmp_path / 'other', 1, storage=storage)
+    [second] = [path for path in other.iterdir() if path.name != 'metadata.yaml']
+    second.rename(bag / f'a_first{second.suffix}')
+    code, [line] = process(bag, '--out', tmp_path / 'out', '--model', model)
+    assert (code, line['frames']) == (0, 9)
+    found = contents(tmp_path / 'out' / 'drive')[DEPTH]
+    assert [m.image.tobytes() for m in found] == [expected[0], *expected]
+    assert [m.stamp for m in found] == sorted(m.stamp for m in found)
+
+
 @pytest.mark.parametrize(('storage', 'compression', 'metadata'), [
     ('mcap', '', True), ('mcap', '', False), ('sqlite3', '', True), ('sqlite3', '', False),
     ('mcap', 'file', True), ('sqlite3', 'file', False),
