@@ -65,6 +65,7 @@ $(COMPAT)/.done: setup.py Makefile
 
 # The README's pictures, of the synthetic world, into doc/images/
 pictures: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --editable '.[mapping]'
 	$(BIN)/python tools/pictures.py
 
 # Coverage-guided, 100,000 cases per parser: tens of minutes

@@ -34,7 +34,10 @@ def tool() -> ModuleType:
 
 @pytest.fixture(scope='module')
 def made(tool: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    pytest.importorskip('open3d', reason='Open3D has no wheel for this Python')
     folder = tmp_path_factory.mktemp('images') / 'new'
+    drawn = tool.map_picture
+    tool.PICTURES['map.png'] = lambda size: drawn(size, frames=24)
     tool.main(folder, size=SIZE)
     assert {path.name for path in folder.iterdir()} == set(tool.PICTURES)
     return {path.name: cv2.imread(str(path)) for path in folder.iterdir()}
@@ -79,6 +82,32 @@ def test_the_cloud_is_the_room_in_its_colors(
     red = (above[..., 2] - above[..., :2].max(-1)) > 150
     assert 20 < red.sum() < 0.2 * red.size
     assert not ((behind[..., 2] - behind[..., :2].max(-1)) > 150).any()
+
+
+def test_the_map_shows_the_room_and_where_it_is_free(made: dict[str, np.ndarray]) -> None:
+    page = made['map.png'].astype(int)
+    plan = page[-GAP - SIZE[1]:-GAP, -GAP - SIZE[0]:-GAP]
+    free, occupied = plan.min(-1) > 240, plan.max(-1) < 10
+    assert 0.1 < free.mean() < 0.8
+    assert 0.003 < occupied.mean() < 0.3
+    assert (np.abs(plan - 130) < 4).all(-1).mean() > 0.1, 'nothing is unknown'
+    mesh = page[-GAP - SIZE[1]:-GAP, GAP:GAP + SIZE[0]]
+    assert 0.1 < (mesh.min(-1) < 240).mean() < 0.9
+
+
+def test_a_surface_seen_from_its_back_is_left_out(tool: ModuleType) -> None:
+    """A wall between us and a floor, which faces away, hides nothing."""
+    v, u = np.mgrid[-1:1:60j, -1:1:60j].reshape(2, -1)
+    floor = np.column_stack([u, np.ones_like(u), 3 + v]).astype(np.float32)
+    wall = np.column_stack([u, v, np.full_like(u, 1.9)]).astype(np.float32)
+    points = np.vstack([floor, wall])
+    colors = np.repeat(np.array([[0, 200, 0], [200, 0, 0]], np.uint8), 3600, 0)
+    normals = np.repeat([[0.0, -1, 0], [0, 0, 1]], 3600, 0)
+    red = (tool.from_behind(points, colors, (200, 150)) == (0, 0, 200)).all(-1)
+    assert red.sum() > 2000
+    view = tool.from_behind(points, colors, (200, 150), normals)
+    assert not (view == (0, 0, 200)).all(-1).any()
+    assert (view == (0, 200, 0)).all(-1).sum() > 2000
 
 
 def test_a_point_lies_where_it_is_seen_from_behind(tool: ModuleType) -> None:

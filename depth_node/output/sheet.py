@@ -194,11 +194,15 @@ def top_view(
     width, height = size
     picture = np.full((height, width, 3), _BACKGROUND, np.uint8)
     scale = height / farthest
+    letters = max(0.35, height / 900)
     for metre in range(int(farthest) + 1):
         row = height - 1 - round(metre * scale)
         if row >= 0:
             picture[row] = _GRID
-            cv2.putText(picture, f'{metre} m', (2, max(row - 2, 9)), _FONT, 0.35, (_INK,) * 3, 1)
+            cv2.putText(
+                picture, f'{metre} m', (2, max(row - 3, round(26 * letters))), _FONT, letters,
+                (_INK,) * 3, 1, cv2.LINE_AA,
+            )
     half, far = width // 2, height - 12
     cv2.polylines(
         picture, [np.array([(half, height - 1), (half - 6, far), (half + 6, far)])], isClosed=True,
