@@ -106,8 +106,8 @@ def _add_pose_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         '--up', choices=[_AUTO, *(up.value for up in Up)], default=_AUTO,
-        help='axis of the poses that points up; auto: z of bags, for files the one nearest to up '
-             'in the images. The map keeps the frame of the poses if z is up',
+        help='axis of the poses that points up (as in --up=-y); auto: z of bags, for files the '
+             'one nearest to up in the images. The map keeps the frame of the poses if z is up',
     )
 
 

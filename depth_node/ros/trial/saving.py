@@ -65,7 +65,7 @@ def save(seen: Seen, out: Path) -> None:
         panels = frame_panels(seen.rgb, seen.depth, seen.truth, *color_range(*shown))
     if seen.cloud is not None:
         points, colors = _cloud(seen.cloud)
-        write_ply(out / 'points.ply', points, colors)
+        write_ply(out / 'points.ply', points, colors, upright=True)
         if panels:
             height, width = panels[0].picture.shape[:2]
             reach = float(np.ceil(np.percentile(points[:, 2], 99))) if len(points) else REACH
