@@ -31,6 +31,8 @@ ATTEMPTS = 3
 _STORE_BYTES = 80 * 2**20
 """Shared memory of Ray (bytes), the least it accepts: bags go through files."""
 _POLL_S = 1.0
+_PATIENCE_S = 10.0
+"""How long a killed worker may take to end (s)."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ class _Dispatcher:
             self._deaths[job] += 1
             if self._deaths[job] < ATTEMPTS:
                 return None, job
-            remove_leftovers(job.result)
+            remove_leftovers(job.result, _PATIENCE_S)
             why = str(error).strip().splitlines()
             return _failed(
                 job, f'{ATTEMPTS} workers died while they processed it ({why[0] if why else ""}). '
@@ -166,12 +168,9 @@ class _Dispatcher:
         """End all workers, and remove what those in the middle of a bag leave."""
         for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
             self._kill(worker)
-        if self._busy:
-            # a killed process holds its lock until it is gone
-            with contextlib.suppress(Exception):
-                self._ray.wait(list(self._busy), num_returns=len(self._busy), timeout=_POLL_S)
         for _, job in self._busy.values():
-            remove_leftovers(job.result)
+            # a killed process holds its lock until it is gone
+            remove_leftovers(job.result, _PATIENCE_S)
 
 
 @contextmanager

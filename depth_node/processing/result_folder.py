@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 import shutil
+import time
 from typing import Any
 
 from depth_node.errors import DataError
@@ -17,6 +18,7 @@ from depth_node.files import PART, read_text, write_error
 
 RECORD = 'depth_node.json'
 """File in the folder of a result that says what it is the result of."""
+_PAUSE_S = 0.05
 
 
 def recorded(folder: Path) -> dict[str, Any] | None:
@@ -72,18 +74,26 @@ def result_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
         os.close(handle)
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path, patience: float = 0.0) -> bool:
     """
     Remove what killed processes left of a result, if no process writes it.
 
     :param folder: its final path.
+    :param patience: how long to wait for a process to end that holds the lock (s).
+    :returns: whether nothing is left.
     """
     part = folder.with_name(f'.{folder.name}{PART}')
-    if part.is_dir():
+    end = time.monotonic() + patience
+    while part.is_dir():
         with contextlib.suppress(DataError, OSError):
             handle = _locked(part)
             shutil.rmtree(part, ignore_errors=True)
             os.close(handle)
+            return not part.exists()
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_PAUSE_S)
+    return True
 
 
 def write_record(folder: Path, content: dict[str, Any]) -> None:

@@ -201,6 +201,20 @@ def test_a_bag_that_kills_its_workers(tmp_path: Path, deaths: int, status: list[
     assert left.exists() == (deaths < ATTEMPTS)
 
 
+def test_an_interruption(tmp_path: Path) -> None:
+    """Ends all workers, and removes what they were writing."""
+    jobs = [Job(tmp_path / name, tmp_path / 'out' / name) for name in 'abc']
+    for job in jobs:
+        job.result.with_name(f'.{job.result.name}.part').mkdir(parents=True)
+    library = Library(0)
+    lines = _Dispatcher(library, library.make, 2).run(jobs)
+    assert next(lines)['bag'].endswith('a')
+    lines.close()  # type: ignore[attr-defined]
+    assert library.killed == 2
+    left = sorted(path.name for path in (tmp_path / 'out').iterdir())
+    assert left == ['.a.part', '.c.part']  # b was in work; the fake finished a, c never began
+
+
 class Cluster:
     """A fake of what Ray says of a cluster."""
 
