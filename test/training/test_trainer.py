@@ -169,6 +169,15 @@ def test_resuming_with_other_choices_is_refused(drive: Recording, tmp_path: Path
         other.resume(tmp_path / 'last.pt')
 
 
+def test_what_is_printed_may_change_when_a_run_is_resumed(
+    drive: Recording, tmp_path: Path
+) -> None:
+    trainer(drive, config(), tmp_path).run(until=1)
+    other = trainer(drive, config(print_every=7), tmp_path)
+    other.resume(tmp_path / 'last.pt')
+    assert other.progress.step == 1
+
+
 @pytest.mark.parametrize('content', [b'', b'not a checkpoint', None])
 def test_damaged_checkpoints_are_refused(
     drive: Recording, tmp_path: Path, content: bytes | None
