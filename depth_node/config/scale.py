@@ -91,8 +91,8 @@ class ScaleConfig:
     )
     local: str = param(
         'auto',
-        'Whether the error of the shape that the sensor shows is taken out of every pixel. auto: '
-        'for points, depth and disparity; true: for scan, too.',
+        'Whether the depth of every pixel is corrected with the errors found at the measured '
+        'points (local correction). auto: for points, depth and disparity; true: also for scan.',
         choices=('auto', 'true', 'false'),
     )
     tilt_sigma_deg: float = param(
@@ -142,8 +142,8 @@ class ScaleConfig:
     )
     freeze: bool = param(
         False,
-        'Keep the scale as it is once it is known, as SLAM needs it. It is still measured, and '
-        'differences are reported.',
+        'Keep the first usable scale, for SLAM, which needs a constant one. Measurements '
+        'continue, and differences are reported.',
     )
 
 

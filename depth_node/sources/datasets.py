@@ -168,8 +168,8 @@ LAYOUTS: Mapping[str, Layout] = {
         'folders predictions and truth of .npy files, in metres; no model is run'
     ),
     'rooms': Layout(
-        'folders as rgbd has them, each with camera.yaml; also with median scaling, and compared '
-        'with two guesses',
+        'one folder for each set, laid out like rgbd, with its camera.yaml; evaluated with and '
+        'without median scaling, and against two baselines',
         sets=lambda where, options: room_sets(
             local_path(where), depth_scale=options.depth_scale
         ),
