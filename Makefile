@@ -1,17 +1,25 @@
 # Every target sets up what it needs in .venv; a second run is quick.
 PYTHON ?= python3
-VENV := .venv
+# The wheels of ROS 2 for every target: jazzy, or kilted in an environment of its own, as in
+# `make test ROS=kilted`
+ROS ?= jazzy
+ROS_EXTRA := $(if $(filter kilted,$(ROS)),ros-kilted,$(if $(filter jazzy,$(ROS)),ros,\
+    $(error ROS=$(ROS): expected jazzy or kilted, of which there are wheels)))
+VENV := .venv$(if $(filter kilted,$(ROS)),-kilted)
 BIN := $(VENV)/bin
 # The OpenCV and NumPy of current ROS distributions, beside the newest ones
-COMPAT := .venv-compat
+COMPAT := $(VENV)-compat
 COMPAT_PINS := opencv-python-headless==4.10.0.84 numpy==1.26.4
 COMPAT_TESTS := test/image test/sources test/camera test/ros/test_messages.py
 TORCH := 2.13.0
+# The library alone, for a Python that has no wheels of ROS yet: `make core PYTHON=python3.14`
+CORE := .venv-core
+CORE_TESTS := test/image test/sources test/camera test/cloud test/config test/depth test/scale
 
 # the longest that one command may take on a borrowed GPU (s)
 BUDGET := 540
 
-.PHONY: demo test compat lint generate pictures bench gpu-pack gpu fuzz endurance hostile floods soak audit clean
+.PHONY: demo test compat core lint generate pictures bench gpu-pack gpu fuzz endurance hostile floods soak audit clean
 
 demo: $(VENV)/.run
 	$(BIN)/python -m depth_node.ros.trial.demo
@@ -22,6 +30,9 @@ test: lint compat
 # Decoders and messages once more with older libraries; NumPy 1.26 has wheels up to Python 3.12
 compat: $(COMPAT)/.done
 	$(COMPAT)/bin/python -m pytest --quiet $(COMPAT_TESTS)
+
+core: $(CORE)/.done
+	$(CORE)/bin/python -m pytest --quiet $(CORE_TESTS)
 
 bench: $(VENV)/.test
 	$(BIN)/python bench/run.py
@@ -48,18 +59,18 @@ generate: $(VENV)/.run
 
 $(VENV)/.run: setup.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[cpu,ros,frames,fetch]'
+	$(BIN)/python -m pip install --quiet --editable '.[cpu,$(ROS_EXTRA),frames,fetch]'
 	touch $@
 
 # torch alone first: a range that it satisfies then pulls in no CUDA
 $(VENV)/.test: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet torch==$(TORCH)
-	$(BIN)/python -m pip install --quiet --editable '.[cpu,ros,frames,fetch,training,export,test,lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[cpu,$(ROS_EXTRA),frames,fetch,training,export,test,lint]'
 	touch $@
 
 $(COMPAT)/.done: setup.py Makefile
 	$(PYTHON) -m venv $(COMPAT)
-	$(COMPAT)/bin/python -m pip install --quiet --editable '.[ros,frames]' $(COMPAT_PINS) \
+	$(COMPAT)/bin/python -m pip install --quiet --editable '.[$(ROS_EXTRA),frames]' $(COMPAT_PINS) \
 	    onnxruntime 'pytest>=8' pytest-timeout hypothesis pillow scipy psutil
 	touch $@
 
@@ -67,6 +78,12 @@ $(COMPAT)/.done: setup.py Makefile
 pictures: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --editable '.[mapping]'
 	$(BIN)/python tools/pictures.py
+
+$(CORE)/.done: setup.py Makefile
+	$(PYTHON) -m venv $(CORE)
+	$(CORE)/bin/python -m pip install --quiet --editable '.[cpu,frames,fetch]' \
+	    'pytest>=8' pytest-timeout hypothesis pillow scipy psutil
+	touch $@
 
 # Coverage-guided, 100,000 cases per parser: tens of minutes
 fuzz: $(VENV)/.test
@@ -97,6 +114,6 @@ audit: $(VENV)/.test
 	$(BIN)/pip-audit --skip-editable
 
 clean:
-	rm -rf $(VENV) $(COMPAT) build install log dist demo gpu-pack gpu-run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* build install log dist demo gpu-pack gpu-run .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf *.egg-info

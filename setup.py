@@ -12,8 +12,10 @@ PACKAGE = 'depth_node'
 # ROS workspace every package shares one environment, and would fight over them. Exact versions
 # only where another one gives other results: linters, and what comes as a set of binaries.
 CPU = ['openvino>=2024.4', 'onnxruntime>=1.18']
-# The wheels are Jazzy's for Linux x86-64; on a robot ROS comes from the distribution instead.
+# Wheels for Linux x86-64, of Jazzy and of Kilted; on a robot ROS comes from the distribution
+# instead. There are none of Humble and of Lyrical.
 ROS = ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6']
+ROS_KILTED = ['ros-rclpy[fastrtps]==9.1.2', 'ros-common-interfaces==5.5.1']
 FRAMES = ['rosbags>=0.10']
 INT8 = ['openvino>=2024.4', 'nncf>=2.14']
 FETCH = ['tqdm>=4.66.3']  # a progress bar; CVE-2024-34062
@@ -69,6 +71,12 @@ setup(
     maintainer_email='depth-node@example.com',
     license='Apache-2.0',
     python_requires='>=3.10',
+    classifiers=[
+        'Operating System :: POSIX :: Linux',
+        # Humble 3.10, Jazzy and Kilted 3.12, Lyrical 3.14
+        *(f'Programming Language :: Python :: 3.{minor}' for minor in range(10, 15)),
+        'Topic :: Scientific/Engineering :: Image Processing',
+    ],
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     package_data={PACKAGE: ['py.typed', 'data/*']},
     data_files=[
@@ -89,6 +97,7 @@ setup(
     extras_require={
         'cpu': CPU,
         'ros': ROS,
+        'ros-kilted': ROS_KILTED,
         'frames': FRAMES,
         'fetch': FETCH,
         'int8': INT8,
