@@ -41,7 +41,6 @@ class VoxelLayer:
         self.marked = np.zeros((count, count, layer['z_voxels']), bool)
         self.unknown = np.ones_like(self.marked)
         self.cells = np.full((count, count), UNKNOWN, np.uint8)  # [x, y]
-        self.visits = 0
 
     def update(self, topics: Mapping[str, tuple[Any, np.ndarray]]) -> None:
         """
@@ -95,7 +94,6 @@ class VoxelLayer:
         ray, step = np.nonzero(along <= share[:, None])
         voxels = np.floor(start + along[ray, step, None] * delta[ray]).astype(int)
         voxels = voxels[self._inside(voxels)]
-        self.visits += len(voxels)
         x, y, z = voxels.T
         self.marked[x, y, z] = self.unknown[x, y, z] = False
         touched = np.zeros_like(self.cells, bool)
