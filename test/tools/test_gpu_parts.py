@@ -216,15 +216,21 @@ def test_wheels_of_other_pythons_are_left_out(wheel, minor, expected):
 
 
 def test_joining_needs_only_the_standard_library(packed, tmp_path):
-    """The machine has nothing yet when the first part arrives."""
+    """The machine has nothing yet when the first part arrives, not even this package."""
     folder, _ = packed
+    scripts = packing.ROOT / 'tools' / 'gpu'
     code = (
-        f'import sys; sys.path[:0] = [{str(packing.ROOT)!r}, {str(packing.ROOT / "tools/gpu")!r}]'
-        '\nfrom pathlib import Path; import gpu_run, parts'
+        f'import sys; sys.path.insert(0, {str(scripts)!r}); import gpu_run, parts'
+        '\nfrom pathlib import Path'
         f'\nprint(parts.receive(Path({str(folder)!r}), Path({str(tmp_path / "kept")!r})).complete)'
     )
     done = subprocess.run(
-        [sys.executable, '-I', '-S', '-c', code], capture_output=True, text=True, check=True
+        [sys.executable, '-I', '-S', '-c', code], capture_output=True, text=True, check=True,
+        cwd=tmp_path,
     )
     assert done.stdout.strip() == "('first', 'second')"
-
+    done = subprocess.run(
+        [sys.executable, '-E', '-S', str(scripts / 'gpu_run.py'), '--help'], check=True,
+        capture_output=True, text=True, cwd=tmp_path,
+    )
+    assert '--kept' in done.stdout

@@ -14,10 +14,11 @@ from environment import installed, prepare
 from gpu_run import _section
 from networks import work_of
 import numpy as np
+from onnx_section import _Subject
 import page
 from parts import read_manifest, receive, write_pack
 import pytest
-from rows import Journal, MACHINE, milliseconds, NOT_MADE, ROWS
+from rows import Journal, MACHINE, milliseconds, NOT_MADE, ROWS, Task
 from section import left_out, NAMES, opened
 
 from depth_node.errors import EngineError
@@ -97,7 +98,7 @@ journal = Journal(Path({str(rows)!r}))
 for n in range(5):
     journal.make(f'row/{{n}}', lambda: os.kill(os.getpid(), 11) if n in (1, 3) else {{'n': n}})
 """
-    _section('pretended', [sys.executable, '-c', code], os.environ, float('inf'))
+    assert _section('pretended', [sys.executable, '-c', code], os.environ, float('inf'))
     found = Journal(rows).rows()
     assert [found[f'row/{n}'].get('n') for n in range(5)] == [0, None, 2, None, 4]
     assert found['row/1'][NOT_MADE] == found['row/3'][NOT_MADE] == (
@@ -113,7 +114,7 @@ def test_a_section_that_hangs_ends_with_its_children(tmp_path, monkeypatch):
         f'"import time; time.sleep(99)"]); open({str(pid)!r}, "w").write(str(child.pid)); '
         'time.sleep(99)'
     )
-    _section('hangs', [sys.executable, '-c', code], os.environ, time.time())
+    assert not _section('hangs', [sys.executable, '-c', code], os.environ, time.time())
     state = Path(f'/proc/{pid.read_text()}/stat')
     assert not state.exists() or state.read_text().rpartition(')')[2].split()[0] == 'Z'
 
@@ -244,7 +245,7 @@ def test_a_new_run_replaces_its_own_section_and_no_other(tmp_path, monkeypatch, 
     assert path.read_text() == text
 
 
-def test_what_is_packed_and_absent_is_installed_above_what_is_there(tmp_path):
+def test_what_is_packed_and_absent_is_installed_above_what_is_there(tmp_path, monkeypatch):
     def wheel(name, python='py3-none-any'):
         path = tmp_path / f'{name}-1-{python}.whl'
         info = f'{name}-1.dist-info'
@@ -259,16 +260,33 @@ def test_what_is_packed_and_absent_is_installed_above_what_is_there(tmp_path):
 
     assert installed('numpy-9-py3-none-any.whl')
     wheels = [wheel('tinyabsent'), wheel('numpy'), wheel('othertiny', 'cp31-cp31-none')]
-    write_pack({'all': wheels, 'none': [wheels[0]]}, tmp_path / 'pack')
+    # the first wheel is in two groups
+    write_pack({'all': wheels, 'some': wheels[:1], 'none': wheels[:1]}, tmp_path / 'pack')
     (tmp_path / 'pack' / 'none.part01').unlink()
     kept = tmp_path / 'kept'
     arrival = receive(tmp_path / 'pack', kept)
-    found = prepare(read_manifest(tmp_path / 'pack'), arrival, kept, tmp_path / 'venv')
-    assert found.notes[0] == 'none: not carried (1 parts are missing)'
-    assert found.notes[1].startswith('all: 1 wheels installed, 1 already there, 1 for another')
+    for _ in range(2):
+        found = prepare(read_manifest(tmp_path / 'pack'), arrival, kept, tmp_path / 'venv')
+        assert found.notes[0] == 'none: not carried (1 parts are missing)'
+        assert found.notes[1].startswith('all: 1 wheels packed, 1 already there, 1 for another')
+        # a second call finds them installed
+        monkeypatch.setattr('environment._install', lambda *_: pytest.fail('installed twice'))
     code = 'import numpy, tinyabsent; print(tinyabsent.VALUE, numpy.__version__)'
     done = subprocess.run(
         [str(found.python), '-c', code], check=True, capture_output=True, text=True,
         env=dict(found.variables),
     )
     assert done.stdout.split() == ['42', np.__version__]
+
+
+def test_a_row_of_onnx_runtime_is_measured_and_compared(tmp_path):
+    """The steps of a GPU, with the CPU's provider, on the smallest network."""
+    subject = _Subject(Task(Journal(tmp_path / ROWS), CPU, tmp_path), 'embedded', Size(64, 48))
+    row = subject.measured('fp16')
+    assert row['network'] == '256x192'
+    assert row['agrees']['good']
+    assert 0 < row['agrees']['median'] < 0.005
+    for key in ('bare_ms', 'engine_ms', 'frame_ms', 'copies_ms'):
+        assert row[key]['median'] > 0
+    subject.expected[0].values.fill(100.0)
+    assert not subject.measured('fp32')['agrees']['good']

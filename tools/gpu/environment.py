@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 import os
@@ -51,21 +51,26 @@ def prepare(groups: Sequence[Group], arrival: Arrival, kept: Path, folder: Path)
         f'{name}: not carried ({len(parts)} parts are missing)'
         for name, parts in arrival.missing.items()
     ]
-    wanted: list[Path] = []
+    wanted: dict[str, Path] = {}
+    before = [str(_packages(folder))]
     for group in groups:
         if group.name not in arrival.complete:
             continue
         wheels = [kept / group.name / file.name for file in group.files]
         fitting = [wheel for wheel in wheels if fits(wheel.name)]
         absent = [wheel for wheel in fitting if not installed(wheel.name)]
-        wanted += absent
+        # a wheel may be in two groups, and may have been installed by an earlier call
+        wanted |= {wheel.name: wheel for wheel in absent if not installed(wheel.name, before)}
         others = len(wheels) - len(fitting)
         notes.append(
-            f'{group.name}: {len(absent)} wheels installed, '
+            f'{group.name}: {len(absent)} wheels packed, '
             f'{len(fitting) - len(absent)} already there'
             + (f', {others} for another Python than {_version()}' if others else '')
         )
-    python = _made(wanted, folder) if wanted else Path(sys.executable)
+    if wanted:
+        _install(wanted.values(), folder)
+    made = _interpreter(folder)
+    python = made if made.exists() else Path(sys.executable)
     return Environment(python, _variables(python), tuple(notes))
 
 
@@ -84,27 +89,30 @@ def fits(wheel: str, minor: int = sys.version_info.minor) -> bool:
     return minor in found or (abi == 'abi3' and min(found) <= minor)
 
 
-def installed(wheel: str) -> bool:
+def installed(wheel: str, path: Sequence[str] | None = None) -> bool:
     """
     Return whether this Python has a distribution, in whatever version.
 
     :param wheel: file name of its wheel.
+    :param path: folders to look in; None: those of this Python.
     :returns: whether it is there.
     """
-    try:
-        metadata.version(wheel.split('-', maxsplit=1)[0])
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    name = wheel.split('-', maxsplit=1)[0]
+    found = metadata.distributions(name=name, path=list(sys.path if path is None else path))
+    return next(iter(found), None) is not None
 
 
 def _version() -> str:
     return f'{sys.version_info.major}.{sys.version_info.minor}'
 
 
-def _made(wheels: Sequence[Path], folder: Path) -> Path:
-    """Make the virtual environment, with this Python's packages below its own."""
-    python = folder / 'bin' / 'python'
+def _interpreter(folder: Path) -> Path:
+    return folder / 'bin' / 'python'
+
+
+def _install(wheels: Iterable[Path], folder: Path) -> None:
+    """Install wheels in the virtual environment, with this Python's packages below its own."""
+    python = _interpreter(folder)
     if not python.exists():
         venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
     below = _packages(folder)
@@ -122,7 +130,6 @@ def _made(wheels: Sequence[Path], folder: Path) -> Path:
             f'The packed wheels cannot be installed: {done.stderr.strip()[-400:]}',
             'pip 22.3 or newer is needed.',
         )
-    return python
 
 
 def _packages(folder: Path) -> Path:

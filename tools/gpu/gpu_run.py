@@ -23,6 +23,8 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the package is not installed there
+
 from device import Device, find_device
 from environment import Environment, prepare
 from parts import Arrival, MANIFEST, read_manifest, receive
@@ -98,6 +100,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if args.again:
         rows.unlink(missing_ok=True)
     _describe(results, device, environment)
+    cut = []
     for name in args.sections:
         command = [
             str(environment.python), str(HERE / 'section.py'), name, '--rows', str(rows),
@@ -105,13 +108,16 @@ def main(words: Sequence[str] | None = None) -> int:
             '--device', device.name, *(['--cuda'] if device.cuda else []),
         ]
         variables = {**environment.variables, **VARIABLES.get(name, {})}
-        _section(name, command, variables, deadline)
+        if not _section(name, command, variables, deadline):
+            cut.append(name)
     late = Journal(rows).late()
     print(f'{len(Journal(rows).rows())} rows in {rows}')
     if late:
         print(f'{len(late)} rows were not begun for lack of time; give the command again: '
               f'{", ".join(late[:5])}{" ..." if len(late) > 5 else ""}')
-    return 1 if late or arrival.missing else 0
+    if cut:
+        print(f'these sections were cut: {", ".join(cut)}')
+    return 1 if late or cut or arrival.missing else 0
 
 
 def _prepared(pack: Path, kept: Path) -> tuple[Arrival, Environment]:
@@ -145,27 +151,32 @@ def _describe(results: Path, device: Device, environment: Environment) -> None:
 
 def _section(
     name: str, command: Sequence[str], variables: Mapping[str, str], deadline: float
-) -> None:
-    """Run a section; start it again where its process was ended by a library."""
+) -> bool:
+    """
+    Run a section; start it again where its process was ended by a library.
+
+    :returns: whether it came to its end.
+    """
     for _ in range(_RESTARTS):
         left = deadline - time.time() + _GRACE_S
         if left <= 0:
-            return
+            return False
         # a group of its own, so that nothing that it started outlives it
         process = subprocess.Popen(command, env=dict(variables), start_new_session=True)
         try:
             code = process.wait(left)
         except subprocess.TimeoutExpired:
             print(f'{name}: ended at the end of the time')
-            return
+            return False
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         if not code:
-            return
+            return True
         how = f'signal {-code}' if code < 0 else f'code {code}'
         print(f'{name}: its process ended with {how}; going on with the next row', flush=True)
+    return False
 
 
 if __name__ == '__main__':
