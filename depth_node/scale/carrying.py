@@ -40,7 +40,7 @@ CELLS = 160
 SAME = 0.03
 """What the prediction of a still camera may change by (relative), else it sees something else."""
 ALIKE = 0.1
-"""What the error of the prediction at a carried anchor may change by (relative)."""
+"""What the error of the prediction at a carried anchor may change by at most (relative)."""
 AGREE = 0.65
 """Share of the carried anchors in view that has to pass; otherwise odometry is not believed."""
 SLIP = 0.03
@@ -99,7 +99,7 @@ class Carrier:
 
     def past(
         self, frame: ScaleFrame, pose: Floats | None, scale: Scale, *, still: bool,
-        own: int = 0,
+        own: int = 0, misfit: float = ALIKE,
     ) -> Past | None:
         """
         Return where the anchors of earlier frames are in this one.
@@ -110,6 +110,8 @@ class Carrier:
         :param scale: what makes metres of the prediction.
         :param still: whether the picture is that of the frame before.
         :param own: anchors of the frame itself: the more, the fewer are carried.
+        :param misfit: error of the prediction at these (relative standard deviation). At a
+            carried anchor it may change by as much.
         :returns: the anchors that are seen, or None where none is.
         """
         measured = pose is not None
@@ -128,7 +130,8 @@ class Carrier:
         self._pool = pool
         if pool.z.size == 0:
             return None
-        seen = self._seen(frame, pose, scale, SAME if still else ALIKE)
+        alike = SAME if still else min(max(misfit, SAME), ALIKE)
+        seen = self._seen(frame, pose, scale, alike)
         most = max(MOST - own, LEAST)
         return seen if seen is None or seen.metres.size <= most else _some(seen, most)
 

@@ -59,13 +59,14 @@ class Corrector:
             is no odometry at that time.
         """
         judge = abs(frame.stamp - self._judged) >= JUDGED
-        past = self._carrier.past(
-            frame, pose, scale, still=self._stands(frame), own=anchors.z.size
-        )
-        self._carrier.add(frame, anchors)
         metres = metres_of(
             numbers_at(frame, anchors.rows, anchors.columns), scale, frame.spec.kind
         )
+        past = self._carrier.past(
+            frame, pose, scale, still=self._stands(frame), own=anchors.z.size,
+            misfit=_spread(anchors.z / metres),
+        )
+        self._carrier.add(frame, anchors)
         found = fit_field(
             anchors, metres, hold_out=judge, past=past if judge or self._carries else None
         )
@@ -87,3 +88,9 @@ class Corrector:
         if before is None or before.shape != now.shape or now.size == 0:
             return False
         return float(np.mean(np.abs(now - before))) < STANDS
+
+
+def _spread(ratio: Floats) -> float:
+    """Return the robust standard deviation of the logarithm, of what is finite."""
+    logs = np.abs(np.log(ratio[np.isfinite(ratio) & (ratio > 0)]))
+    return 1.4826 * float(np.median(logs)) if logs.size else np.inf
