@@ -113,6 +113,16 @@ def test_on_kitti_the_least_certain_fifth_carries_a_fifth_of_the_error() -> None
     assert gain < -0.2
 
 
+@pytest.mark.skipif(not DATA.exists(), reason='no ../shared/data')
+def test_on_kitti_what_a_sensor_corrects_is_known_better() -> None:
+    """The distance to the anchors counts: none of them is judged."""
+    frame = bench.kitti_frame(DATA, 'm')
+    mean, gain, _ = bench.sparsified(*bench.corrected(frame, 0.02))
+    assert mean < 0.055
+    assert gain < -0.27
+    assert bench.sparsified(*bench.corrected(frame, 0.02, left=True))[1] < -0.25
+
+
 def test_it_costs_about_a_millisecond() -> None:
     world = World(0)
     depth = world.render(Camera.from_hfov(640, 480, 75), world.pose(2.0))[1]
