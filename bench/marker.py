@@ -24,7 +24,8 @@ from depth_node.camera.distortion import Distortion
 from depth_node.cli.marker import picture
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale import Measurement, ScaleFrame
-from depth_node.scale.marker import from_markers, MarkerFinder
+from depth_node.scale.marker import from_markers
+from depth_node.scale.marker_finding import MarkerFinder
 from depth_node.sources.frame import Frame
 from depth_node.world import World
 

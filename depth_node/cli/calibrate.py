@@ -50,7 +50,8 @@ from depth_node.scale import (
 )
 from depth_node.scale.frames import ENOUGH, measure_together
 from depth_node.scale.ground import ground_pixels, measured_on
-from depth_node.scale.marker import anchors_on, Marker, MarkerFinder, with_print_errors
+from depth_node.scale.marker import anchors_on, with_print_errors
+from depth_node.scale.marker_finding import Marker, MarkerFinder
 from depth_node.scale.measurement import MAX_SIGMA, plausible, relative_sigma
 from depth_node.scale.pixels import Pixels, pixels_at, together
 from depth_node.scale.points import MAX_POINTS, on_edge

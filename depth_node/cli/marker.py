@@ -16,7 +16,7 @@ from depth_node.cli.results import output_file
 from depth_node.config.scale import DICTIONARIES
 from depth_node.errors import ConfigError
 from depth_node.files import replacing
-from depth_node.scale.marker import dictionary_of
+from depth_node.scale.marker_finding import dictionary_of
 
 _POINT = 0.0254 / 72
 """The unit of PDF (m)."""

@@ -15,7 +15,8 @@ from depth_node.config import Config
 from depth_node.config.scale import MarkerConfig, ScaleConfig
 from depth_node.scale.ground import FloorPose, from_ground, Region
 from depth_node.scale.local import Anchors
-from depth_node.scale.marker import from_markers, Marker, MarkerFinder
+from depth_node.scale.marker import from_markers
+from depth_node.scale.marker_finding import Marker, MarkerFinder
 from depth_node.scale.measurement import NotObservable, Outcome
 from depth_node.scale.motion import pose_at
 from depth_node.scale.odometry import OdometrySource

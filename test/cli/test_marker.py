@@ -15,6 +15,7 @@ from depth_node.camera import Camera
 from depth_node.cli.main import main
 from depth_node.cli.marker import picture
 from depth_node.scale import read_scale
+from depth_node.scale.marker_finding import MarkerFinder
 
 
 def test_a_pdf_has_the_true_size(tmp_path):
@@ -40,9 +41,8 @@ def test_a_pdf_has_the_true_size(tmp_path):
     page = np.full((1000, 1000), 255, np.uint8)
     for x, y, w, h in np.rint(rectangles * 1.5).astype(int):
         page[1000 - y - h - 20:1000 - y - 20, x:x + w] = 0
-    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_APRILTAG_36H11)
-    _, ids, _ = cv2.aruco.ArucoDetector(dictionary).detectMarkers(page)
-    assert ids.ravel().tolist() == [5]
+    (found,) = MarkerFinder('apriltag_36h11').find(page, Camera.from_hfov(1000, 1000, 60), 0.16)
+    assert found.number == 5
 
 
 @pytest.mark.parametrize(('size', 'dpi'), [(0.16, 300), (0.05, 150), (0.3, 96)])
