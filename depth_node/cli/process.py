@@ -31,6 +31,8 @@ from depth_node.processing.fleet import Fleet, LOCAL, process_on_fleet
 from depth_node.processing.options import FILES, Options
 from depth_node.processing.outputs import chosen, DEFAULT, OUTPUTS
 from depth_node.processing.worker import FAILED, Job, jobs_of, Line, Worker
+from depth_node.scale.table import SOURCES
+from depth_node.sources.topics import is_namespace
 
 USAGE = 2
 
@@ -156,8 +158,24 @@ def options_from(args: argparse.Namespace) -> Options:
         values['input.hfov_deg'] = args.hfov
     if args.rectified != 'auto':
         values['input.rectified'] = args.rectified
+    if not is_namespace(args.namespace):
+        raise ConfigError(
+            f'--namespace {args.namespace!r:.100} is not a namespace of ROS.',
+            'Expected names of letters, digits and underscores, such as /robot/front.',
+        )
+    config = Config().replaced(values)
+    source = SOURCES[config.scale.source]
+    for option, given, used in (
+        ('--scale-topic', args.scale_topic, source.message),
+        ('--scale-camera-info', args.scale_camera_info, source.camera_info),
+    ):
+        if given and not used:
+            raise ConfigError(
+                f'{option} has no effect: scale.source is {source.name}, which does not use it.',
+                'Choose the source with --scale-source, or omit the topic.',
+            )
     return Options(
-        Config().replaced(values), chosen(args.topics), args.topic, args.camera_info,
+        config, chosen(args.topics), args.topic, args.camera_info,
         args.scale_topic, args.scale_camera_info, args.namespace, args.storage, args.compress,
         not args.no_copy, args.overwrite,
     )

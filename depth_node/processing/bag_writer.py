@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+import sqlite3
 from typing import Any
 
 import numpy as np
 
+from depth_node.errors import DataError
 from depth_node.image.data import bytes_of
 from depth_node.output.message_fields import Fields
 from depth_node.sources.frame import SECOND
@@ -43,6 +46,7 @@ class BagWriter:
     :param reader: the other bag (``rosbag_opening.opened``).
     :param storage: of a bag of ROS 2: one of :data:`STORAGES`.
     :param compressed: of a bag of ROS 2 in mcap: whether its chunks are compressed (zstd).
+    :raises DataError: the database cannot be written, as on a full disk.
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class BagWriter:
     ) -> None:
         from rosbags.typesys import get_typestore, Stores
 
-        self._reader = reader
+        self._reader, self._folder = reader, folder
         self._ros2 = bool(reader.is2)
         self._store = get_typestore(Stores.ROS2_HUMBLE if self._ros2 else Stores.ROS1_NOETIC)
         self._stack = ExitStack()
@@ -74,12 +78,14 @@ class BagWriter:
 
     def __enter__(self) -> BagWriter:
         """Create the files."""
-        self._stack.enter_context(self._writer)
+        with self._writing():
+            self._stack.enter_context(self._writer)
         return self
 
     def __exit__(self, *error: object) -> None:
         """Close the files; the index is written if there was no error."""
-        self._stack.__exit__(*error)  # type: ignore[arg-type]
+        with self._writing():
+            self._stack.__exit__(*error)  # type: ignore[arg-type]
 
     def copy(self, connection: Any, when: int, raw: bytes) -> None:
         """
@@ -94,7 +100,8 @@ class BagWriter:
             self._connections[key] = self._copied(connection)
         mine = self._connections[key]
         if mine is not None:
-            self._writer.write(mine, when, raw)
+            with self._writing():
+                self._writer.write(mine, when, raw)
 
     def write(self, topic: str, kind: str, head: Head, fields: Fields) -> None:
         """
@@ -114,7 +121,19 @@ class BagWriter:
         header = {'stamp': {'sec': seconds, 'nanosec': rest}, 'frame_id': head.frame_id}
         message = self._message(kind, {**fields, 'header': header})
         serialize = self._store.serialize_cdr if self._ros2 else self._store.serialize_ros1
-        self._writer.write(self._connections[key], head.when, serialize(message, kind))
+        with self._writing():
+            self._writer.write(self._connections[key], head.when, serialize(message, kind))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Convert errors of the database, which has its own for a full disk."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise DataError(
+                f'{self._folder}: cannot be written ({error}).',
+                'Free some space on that disk, or write somewhere else.',
+            ) from error
 
     def _message(self, kind: str, fields: Fields) -> Any:
         """Return a message of rosbags; fields that are missing are zero."""

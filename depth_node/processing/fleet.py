@@ -31,6 +31,8 @@ ATTEMPTS = 3
 _STORE_BYTES = 80 * 2**20
 """Shared memory of Ray (bytes), the least it accepts: bags go through files."""
 _POLL_S = 1.0
+_REACH_S = 5.0
+"""How long to wait for a connection to a cluster (s)."""
 _PATIENCE_S = 10.0
 """How long a killed worker may take to end (s)."""
 
@@ -176,6 +178,7 @@ class _Dispatcher:
 @contextmanager
 def _cluster(fleet: Fleet) -> Iterator[Any]:
     """Connect to a cluster, or start one that only this machine and this user reach."""
+    _check_reachable(fleet.address)
     with contextlib.ExitStack() as stack:
         options: dict[str, Any] = {}
         if fleet.address == LOCAL:
@@ -198,7 +201,7 @@ def _cluster(fleet: Fleet) -> Iterator[Any]:
             ray.init(
                 address=fleet.address, log_to_driver=False, configure_logging=False, **options
             )
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # Ray exits where nothing answers
             text = str(error).strip().splitlines()
             raise ConfigError(
                 f'--ray {fleet.address}: the cluster cannot be used '
@@ -209,6 +212,24 @@ def _cluster(fleet: Fleet) -> Iterator[Any]:
         # Ray prints about workers that died, on standard output
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         yield ray
+
+
+def _check_reachable(address: str) -> None:
+    """
+    Connect to the port of a cluster: Ray itself tries for minutes.
+
+    :raises ConfigError: nothing listens there.
+    """
+    host, mark, port = address.rpartition('://')[2].rpartition(':')
+    if not mark or not port.isdecimal():
+        return  # auto, local, or what Ray knows to refuse
+    try:
+        socket.create_connection((host.strip('[]'), int(port)), _REACH_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f'--ray {address}: the cluster cannot be reached ({error}).',
+            'Start one with `ray start --head`, or leave out the address.',
+        ) from error
 
 
 def _local_environment() -> dict[str, str]:

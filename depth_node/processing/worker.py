@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-import os
+import hashlib
 from pathlib import Path
 import time
 from typing import Any
@@ -12,7 +12,7 @@ from depth_node.catalogue.opening import open_model, overrides_from
 from depth_node.engine import open_for
 from depth_node.engine.base import Engine
 from depth_node.errors import DataError, DepthNodeError, unexpected
-from depth_node.files import write_error
+from depth_node.files import reason, write_error
 from depth_node.image.size import Size
 from depth_node.model import Model
 from depth_node.processing.bag_run import BagRun, OpenBag
@@ -25,6 +25,8 @@ from depth_node.sources.frame import Frame
 from depth_node.sources.rosbag_opening import opened, SUFFIXES
 
 DONE, SKIPPED, FAILED = 'done', 'skipped', 'failed'
+_END_BYTES = 2**16
+"""Of each end of a file of a bag, which are hashed: times are there, and sizes can be equal."""
 Line = dict[str, Any]
 """What is reported of one bag, as JSON."""
 
@@ -43,7 +45,7 @@ class Job:
 
     def size(self) -> int:
         """Return the size of the bag (bytes)."""
-        return sum(_files(self.bag).values())
+        return sum(file.stat().st_size for file in _files(self.bag))
 
 
 class Worker:
@@ -92,7 +94,8 @@ class Worker:
             self._engine = None
 
     def _process(self, job: Job) -> Line:
-        source = _files(job.bag)
+        _check_apart(job)
+        source = _source(job.bag)
         before = recorded(job.result)
         if before is not None:
             if before.get('options') == self._identity and before.get('source') == source:
@@ -142,13 +145,36 @@ def _nothing(bag: Path, report: Report) -> str:
     return f'{bag}: nothing is known of its {report.images} images. {why}'
 
 
-def _files(bag: Path) -> dict[str, int]:
-    """Return the files of a bag and their sizes."""
+def _files(bag: Path) -> list[Path]:
+    """Return the files of a bag."""
+    files = [bag] if bag.is_file() else sorted(bag.iterdir())
+    return [file for file in files if file.is_file()]
+
+
+def _source(bag: Path) -> dict[str, list[Any]]:
+    """Return size (bytes) and a hash of the ends of each file of a bag."""
     try:
-        files = [bag] if bag.is_file() else sorted(bag.iterdir())
-        return {file.name: file.stat().st_size for file in files if file.is_file()}
+        return {file.name: [file.stat().st_size, _hash_of_ends(file)] for file in _files(bag)}
     except OSError as error:
-        raise DataError(f'{bag}: cannot be read ({os.strerror(error.errno or 0)}).') from error
+        raise DataError(f'{bag}: cannot be read ({reason(error)}).') from error
+
+
+def _hash_of_ends(path: Path) -> str:
+    with path.open('rb') as file:
+        digest = hashlib.sha256(file.read(_END_BYTES))
+        file.seek(max(0, path.stat().st_size - _END_BYTES))
+        digest.update(file.read(_END_BYTES))
+    return digest.hexdigest()
+
+
+def _check_apart(job: Job) -> None:
+    """Refuse to write a result over its own bag, into it, or around it."""
+    bag, result = job.bag.resolve(), job.result.resolve()
+    if bag == result or bag in result.parents or result in bag.parents:
+        raise DataError(
+            f'{job.bag}: its result would be {job.result}, in the place of the bag itself.',
+            'Choose another --out.',
+        )
 
 
 def jobs_of(bags: list[Path], out: Path) -> list[Job]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+import re
 from typing import Any
 
 TF = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
 """Message types of transforms."""
+_NAME = re.compile('[A-Za-z_][A-Za-z0-9_]*')
 
 
 def transform_topics(connections: Iterable[Any]) -> tuple[frozenset[str], frozenset[str]]:
@@ -35,3 +37,13 @@ def info_topic(image_topic: str) -> str:
     if parts[-1] in ('compressed', 'raw'):
         parts.pop()
     return '/'.join([*parts[:-1], 'camera_info'])
+
+
+def is_namespace(text: str) -> bool:
+    """
+    Return whether a text is a namespace of ROS.
+
+    :param text: such as ``front`` or ``/robot/front``; '' and ``/`` are the global one.
+    :returns: whether its names have letters, digits and underscores only, and no digit first.
+    """
+    return all(map(_NAME.fullmatch, filter(None, text.split('/'))))

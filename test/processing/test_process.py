@@ -164,8 +164,14 @@ def test_what_is_not_ours_is_not_touched(tmp_path: Path, model: Path, process: A
     for more in ((), ('--overwrite',)):
         code, [line] = process(bag, '--out', tmp_path, '--model', model, *more)
         assert code == 2
-        assert 'is no result of depth-node process' in line['error']
+        assert 'in the place of the bag itself' in line['error']
     assert before == {path.name: path.read_bytes() for path in bag.iterdir()}
+    mine = tmp_path / 'out' / 'drive'
+    mine.mkdir(parents=True)
+    (mine / 'notes.txt').touch()
+    _, [line] = process(bag, '--out', mine.parent, '--model', model, '--overwrite')
+    assert 'is no result of depth-node process' in line['error']
+    assert [path.name for path in mine.iterdir()] == ['notes.txt']
 
 
 def test_one_bad_bag_does_not_stop_the_others(tmp_path: Path, model: Path, process: Any) -> None:
@@ -314,7 +320,8 @@ def test_the_record_says_what_was_done(tmp_path: Path, model: Path, process: Any
     process(bag, '--out', tmp_path / 'out', '--model', model)
     found = json.loads((tmp_path / 'out' / 'drive' / RECORD).read_text())
     assert found['options']['parameters']['model.name'] == str(model)
-    assert found['source'] == {path.name: path.stat().st_size for path in bag.iterdir()}
+    sizes = {path.name: path.stat().st_size for path in bag.iterdir()}
+    assert {name: size for name, (size, _) in found['source'].items()} == sizes
     assert found['report']['frames'] == 1
 
 
