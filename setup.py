@@ -16,7 +16,8 @@ CPU = ['openvino>=2024.4', 'onnxruntime>=1.18']
 # instead. There are none of Humble and of Lyrical.
 ROS = ['ros-rclpy[fastrtps]==7.1.6', 'ros-common-interfaces==5.3.6']
 ROS_KILTED = ['ros-rclpy[fastrtps]==9.1.2', 'ros-common-interfaces==5.5.1']
-FRAMES = ['rosbags>=0.10']
+# 0.11.0 reads no mcap file without an end, and nothing between was tried
+FRAMES = ['rosbags>=0.11.9']
 INT8 = ['openvino>=2024.4', 'nncf>=2.14']
 FETCH = ['tqdm>=4.66.3']  # a progress bar; CVE-2024-34062
 # 12.6.1 is the first with cuda.bindings, which TensorRT's stream and memory come from

@@ -10,7 +10,9 @@ from rig import Rig
 from sensor_msgs.msg import LaserScan
 
 from depth_node.cli.main import main
+from depth_node.processing.outputs import OUTPUTS as RECORDED
 from depth_node.ros import messages
+from depth_node.ros.outputs import OUTPUTS as NODE
 from depth_node.sources.frames import open_source
 
 pytest.importorskip('rosbags')
@@ -54,6 +56,15 @@ def test_bit_for_bit(rig: Rig, model: Path, tmp_path: Path) -> None:
             ours = next(m for m in result[f'/{topic}'] if m.stamp == stamp).message
             theirs = seen(topic)[0]
             assert same(ours, theirs) > 2, topic
+
+
+def test_every_topic_is_the_nodes() -> None:
+    """Name and type of the table for recordings are those of the table of the node."""
+    node = {output.topic: output.type for output in NODE}
+    for output in RECORDED.values():
+        package, _, name = output.kind.split('/')
+        kind = node[output.topic]
+        assert (kind.__module__.split('.')[0], kind.__name__) == (package, name)
 
 
 def same(ours: object, theirs: object) -> int:
