@@ -114,6 +114,11 @@ def run(args: argparse.Namespace) -> int:
     options = options_from(args)
     if args.ray is None and (args.workers or args.worker_gpus):
         raise ConfigError('--workers and --worker-gpus are for --ray.', 'Add --ray.')
+    if args.ray is not None and Path(args.ray).exists():
+        raise ConfigError(
+            f'--ray takes {args.ray!r:.80} for the address of a cluster.',
+            'Put --ray behind the bags, or write --ray=ADDRESS.',
+        )
     jobs = jobs_of([local_path(text) for text in args.bags], output_folder(args.out))
     if warning := caution(args.model):
         print(f'depth-node process: {warning}', file=sys.stderr)

@@ -250,6 +250,10 @@ def test_options_of_the_fleet_need_it(tmp_path: Path, model: Path, process: Any)
     for words in (('--workers', 2), ('--worker-gpus', 0.5)):
         assert process(tmp_path, '--out', tmp_path, '--model', model, *words)[0] == 2
         assert 'Add --ray' in process.error
+    (tmp_path / 'bag').touch()
+    words = ('--out', tmp_path, '--model', model, '--ray', tmp_path / 'bag', tmp_path)
+    assert process(*words)[0] == 2
+    assert 'Put --ray behind the bags' in process.error
 
 
 def test_a_cluster_that_is_there(tmp_path: Path, model: Path) -> None:
