@@ -8,15 +8,27 @@ is large and tilted.
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.scale.local import Anchors
 from depth_node.scale.marker_finding import Marker
-from depth_node.scale.measurement import Measurement, NotObservable, Outcome
-from depth_node.scale.pixels import ScaleFrame
+from depth_node.scale.measurement import (
+    changed,
+    MAX_SIGMA,
+    measure,
+    Measurement,
+    NotObservable,
+    Outcome,
+    relative_sigma,
+    with_bias,
+)
+from depth_node.scale.pixels import pixels_at, ScaleFrame
 from depth_node.scale.points import from_anchors
+from depth_node.scale.shape import LENGTH, PATCHES, PRIOR
 from depth_node.scale.unscaled import unscaled
 
 CORNER_SIGMA = 0.15
@@ -78,8 +90,43 @@ def from_markers(frame: ScaleFrame, markers: list[Marker]) -> Outcome:
             f'the markers disagree by a factor of {max(factors) / min(factors):.2g}; check that '
             'all of them have the size marker.size, and set marker.ids to those that have'
         )
-    found = from_anchors(frame, anchors_on(markers, frame.rays, shape))
+    anchors = anchors_on(markers, frame.rays, shape)
+    if frame.spec.kind.has_shift and len(markers) == 1:
+        found = _tilted(frame, anchors, markers[0])
+    else:
+        found = from_anchors(frame, anchors)
     return found if isinstance(found, NotObservable) else with_print_errors(found, markers)
+
+
+def _tilted(frame: ScaleFrame, anchors: Anchors, marker: Marker) -> Outcome:
+    """
+    Measure scale and shift on one tilted marker.
+
+    A network that bends the image across it by as much as networks do (``scale.shape``) turns the
+    line through its near and far end, and residuals do not show that: it is part of the bias. The
+    uncertainty is that of the frame's median pixel, which may be much farther away.
+    """
+    kind = frame.spec.kind
+    pixels = pixels_at(frame, anchors.rows, anchors.columns, anchors.z)
+    outcome = measure(kind, pixels)
+    if isinstance(outcome, NotObservable):
+        return outcome
+    apart = marker.side / (frame.values.shape[1] / PATCHES[1])
+    bend = PRIOR * np.sqrt(2 * (1 - np.exp(-apart / LENGTH)))
+    logs = np.log(pixels.z)
+    across = (logs - logs.mean()) / np.ptp(logs)
+    change = changed(kind, pixels, outcome[1], pixels.z * np.exp(bend * across))
+    found = with_bias(*outcome, change[None])
+    assert pixels.everywhere is not None
+    usual = float(np.median(pixels.everywhere[0]))
+    found = dataclasses.replace(found, typical=usual)
+    sigma = relative_sigma(found.value, found.covariance + found.bias, found.typical)
+    if sigma < MAX_SIGMA:
+        return found
+    return NotObservable(
+        f'one marker shows the median distance of the frame to {100 * sigma:.0f} % only; show '
+        'near and far markers together, or use a model without a shift'
+    )
 
 
 def _factors(frame: ScaleFrame, markers: list[Marker], shape: tuple[int, int]) -> list[float]:

@@ -21,6 +21,7 @@ from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale import Measurement, NotObservable, ScaleFrame, ScaleKeeper
 from depth_node.scale.marker import from_markers
 from depth_node.scale.marker_finding import dictionary_of, Marker, MarkerFinder
+from depth_node.scale.measurement import relative_sigma
 from depth_node.sources.frame import Frame
 from depth_node.world import World
 
@@ -89,6 +90,37 @@ def scene_marker(left, factor):
     """Return a marker on a wall 2 m ahead, taken for `factor` times its size."""
     corners = np.array([[left, 100], [left + 40, 100], [left + 40, 140], [left, 140.0]])
     return Marker(int(left), corners, np.array([0, 0, 1 / (2.0 * factor)]), 40.0)
+
+
+def tilted(bend, wall):
+    """Return a marker 0.3 m ahead, tilted by 65 degrees, before a wall, as a network sees it."""
+    angle = math.radians(65)
+    normal = np.array([0, math.sin(angle), math.cos(angle)]) / (0.3 * math.cos(angle))
+    z = np.full((240, 320), wall)
+    plane = 1 / (scene.RAYS.astype(float) @ normal[:2] + normal[2])
+    z[80:170, 110:210] = plane[80:170, 110:210]
+    rows = np.arange(240)[:, None]
+    looked = scene.frame(OutputKind.RELATIVE_DISPARITY, z * np.exp(bend * (rows - 125) / 90))
+    corners = np.array([[115, 85], [205, 85], [205, 165], [115, 165.0]])
+    return from_markers(looked, [Marker(1, corners, normal, 90.0)]), z
+
+
+@pytest.mark.parametrize('bend', [-0.08, 0.0, 0.08])
+def test_one_tilted_marker_tells_the_shift_as_far_as_its_uncertainty_says(bend):
+    """What bends the image across the marker turns the line; the sigma knows that it may."""
+    found, z = tilted(bend, 0.4)
+    assert isinstance(found, Measurement)
+    value, shift = scene.TRUTH[OutputKind.RELATIVE_DISPARITY]
+    metres = 1 / (math.exp(found.value[0]) * (1 / z[10, 10] - shift) / value + found.value[1])
+    sigma = relative_sigma(found.value, found.covariance + found.bias, found.typical)
+    assert abs(math.log(metres / z[10, 10])) < 2 * sigma
+    assert 0.02 < sigma < 0.3
+
+
+def test_one_tilted_marker_says_nothing_of_what_is_far_beyond_it():
+    found, _ = tilted(0.0, 4.0)
+    assert isinstance(found, NotObservable)
+    assert 'near and far markers' in found.reason
 
 
 @pytest.mark.parametrize('kind', [OutputKind.RELATIVE_DISPARITY, OutputKind.RELATIVE_DEPTH])
