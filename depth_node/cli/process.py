@@ -19,6 +19,7 @@ from depth_node.cli.options import (
     add_model_options,
     config_from,
 )
+from depth_node.cli.progress import ByteBar
 from depth_node.cli.results import output_folder, write_json
 from depth_node.cli.skipped import PARTIAL
 from depth_node.config import Config
@@ -124,11 +125,14 @@ def run(args: argparse.Namespace) -> int:
         print(f'depth-node process: {warning}', file=sys.stderr)
     lines: list[Line] = []
     out = sys.stdout  # which Ray may not use
+    bar = ByteBar(sum(job.size() for job in jobs))
     try:
-        for line in _lines(options, jobs, args):
+        for line in _lines(options, jobs, args, bar):
+            bar.clear()
             print(json.dumps(line), file=out, flush=True)
             lines.append(line)
     finally:
+        bar.close()
         write_json(args.json, {'bags': lines})
     return exit_code(lines)
 
@@ -201,16 +205,33 @@ def exit_code(lines: Iterable[Line]) -> int:
     return PARTIAL if any(failed) or incomplete else 0
 
 
-def _lines(options: Options, jobs: list[Job], args: argparse.Namespace) -> Iterator[Line]:
+def _lines(
+    options: Options, jobs: list[Job], args: argparse.Namespace, bar: ByteBar
+) -> Iterator[Line]:
     options.identity()  # of a model that is not there, once and not for every bag
     if args.ray is not None:
         fleet = Fleet(args.ray, args.workers, args.worker_gpus)
-        yield from process_on_fleet([_absolute(job) for job in jobs], options, fleet)
+        sizes = {str(job.bag.resolve()): job.size() for job in jobs}
+        for line in process_on_fleet([_absolute(job) for job in jobs], options, fleet):
+            bar.advance(sizes[line['bag']])
+            yield line
         return
-    worker = Worker(options)
+    # messages have another size than the files that hold them, which may be compressed
+    left = 0
+
+    def advance(count: int) -> None:
+        nonlocal left
+        count = min(count, left)
+        left -= count
+        bar.advance(count)
+
+    worker = Worker(options, advance)
     try:
         for job in jobs:
-            yield worker.process(job)
+            left = job.size()
+            line = worker.process(job)
+            advance(left)
+            yield line
     finally:
         worker.close()
 

@@ -72,3 +72,40 @@ def build_bar() -> Iterator[Callable[[float, str], None]]:
                 bar.refresh()
 
         yield show
+
+
+class ByteBar:
+    """
+    Shows how much of some files is done, after two seconds and only on a terminal.
+
+    :param total: size of all files (bytes).
+    """
+
+    def __init__(self, total: int) -> None:
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            with contextlib.suppress(ImportError):  # an extra; the work is the same without
+                from tqdm import tqdm
+
+                self._bar = tqdm(
+                    total=total, unit='B', unit_scale=True, delay=2.0, leave=False
+                )
+
+    def advance(self, count: int) -> None:
+        """
+        Show that more is done.
+
+        :param count: how much (bytes).
+        """
+        if self._bar is not None:
+            self._bar.update(count)
+
+    def clear(self) -> None:
+        """Make room for a line of output; the bar comes back when it advances."""
+        if self._bar is not None:
+            self._bar.clear()
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()

@@ -61,11 +61,14 @@ class BagRun:
     :param options: what is done.
     :param open_engine: opens the engine at the first frame.
     :param report: receives what happened.
+    :param on_read: called with the size of every message that was processed (bytes).
     """
 
     def __init__(
-        self, bag: OpenBag, options: Options, open_engine: Opener, report: Report
+        self, bag: OpenBag, options: Options, open_engine: Opener, report: Report,
+        on_read: Callable[[int], None] = lambda _count: None,
     ) -> None:
+        self._on_read = on_read
         self._reader, self._topics, self._writer = bag.reader, bag.topics, bag.writer
         self._options, self._config = options, options.config
         self._open_engine = open_engine
@@ -100,6 +103,7 @@ class BagRun:
                 self._writer.copy(connection, when, raw)
             if (connection.topic, connection.msgtype) == (self._topics.image, self._topics.kind):
                 self._image(when, raw)
+            self._on_read(len(raw))
         for reason in self._writer.not_copied.values():
             self._report.leave_out(reason)
 

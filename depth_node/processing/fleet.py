@@ -121,7 +121,7 @@ class _Dispatcher:
 
     def run(self, jobs: list[Job]) -> Iterator[Line]:
         """Process the bags; yield the line of each."""
-        pending = deque(sorted(jobs, key=_size, reverse=True))
+        pending = deque(sorted(jobs, key=Job.size, reverse=True))
         try:
             while pending or self._busy:
                 while pending and len(self._busy) < self._count:
@@ -261,13 +261,6 @@ def _worker_count(ray: Any, fleet: Fleet, threads: int, jobs: int) -> int:
             'Set --threads and --worker-gpus to what it has.',
         )
     return min(room, fleet.workers or room, max(jobs, 1))
-
-
-def _size(job: Job) -> int:
-    """Return the size of a bag; 0 if its worker will say that it cannot be read."""
-    with contextlib.suppress(Exception):
-        return job.size()
-    return 0
 
 
 def _failed(job: Job, error: str) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 import hashlib
 from pathlib import Path
@@ -44,8 +45,11 @@ class Job:
     result: Path
 
     def size(self) -> int:
-        """Return the size of the bag (bytes)."""
-        return sum(file.stat().st_size for file in _files(self.bag))
+        """Return the size of the bag (bytes); 0 if it cannot be read, which is reported later."""
+        try:
+            return sum(file.stat().st_size for file in _files(self.bag))
+        except OSError:
+            return 0
 
 
 class Worker:
@@ -53,11 +57,15 @@ class Worker:
     Processes bags.
 
     :param options: what is done with each.
+    :param on_read: called with the size of every message that was processed (bytes).
     :raises ModelError: the file of the model cannot be read.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(
+        self, options: Options, on_read: Callable[[int], None] = lambda _count: None
+    ) -> None:
         self._options = options
+        self._on_read = on_read
         self._identity = options.identity()
         self._engine: Engine | None = None
         self._opened_for: Size | None = None
@@ -114,7 +122,7 @@ class Worker:
                     folder, reader, options.storage, compressed=options.compressed
                 ) as writer:
                     bag = OpenBag(reader, topics, writer)
-                    BagRun(bag, options, self._open, report).run()
+                    BagRun(bag, options, self._open, report, self._on_read).run()
                     if not report.frames:
                         raise DataError(_nothing(job.bag, report))
                 found = report.as_json()
