@@ -237,9 +237,11 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     :param path: the final path of the file.
     :param durable: whether it must survive a power failure.
     :returns: a path in the same folder.
-    :raises DataError: the folder cannot be written, or the disk is full.
+    :raises DataError: no file can be written there; a device, which root could replace, is there.
     """
     try:
+        if path.exists():
+            check_regular(path)
         handle, name = tempfile.mkstemp(PART, f'.{path.name}-', path.parent)
     except OSError as error:
         raise write_error(path.parent, error) from error
@@ -267,8 +269,7 @@ def sweep(path: Path) -> None:
     """
     Remove leftovers of killed writers of a file or folder.
 
-    :param path: the file; leftovers are named ``.NAME-*.part``. Those that a living process
-        has locked (flock) stay, whichever container it lives in.
+    :param path: the file. Leftovers ``.NAME-*.part`` that a living process has locked stay.
     """
     for leftover in path.parent.glob(f'.{glob.escape(path.name)}-*{PART}'):
         remove_abandoned(leftover)

@@ -12,7 +12,14 @@ import pytest
 from depth_node.catalogue.checkpoints.reading import read_checkpoint
 from depth_node.cli.main import main
 from depth_node.errors import ConfigError, DataError, ModelError
-from depth_node.files import check_regular, open_regular, read_regular, read_text, read_yaml
+from depth_node.files import (
+    check_regular,
+    open_regular,
+    read_regular,
+    read_text,
+    read_yaml,
+    replacing,
+)
 from depth_node.model import network, read_sidecar
 from depth_node.model.hashes import hash_of
 from depth_node.ros import cameras
@@ -104,6 +111,23 @@ def test_yaml_is_read(tmp_path):
     path = tmp_path / 'a.yaml'
     path.write_text('a: [1, 2]')
     assert read_yaml(path) == {'a': [1, 2]}
+
+
+def test_only_files_are_replaced(tmp_path, capsys):
+    """Root could replace /dev/null by a file, for every program of the container."""
+    fifo, folder, link = tmp_path / 'fifo', tmp_path / 'folder', tmp_path / 'null'
+    os.mkfifo(fifo)
+    folder.mkdir()
+    link.symlink_to('/dev/null')
+    for path, kind in ((fifo, 'a FIFO'), (folder, 'a folder'), (link, 'a device')):
+        words = f'is {kind}, expected a regular file'
+        with pytest.raises(DataError, match=words), replacing(path):
+            pytest.fail('there is a place to write to')
+    assert main(['models', '--json', str(fifo)]) == 2
+    assert 'is a device, a FIFO or a socket' in capsys.readouterr().err
+    assert fifo.is_fifo()
+    assert link.is_symlink()
+    assert sorted(tmp_path.iterdir()) == [fifo, folder, link]
 
 
 @pytest.mark.parametrize('read', [network.load, read_sidecar, hash_of])

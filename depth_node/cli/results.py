@@ -27,6 +27,8 @@ def output_file(text: str) -> Path:
         where = path if path.is_dir() else path.parent
         what = 'is a folder' if path.is_dir() else 'is no folder'
         raise argparse.ArgumentTypeError(f'{where} {what}')
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f'{path} is a device, a FIFO or a socket')
     if not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f'{path.parent} cannot be written')
     return path

@@ -33,8 +33,10 @@ _FIRST = 1024
 """Blocks to begin with."""
 _CHUNK = 1024
 """Blocks that are updated at once: their arrays stay in the cache, and memory is bounded."""
-_FARTHEST = 2**20
-"""Blocks from the origin along an axis: what three fit into one number."""
+_BITS = 21
+"""Of the number of a block along each axis: three fit into one number."""
+_FARTHEST = 2**16
+"""Blocks from the origin along an axis: beyond, float32 has steps of a sixteenth of a voxel."""
 
 
 def library() -> Any:
@@ -332,13 +334,15 @@ def _packed(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return one number for each block."""
     if len(keys) and int(np.abs(keys).max()) >= _FARTHEST:
         raise DataError(
-            'A pose is farther from the origin than voxels of this size reach.',
-            'Check the unit of the poses (m), or choose larger voxels.',
+            'A pose is farther from the origin than float32 coordinates resolve voxels of this '
+            'size.',
+            'Check the unit of the poses (m), subtract the place of the first one (of UTM, for '
+            'example), or choose larger voxels.',
         )
     keys = keys + _FARTHEST
-    return np.asarray((keys[:, 0] << 42) | (keys[:, 1] << 21) | keys[:, 2])
+    return np.asarray((keys[:, 0] << 2 * _BITS) | (keys[:, 1] << _BITS) | keys[:, 2])
 
 
 def _unpacked(numbers: NDArray[np.int64]) -> NDArray[np.int32]:
-    parts = [(numbers >> shift) & (2**21 - 1) for shift in (42, 21, 0)]
+    parts = [(numbers >> shift) & (2**_BITS - 1) for shift in (2 * _BITS, _BITS, 0)]
     return np.asarray(np.stack(parts, 1) - _FARTHEST, np.int32)

@@ -165,9 +165,27 @@ def test_too_little_memory_and_too_far_away() -> None:
     with pytest.raises(ConfigError, match='1 MiB are not enough'):
         Volume(0.04, 0.16, MIB)
     pose = np.eye(4)
-    pose[0, 3] = 1e6
-    with pytest.raises(DataError, match='unit of the poses'):
-        volume().integrate(flat(2.0), flat(1.0), RED, CAMERA, pose)
+    for far in (2.5e4, 1e6):  # 25 km of voxels of 4 cm: steps of float32 are 2 mm
+        pose[0, 3] = far
+        with pytest.raises(DataError, match='unit of the poses'):
+            volume().integrate(flat(2.0), flat(1.0), RED, CAMERA, pose)
+
+
+def test_the_farthest_map_is_as_smooth_as_one_at_the_origin() -> None:
+    """Vertices are float32: what they cannot resolve is refused, not rounded."""
+    depth = flat(2.0) + np.linspace(0, 0.2, CAMERA.width, dtype=np.float32)
+    meshes = []
+    for far in (0.0, 0.04 * 8 * (2**16 - 10)):
+        pose = np.eye(4)
+        pose[0, 3] = far
+        field = volume()
+        field.integrate(depth, flat(1.0), RED, CAMERA, pose)
+        points = field.mesh(0.5).points.astype(np.float64) - (far, 0, 0)
+        meshes.append(points[np.lexsort(np.rint(points / 0.01).T)])
+    assert len(meshes[0]) == len(meshes[1]) > 100
+    for axis in range(3):
+        one, other = (np.sort(mesh[:, axis]) for mesh in meshes)
+        assert np.abs(one - other).max() < 0.04 / 16
 
 
 def test_without_open3d_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
