@@ -28,7 +28,7 @@ from depth_node.cli.options import (
     numbers_from,
 )
 from depth_node.cli.progress import progress
-from depth_node.cli.reconstructed import Options, write
+from depth_node.cli.reconstructed import cloud_of, Options, write
 from depth_node.cli.results import output_file
 from depth_node.cli.skipped import PARTIAL, Skipped
 from depth_node.errors import ConfigError, DataError
@@ -168,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
     Fuse every frame and write the map.
 
     :param args: the parsed options.
-    :returns: 0, or 1 if frames were left out or memory did not suffice.
+    :returns: 0, or 1 if frames were left out, memory did not suffice, or there is no plan.
     :raises DepthNodeError: an input, the poses, the model or an option cannot be used.
     """
     options = _options(args)
@@ -199,18 +199,17 @@ def run(args: argparse.Namespace) -> int:
     if not work.mapper.frames:
         raise DataError(f'{source.name}: contains no frame.')
     full = _warn_about(work.mapper, options)
-    write(
+    whole = write(
         options, source, poses, work.mapper, left_out=skipped.reasons, seconds=work.seconds
     )
-    return PARTIAL if full else code
+    return code if whole and not full else PARTIAL
 
 
 def _options(args: argparse.Namespace) -> Options:
     """Check the options before the work starts."""
     if args.out.suffix.lower() != '.ply':
         raise ConfigError(f'--out is {args.out}, expected FILE.ply.')
-    if args.topdown is not None:
-        _check_overwriting(yaml_of(args.topdown), args)
+    _check_overwriting(args)
     if args.true_depth == (args.model is not None):
         raise ConfigError('Give either --model M, or --true-depth for a synthetic world.')
     fusion = MapOptions(args.far, args.voxel, args.truncation, args.min_weight, args.memory)
@@ -221,12 +220,21 @@ def _options(args: argparse.Namespace) -> Options:
     return Options(args.out, fusion, plan, args.topdown, args.json, upright=args.upright)
 
 
-def _check_overwriting(path: Path, args: argparse.Namespace) -> None:
-    """Refuse a map whose description would replace an input."""
-    for option in ('camera', 'poses'):
-        given = getattr(args, option)
-        if given and path.exists() and Path(given).exists() and path.samefile(given):
-            raise ConfigError(f'--topdown writes {path}, which --{option} reads.', 'Rename one.')
+def _check_overwriting(args: argparse.Namespace) -> None:
+    """Refuse an output that would replace an input, or another output."""
+    taken = {
+        Path(given).resolve(): f'which {option} reads' for option, given in
+        (('INPUT', args.input), ('--camera', args.camera), ('--poses', args.poses)) if given
+    }
+    written = [('--out', args.out), ('--out', cloud_of(args.out)), ('--json', args.json)]
+    if args.topdown is not None:
+        written += [('--topdown', args.topdown), ('--topdown', yaml_of(args.topdown))]
+    for option, path in written:
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise ConfigError(f'{option} writes {path}, {taken[path.resolve()]}.', 'Rename one.')
+        taken[path.resolve()] = f'which {option} writes'
 
 
 def _check(args: argparse.Namespace, source: FrameSource) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+import sys
 import time
 from typing import Any
 
@@ -13,7 +14,14 @@ import numpy as np
 from depth_node.cli.results import write_json
 from depth_node.errors import DataError
 from depth_node.mapping.floor import Floor
-from depth_node.mapping.floor_plan import floor_plan, FREE, OCCUPIED, PlanOptions, UNKNOWN
+from depth_node.mapping.floor_plan import (
+    floor_plan,
+    FloorPlan,
+    FREE,
+    OCCUPIED,
+    PlanOptions,
+    UNKNOWN,
+)
 from depth_node.mapping.fusion import MapOptions, Mapper
 from depth_node.mapping.poses import Poses
 from depth_node.mapping.truth import free_space_iou, surface_error
@@ -21,6 +29,7 @@ from depth_node.mapping.volume import BLOCK_BYTES, Mesh
 from depth_node.output.occupancy import write_map
 from depth_node.output.ply import Axes, write_ply
 from depth_node.sources.frames import FrameSource, WorldSource
+from depth_node.world import World
 
 
 @dataclass(frozen=True)
@@ -44,10 +53,20 @@ class Options:
     upright: bool
 
 
+def cloud_of(path: Path) -> Path:
+    """
+    Return where the cloud of a map is written.
+
+    :param path: of the mesh, NAME.ply.
+    :returns: NAME_cloud.ply.
+    """
+    return path.with_name(f'{path.stem}_cloud.ply')
+
+
 def write(
     options: Options, source: FrameSource, poses: Poses, mapper: Mapper, *,
     left_out: Sequence[str], seconds: dict[str, float],
-) -> None:
+) -> bool:
     """
     Write the files of a map, and print what they contain.
 
@@ -57,6 +76,7 @@ def write(
     :param mapper: with all frames.
     :param left_out: why frames were left out.
     :param seconds: where the time went (s).
+    :returns: whether all of them were written: without a floor there is no map for navigation.
     :raises DataError: there is no surface, or a file cannot be written.
     """
     begin = time.perf_counter()
@@ -68,10 +88,7 @@ def write(
             f'{options.fusion.far:g} m was seen often enough.',
             'Use more frames, a larger --far, or a smaller --min-weight.',
         )
-    plan = None if options.topdown is None else floor_plan(
-        cloud, options.plan, mapper.way(poses.up)
-    )
-    beside = options.out.with_name(f'{options.out.stem}_cloud.ply')
+    beside = cloud_of(options.out)
     for path, shape in ((options.out, mesh), (beside, cloud)):
         write_ply(
             path, shape.points, shape.rgb, normals=shape.normals, axes=Axes.MAP,
@@ -97,22 +114,36 @@ def write(
         figures['truth'] = {'median': error.median, 'share_95': error.share_95}
         print(f'distance to the true surfaces: median {100 * error.median:.1f} cm, 95 % within '
               f'{100 * error.share_95:.1f} cm')
-    if plan is not None and options.topdown is not None:
-        write_map(options.topdown, plan)
-        figures['topdown'] = {
-            'file': str(options.topdown), 'resolution': plan.resolution,
-            'origin': list(plan.origin), 'floor': plan.floor.height,
-            'floor_follows_camera': plan.floor.way is not None, 'free_m2': plan.area(FREE),
-            'occupied_m2': plan.area(OCCUPIED), 'unknown_m2': plan.area(UNKNOWN),
-        }
-        print(f'{plan.area(FREE):.1f} m2 free, {plan.area(OCCUPIED):.1f} m2 occupied, floor '
-              f'{_place(plan.floor)}: {options.topdown}')
-        if world is not None:
-            iou = free_space_iou(world, plan, options.plan)
-            figures['topdown'] |= {'free_iou': iou.room, 'free_iou_known': iou.known}
-            print(f'free space agrees with the floor plan: IoU {iou.room:.2f} of the whole room, '
-                  f'{iou.known:.2f} of what is known')
+    if options.topdown is not None:
+        try:
+            plan = floor_plan(cloud, options.plan, mapper.way(poses.up))
+        except DataError as missing:  # mesh and cloud may be the work of hours
+            print(f'depth-node reconstruct: {options.topdown} was not written. {missing}',
+                  file=sys.stderr)
+            figures['topdown'] = {'error': str(missing)}
+        else:
+            write_map(options.topdown, plan)
+            figures['topdown'] = _planned(options, plan, world)
     write_json(options.figures, figures)
+    return 'error' not in figures.get('topdown', {})
+
+
+def _planned(options: Options, plan: FloorPlan, world: World | None) -> dict[str, Any]:
+    """Print and return what is known of the map for navigation."""
+    figures = {
+        'file': str(options.topdown), 'resolution': plan.resolution,
+        'origin': list(plan.origin), 'floor': plan.floor.height,
+        'floor_follows_camera': plan.floor.way is not None, 'free_m2': plan.area(FREE),
+        'occupied_m2': plan.area(OCCUPIED), 'unknown_m2': plan.area(UNKNOWN),
+    }
+    print(f'{plan.area(FREE):.1f} m2 free, {plan.area(OCCUPIED):.1f} m2 occupied, floor '
+          f'{_place(plan.floor)}: {options.topdown}')
+    if world is not None:
+        iou = free_space_iou(world, plan, options.plan)
+        figures |= {'free_iou': iou.room, 'free_iou_known': iou.known}
+        print(f'free space agrees with the floor plan: IoU {iou.room:.2f} of the whole room, '
+              f'{iou.known:.2f} of what is known')
+    return figures
 
 
 def _place(floor: Floor) -> str:

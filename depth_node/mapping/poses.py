@@ -164,7 +164,10 @@ def _from_tf(source: Bag, fixed: str, matching: Matching, up: Up) -> Poses:
         try:
             pose = tree.lookup(fixed, frame.frame_id.lstrip('/'), frame.stamp + offset, gap)
         except DataError as error:
-            raise DataError(f'{frame.name}: {error}') from error
+            raise DataError(
+                f'{frame.name}: {error}',
+                'Check --poses tf:FRAME and --time-offset, or allow more with --max-gap.',
+            ) from error
         return pose @ _extrinsic(matching)
 
     return Poses(f'TF, {fixed}', of, up)

@@ -214,6 +214,12 @@ def test_a_bag_whose_camera_is_nowhere(
     (['world:7', '--frames', '2', '--true-depth', '--voxel', '9'], '0 < voxel < far'),
     (['world:7', '--frames', '2', '--true-depth', '--camera', 'a.yaml', '--topdown', 'a.pgm'],
      'which --camera reads'),
+    (['rgb', '--model', 'embedded', '--poses', 'tum.txt', '--json', 'tum.txt'],
+     'which --poses reads'),
+    (['world:7', '--frames', '2', '--true-depth', '--json', 'm.yaml', '--topdown', 'm.pgm'],
+     '--topdown writes m.yaml, which --json writes'),
+    (['world:7', '--frames', '2', '--true-depth', '--json', 'm_cloud.ply'],
+     '--json writes m_cloud.ply, which --out writes'),
 ])
 def test_what_cannot_be_mapped_is_one_line(
     tmp_path: Path, folder: Path, camera: Path, monkeypatch: pytest.MonkeyPatch,
@@ -231,6 +237,24 @@ def test_what_cannot_be_mapped_is_one_line(
     assert reason in said
     assert 'Traceback' not in said
     assert sorted((tmp_path / 'd').rglob('*')) == before
+
+
+def test_without_a_floor_the_mesh_is_kept(
+    tmp_path: Path, camera: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The frames may have taken hours: exit code 1, the reason, and everything but the plan."""
+    words = ('world:7', '--true-depth', '--camera', camera, '--frames', 2, '--min-weight', '0.5',
+             '--out', tmp_path / 'm.ply', '--topdown', tmp_path / 'm.pgm', '--json',
+             tmp_path / 'm.json')
+    assert reconstruct(*words, '--floor', 50) == 1
+    assert 'm.pgm was not written. Nothing was mapped from the floor' in capsys.readouterr().err
+    assert len(vertices(tmp_path / 'm.ply')) > 100
+    figures = json.loads((tmp_path / 'm.json').read_text())
+    assert '--floor' in figures['topdown']['error']
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ['m.json', 'm.ply', 'm_cloud.ply']
+    assert reconstruct(*words) == 0
+    assert (tmp_path / 'm.pgm').exists()
 
 
 def test_a_network_without_metres(
