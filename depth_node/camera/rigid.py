@@ -65,7 +65,7 @@ def interpolated(first: Matrix, second: Matrix, share: float) -> Matrix:
 
     :param first: float64 (4, 4).
     :param second: float64 (4, 4).
-    :param share: 0 is the first, 1 the second.
+    :param share: 0 is the first, 1 the second; above 1 extrapolates.
     :returns: float64 (4, 4); the turn is at constant speed, the shorter way (slerp; Shoemake,
         SIGGRAPH 1985).
     """

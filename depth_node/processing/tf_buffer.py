@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from depth_node.camera.rigid import Matrix
+from depth_node.camera.rigid import interpolated, Matrix
 from depth_node.camera.transforms import transform_matrix, WAIT_S
 from depth_node.errors import DataError
-from depth_node.scale.sync import blend_poses, StampedBuffer
+from depth_node.scale.sync import StampedBuffer
 from depth_node.sources.frame import nanoseconds_of, SECOND
 
 SPAN_S = 10.0
@@ -131,7 +131,7 @@ class TransformBuffer:
                 parent, step = still[0], still[1]
             else:
                 parent, buffer = self._moving[frame]
-                between = buffer.between(seconds, blend_poses, gap=np.inf)
+                between = buffer.between(seconds, interpolated, gap=np.inf)
                 if between is None:
                     self._hint = frame
                     return None

@@ -7,9 +7,10 @@ from typing import cast
 
 import numpy as np
 
+from depth_node.camera.rigid import interpolated
 from depth_node.scale.fit import Floats
 from depth_node.scale.readings import PoseReading, Reading
-from depth_node.scale.sync import blend_poses, StampedBuffer
+from depth_node.scale.sync import StampedBuffer
 
 POSE_GAP = 0.5
 """Maximum time between two poses for interpolation (s)."""
@@ -72,4 +73,4 @@ def _blended(first: Reading, second: Reading, share: float) -> Reading:
     def pose(reading: Reading) -> Floats:
         return cast('PoseReading', reading).world_from_optical
 
-    return PoseReading(blend_poses(pose(first), pose(second), share))
+    return PoseReading(interpolated(pose(first), pose(second), share))

@@ -7,11 +7,6 @@ from collections.abc import Callable
 import threading
 from typing import Generic, TypeVar
 
-import cv2
-import numpy as np
-
-from depth_node.scale.fit import Floats
-
 T = TypeVar('T')
 
 
@@ -149,20 +144,3 @@ class ClockWatch:
             self._still = abs(stamp - self._since) < self.SLOWEST * self._passed
             self._passed, self._since = 0.0, stamp
         return self._still
-
-
-def blend_poses(first: Floats, second: Floats, share: float) -> Floats:
-    """
-    Interpolate between two poses: positions linearly, rotations about a fixed axis.
-
-    :param first: float64 (4, 4).
-    :param second: float64 (4, 4).
-    :param share: share of the second, 0 to 1.
-    :returns: float64 (4, 4).
-    """
-    turn, _ = cv2.Rodrigues(first[:3, :3].T @ second[:3, :3])
-    part, _ = cv2.Rodrigues(turn * share)
-    out = np.eye(4)
-    out[:3, :3] = first[:3, :3] @ part
-    out[:3, 3] = (1 - share) * first[:3, 3] + share * second[:3, 3]
-    return out

@@ -1,15 +1,12 @@
-"""Matching by time, and poses between poses, against scipy."""
+"""Matching by time, against closed forms."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation, Slerp
 
-from depth_node.camera.rigid import matrix_of
-from depth_node.scale.sync import blend_poses, ClockWatch, StampedBuffer
+from depth_node.scale.sync import ClockWatch, StampedBuffer
 
 STAMPS = st.floats(0, 10, allow_nan=False)
 
@@ -56,21 +53,6 @@ def test_between_interpolates_goes_on_and_refuses():
     buffer.add(3.1, 31.0)
     assert buffer.between(3.14, line, 1.0, beyond=0.05) == pytest.approx(31.4)
     assert buffer.between(3.2, line, 1.0, beyond=0.05) is None
-
-
-@given(st.integers(0, 2**32 - 1), st.floats(0, 1))
-def test_poses_agree_with_scipy(seed, share):
-    random = np.random.default_rng(seed)
-    quaternions = random.standard_normal((2, 4))
-    rotations = Rotation.from_quat(quaternions)
-    poses = [matrix_of((*random.standard_normal(3), *(3 * q))) for q in quaternions]
-    for pose, rotation in zip(poses, rotations, strict=True):
-        assert pose[:3, :3] == pytest.approx(rotation.as_matrix())
-    blend = blend_poses(*poses, share)
-    expected = Slerp([0, 1], rotations)(share)
-    if (rotations[0].inv() * rotations[1]).magnitude() < 3:
-        assert blend[:3, :3] == pytest.approx(expected.as_matrix(), abs=1e-6)
-    assert blend[:3, 3] == pytest.approx((1 - share) * poses[0][:3, 3] + share * poses[1][:3, 3])
 
 
 def test_a_sensor_whose_stamp_stands_still_takes_no_memory():
