@@ -52,8 +52,9 @@ from depth_node.scale.frames import ENOUGH, measure_together
 from depth_node.scale.ground import ground_pixels, measured_on
 from depth_node.scale.marker import anchors_on, with_print_errors
 from depth_node.scale.marker_finding import Marker, MarkerFinder
-from depth_node.scale.measurement import MAX_SIGMA, plausible, relative_sigma
+from depth_node.scale.measurement import MAX_SIGMA, relative_sigma
 from depth_node.scale.pixels import Pixels, pixels_at, together
+from depth_node.scale.plausibility import plausible
 from depth_node.scale.points import MAX_POINTS, on_edge
 from depth_node.sources.datasets import LayoutOptions, LAYOUTS
 from depth_node.sources.frame import Frame

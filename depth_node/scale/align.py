@@ -17,7 +17,7 @@ from depth_node.depth.metres import Scale
 from depth_node.errors import DataError
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.fit import fit_affine, fit_scale
-from depth_node.scale.measurement import FACTOR, NEAREST
+from depth_node.scale.plausibility import FACTOR, NEAREST
 from depth_node.scale.unscaled import unscaled
 
 AGREEMENT = 0.25

@@ -15,7 +15,8 @@ from depth_node.errors import ConfigError
 from depth_node.files import read_yaml, replacing, write_error
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.fit import Floats
-from depth_node.scale.measurement import Measurement, plausible, relative_sigma
+from depth_node.scale.measurement import Measurement, relative_sigma
+from depth_node.scale.plausibility import plausible
 
 FORMAT = 1
 """Version of the file format; others are refused."""

@@ -20,9 +20,10 @@ from depth_node.scale.estimators import Early, Known
 from depth_node.scale.frames import FRAME_PRIOR, scaled_alike
 from depth_node.scale.freezing import Freezer
 from depth_node.scale.ground import FloorPose
-from depth_node.scale.measurement import doubt_of, Measurement, NotObservable, Outcome, plausible
+from depth_node.scale.measurement import Measurement, NotObservable, Outcome
 from depth_node.scale.motion import moved, pose_at
 from depth_node.scale.pixels import ScaleFrame
+from depth_node.scale.plausibility import doubt_of, plausible
 from depth_node.scale.readings import PoseReading, Reading
 from depth_node.scale.state import ScaleState
 from depth_node.scale.sync import ClockWatch, StampedBuffer

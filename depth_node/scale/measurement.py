@@ -16,8 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_node.depth.metres import scale_of
-from depth_node.model import ModelSpec, OutputKind
+from depth_node.model import OutputKind
 from depth_node.scale.fit import ALIKE, Fit, fit_affine, fit_factor, fit_scale, Floats, refit
 from depth_node.scale.pixels import Pixels, target
 from depth_node.scale.shape import COUNT, moved, shape_sigma, shares
@@ -30,15 +29,6 @@ MIN_SPAN = 1.3
 """Minimum ratio of farthest and nearest distance for separating scale and shift."""
 MAX_SIGMA = 0.3
 """Maximum relative uncertainty of a frame."""
-FACTOR = (0.2, 5.0)
-"""Plausible scale factors of a network that is metric or has a scale."""
-USUAL = 2.0
-"""Such a network is mostly wrong by less than this factor either way; beyond it is reported."""
-NEAREST = 0.05
-"""Minimum distance at which a camera is in focus (m)."""
-UNITS_HINT = (
-    'check that the sensor publishes metres (REP-103), not millimetres or another unit'
-)
 
 
 @dataclass(frozen=True)
@@ -277,57 +267,3 @@ def _line_response(x: Floats, noise: Floats, weights: Floats, patch: NDArray[np.
     weighted = rows * weights[:, None]
     sums = np.stack([np.bincount(patch, weighted[:, k], COUNT) for k in range(2)])
     return np.asarray(np.linalg.lstsq(weighted.T @ rows, sums, rcond=None)[0])
-
-
-def doubt_of(spec: ModelSpec, found: Measurement) -> str:
-    """
-    Return why a plausible scale may be one of another unit, such as feet.
-
-    :param spec: the network.
-    :param found: the measurement.
-    :returns: a sentence for diagnostics; empty if there is no doubt.
-    """
-    own = scale_of(spec)
-    if own is None:
-        return ''
-    factor = math.exp(found.value[0]) / own.scale
-    if 1 / USUAL <= factor <= USUAL:
-        return ''
-    return (
-        f'the measured distances are {factor:.3g} times those of {spec.name}, which is much: '
-        f'{UNITS_HINT}'
-    )
-
-
-def plausible(spec: ModelSpec, found: Measurement) -> NotObservable | None:
-    """
-    Check that a scale is plausible for a sensor in metres.
-
-    A network that is metric or has a scale is wrong by a small factor at most; for the others,
-    the distances must be within the range of the network.
-
-    :param spec: the network.
-    :param found: the measurement.
-    :returns: why it is not plausible, or None.
-    """
-    scale = math.exp(found.value[0])
-    own = scale_of(spec)
-    if own is not None:
-        factor = scale / own.scale
-        if FACTOR[0] <= factor <= FACTOR[1]:
-            return None
-        return NotObservable(
-            f'the measured distances are {factor:.3g} times those of {spec.name}, expected '
-            f'{FACTOR[0]:g} to {FACTOR[1]:g} times; {UNITS_HINT}'
-        )
-    metres = scale * found.typical
-    if spec.kind.has_shift:
-        metres += float(found.value[1])
-    if spec.kind is OutputKind.RELATIVE_DISPARITY:
-        metres = 1 / max(metres, 1e-12)
-    if NEAREST <= metres <= spec.reach:
-        return None
-    return NotObservable(
-        f'the measured distances are about {metres:.3g} m, expected {NEAREST:g} to '
-        f'{spec.reach:g} m; {UNITS_HINT}'
-    )

@@ -13,8 +13,9 @@ from depth_node.errors import DataError
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.align import check_belongs
 from depth_node.scale.local import Anchors, Field, fit_field
-from depth_node.scale.measurement import NotObservable, plausible
+from depth_node.scale.measurement import NotObservable
 from depth_node.scale.pixels import ScaleFrame
+from depth_node.scale.plausibility import plausible
 from depth_node.scale.points import anchors_of, from_anchors, MAX_POINTS, on_edge
 from depth_node.scale.unscaled import unscaled
 from depth_node.sources.frame import Frame

@@ -13,7 +13,8 @@ from depth_node.errors import DataError
 from depth_node.model import ModelSpec, OutputKind
 from depth_node.scale.calibration import ScaleCalibration
 from depth_node.scale.frames import FRAME_PRIOR, scaled_alike
-from depth_node.scale.measurement import Measurement, plausible
+from depth_node.scale.measurement import Measurement
+from depth_node.scale.plausibility import plausible
 from depth_node.scale.shape import COUNT, moved, patches_of, shape_sigma, shares
 from depth_node.scale.state import ScaleState
 from depth_node.scale.unscaled import unscaled

@@ -63,6 +63,30 @@ def test_points_in_feet_are_not_used_without_a_word(unit):
     assert 'publishes metres' in state.reason
 
 
+@pytest.mark.parametrize('kind', [OutputKind.RELATIVE_DEPTH, OutputKind.RELATIVE_DISPARITY])
+def test_disparities_sixteen_times_too_large_are_reported_without_metres_to_compare(kind):
+    """Fixed point of a matcher that was not divided: a room of 10 to 40 cm."""
+    it = keeper('points', kind)
+    for index in range(10):
+        it.add(index / 10, cloud(1 / 16, index))
+        state = it.update(at(index / 10, kind))
+    assert 'very near' in state.reason
+    assert 'publishes metres' in state.reason
+
+
+@pytest.mark.parametrize('kind', list(OutputKind))
+@pytest.mark.parametrize(('share', 'reported'), [(0.0, False), (0.2, False), (0.45, True)])
+def test_a_wrong_block_is_reported(kind, share, reported):
+    """The left of the image is 1.7 times too far: the others outvote it, but it is said."""
+    error = np.zeros((240, 320))
+    error[:, :int(share * 320)] = np.log(1.7)
+    it = keeper('points', kind, scale__max_misfit=1.0)
+    for index in range(10):
+        it.add(index / 10, cloud(1.0, index, error))
+        state = it.update(at(index / 10, kind))
+    assert ('agree' in state.reason) == reported, state
+
+
 @pytest.mark.parametrize('kind', list(OutputKind))
 def test_points_in_metres_are_used(kind):
     it = keeper('points', kind)
@@ -70,6 +94,7 @@ def test_points_in_metres_are_used(kind):
         it.add(index / 10, cloud(1.0, index))
         state = it.update(at(index / 10, kind))
     assert state.usable, state.reason
+    assert not state.reason
 
 
 def test_a_range_in_millimetres_gives_silence():
