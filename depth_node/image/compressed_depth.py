@@ -99,8 +99,10 @@ def decode_depth(data: Any, form: str) -> NDArray[np.float32]:
     codes = (_from_rvl if codec == 'rvl' else _from_png)(data)
     known = codes > 0
     out = np.full(codes.shape, np.nan, np.float32)
-    with np.errstate(divide='ignore'):
+    with np.errstate(divide='ignore', invalid='ignore'):
         out[known] = codes[known] / 1000 if encoding == '16UC1' else a / (codes[known] - b)
+    # what impossible coefficients give is no depth
+    out[~(np.isfinite(out) & (out > 0))] = np.nan
     return out
 
 

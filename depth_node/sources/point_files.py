@@ -88,10 +88,12 @@ def _ply(content: bytes) -> NDArray[Any]:
         raise ValueError('no format or no vertices are declared')
     _, count, fields = elements[place]
     before = elements[:place]
+    # lines hold any list, but the place of a number in a line is known without one only
+    if any(kind == 'list' for one in elements[place if not order else 0:place + 1]
+           for _, kind in one[2]):
+        raise ValueError('there are lists before or in the vertices')
     if not order:
         return _rows(body, [name for name, _ in fields], sum(one[1] for one in before), count)
-    if any(kind == 'list' for one in elements[:place + 1] for _, kind in one[2]):
-        raise ValueError('there are lists before or in the vertices')
     skipped = sum(
         number * sum(np.dtype(kind).itemsize for _, kind in some) for _, number, some in before
     )

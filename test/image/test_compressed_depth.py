@@ -131,6 +131,18 @@ def test_rvl_of_anything_is_read_or_refused(data: bytes, count: int) -> None:
     assert codes.shape == (count,)
 
 
+@pytest.mark.parametrize(('a', 'b'), [
+    (10100.0, 100.0), (-5.0, 0.0), (0.0, 0.0), (np.inf, 0.0), (np.nan, 0.0), (10100.0, np.nan),
+])
+def test_impossible_coefficients_give_no_depth(a: float, b: float) -> None:
+    """Never metres that are negative, zero or infinite."""
+    data = bytearray(encode_depth(np.array([[0.2, 2.0, 9.0]], np.float32), '32FC1'))
+    data[4:12] = struct.pack('<ff', a, b)
+    depth = decode_depth(bytes(data), format_of('32FC1'))
+    known = depth[~np.isnan(depth)]
+    assert (np.isfinite(known) & (known > 0)).all()
+
+
 def test_what_is_too_near_for_a_code_is_unknown_and_does_not_wrap_round() -> None:
     """10,100 / 0.1 is 101,000, which 16 bits would make 35,464: 0.28 m."""
     data = encode_depth(np.full((4, 4), 0.1, np.float32), '32FC1', FARTHEST, STEPS)

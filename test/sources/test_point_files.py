@@ -126,6 +126,7 @@ def test_lines_end_as_on_windows(tmp_path):
     ('a.ply', ply('binary_big_endian').replace(b'vertex 37', b'vertex 99999999'), 'are not in'),
     ('a.ply', ply('ascii').replace(b'vertex 37', b'vertex -1'), '-1 of something'),
     ('a.ply', ply('binary_little_endian').replace(b'uchar red', b'list uchar int a'), 'lists'),
+    ('a.ply', ply('ascii').replace(b'float x', b'list uchar int a\nproperty float x'), 'lists'),
     ('a.pcd', pcd('binary')[:-1], 'are not in'),
     ('a.pcd', pcd('binary_compressed')[:-1], 'declared'),
     ('a.pcd', pcd('ascii').replace(b'DATA ascii', b'DATA cbor'), 'DATA is cbor'),
