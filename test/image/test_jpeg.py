@@ -98,7 +98,11 @@ def test_restart_markers_have_to_be_in_order() -> None:
 def test_intact_files_are_never_refused(
     height, width, quality, interval, optimized, gray, seed
 ) -> None:
-    """Whatever the encoder; also without the end marker, which some cameras leave out."""
+    """
+    Whatever the encoder; also without the end marker, which some cameras leave out.
+
+    Only without it, an image that is all over the gray of lost blocks is refused: it may be one.
+    """
     assume(height * width > 1)
     image = scene(height, width, seed)
     data = written(
@@ -106,7 +110,8 @@ def test_intact_files_are_never_refused(
         cv2.IMWRITE_JPEG_OPTIMIZE, int(optimized),
     )
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    for whole in (data, data[:-2], data + bytes(500)):
+    gray_all_over = (expected == 128).all()
+    for whole in (data, data + bytes(500), *(() if gray_all_over else (data[:-2],))):
         np.testing.assert_array_equal(decode_rgb(whole), expected[..., ::-1])
     assert jpeg_size(data) == (width, height)
 
