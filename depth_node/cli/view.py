@@ -36,6 +36,8 @@ from depth_node.viewer.layout import blueprint
 from depth_node.viewer.recording import Recorder
 from depth_node.viewer.serving import LOOPBACK, open_window, web_viewer
 
+PORT = 9090
+"""Of the page, by default."""
 FROM_STATUS = {
     'scale': Series.SCALE, 'scale sigma (%)': Series.SIGMA,
     'latency p50 (ms)': Series.NODE_LATENCY,
@@ -47,6 +49,7 @@ _OF_INPUTS = {
 }
 _OF_LIVE = {'namespace': ['/'], 'fixed_frame': ''}
 """Options that the other of the two does not use, with their defaults."""
+_OF_WEB = {'bind': LOOPBACK, 'port': PORT, 'data_port': 0}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +93,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help='serve the viewer to a browser until Ctrl-C')
     where.add_argument('--bind', default=LOOPBACK, metavar='ADDRESS',
                        help='with --web: address to listen on (default: this machine only)')
-    where.add_argument('--port', type=integer(1, 65535), default=9090,
+    where.add_argument('--port', type=integer(1, 65535), default=PORT,
                        help='with --web: port of the page')
     where.add_argument('--data-port', type=integer(0, 65535), default=0,
                        help='with --web: port from which the page gets its data; 0: a free one')
@@ -109,6 +112,10 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.save is not None and args.web:
         raise ConfigError('--save and --web exclude each other.', 'Choose one of them.')
+    if args.save is not None and args.save.suffix.lower() != '.rrd':
+        raise ConfigError(f'--save is {args.save}, expected FILE.rrd.')
+    if not args.web:
+        _refuse(args, 'a window or --save', 'belongs to --web', _OF_WEB)
     show = _live(args) if args.live else _offline(args)
     stream: Any = library().RecordingStream('depth_node')
     if args.save is not None:

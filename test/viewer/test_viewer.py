@@ -232,6 +232,8 @@ def test_without_a_display_there_is_no_window(
     (['world:1', '--model', 'embedded', '--namespace', 'front'], '--namespace belongs to --live'),
     ([], 'There is no INPUT'),
     (['world:1'], 'There is no --model'),
+    (['world:1', '--model', 'embedded', '--port', '9091'], '--port belongs to --web'),
+    (['world:1', '--model', 'embedded', '--bind', '0.0.0.0'], '--bind belongs to --web'),
 ])
 def test_what_is_drawn_has_to_be_named(
     words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -241,6 +243,17 @@ def test_what_is_drawn_has_to_be_named(
     assert main(['view', *words, '--save', str(path)]) == 2
     assert said in capsys.readouterr().err
     assert not path.exists()
+
+
+def test_a_recording_never_replaces_its_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only what is called .rrd is written."""
+    bag = tmp_path / 'drive.mcap'
+    bag.write_bytes(b'a recording of hours')
+    assert main(['view', str(bag), '--model', 'embedded', '--save', str(bag)]) == 2
+    assert 'expected FILE.rrd' in capsys.readouterr().err
+    assert bag.read_bytes() == b'a recording of hours'
 
 
 def test_live_without_ros_is_one_line(
