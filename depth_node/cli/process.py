@@ -56,19 +56,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--topics', metavar='LIST', default=','.join(DEFAULT),
         help=f'topics to add: {", ".join(OUTPUTS)}; names and contents are the node\'s',
     )
-    parser.add_argument('--topic', default='', help='image topic; empty: the first with color')
+    parser.add_argument('--topic', default='',
+                        help='image topic; empty: the first one with color images')
     parser.add_argument(
         '--camera-info', default='', metavar='TOPIC',
         help='CameraInfo of the images; empty: next to the image topic',
     )
     parser.add_argument('--namespace', default='', help='namespace of the added topics')
     parser.add_argument('--no-copy', action='store_true',
-                        help='write the added topics only, not what was recorded')
+                        help='write only the added topics, without what was recorded')
     parser.add_argument('--storage', choices=STORAGES, default='mcap',
-                        help='of the results of ROS 2 bags; bags of ROS 1 stay bags of ROS 1')
+                        help='storage of the results of ROS 2 bags; ROS 1 bags stay ROS 1 bags')
     parser.add_argument('--compress', action='store_true', help='compress mcap (zstd)')
     parser.add_argument('--overwrite', action='store_true',
-                        help='replace results that were made of other options or another bag')
+                        help='replace results of other options or of another bag')
     parameters = parser.add_argument_group('parameters of the node')
     parameters.add_argument('--params', metavar='YAML', type=Path,
                             help='parameter file of the node')
@@ -115,6 +116,11 @@ def run(args: argparse.Namespace) -> int:
     options = options_from(args)
     if args.ray is None and (args.workers or args.worker_gpus):
         raise ConfigError('--workers and --worker-gpus are for --ray.', 'Add --ray.')
+    if args.ray and Path(args.ray).exists():
+        raise ConfigError(
+            f'--ray {args.ray} is a path, expected the address of a cluster.',
+            'Put --ray after the bags, or before another option.',
+        )
     if args.ray is not None and Path(args.ray).exists():
         raise ConfigError(
             f'--ray takes {args.ray!r:.80} for the address of a cluster.',
@@ -159,6 +165,11 @@ def options_from(args: argparse.Namespace) -> Options:
         name: str(local_path(text).resolve()) for name in FILES
         if isinstance(text := values.get(name), str) and text
     }
+    if args.scale_source not in {None, 'fixed'} and {args.scale, args.shift} != {None}:
+        raise ConfigError(
+            f'--scale and --shift have no effect with --scale-source {args.scale_source}.',
+            'Choose one of them.',
+        )
     if args.scale_source:
         values['scale.source'] = args.scale_source
     if args.camera:

@@ -37,7 +37,7 @@ def recorded(folder: Path) -> dict[str, Any] | None:
         content = None
     if not isinstance(content, dict):
         raise DataError(
-            f'{folder} exists and is no result of depth-node process.',
+            f'{folder} exists and is not a result of depth-node process.',
             'Choose another --out, or remove it.',
         )
     return content

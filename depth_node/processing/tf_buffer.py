@@ -51,7 +51,10 @@ class TransformBuffer:
             parent, child = _name(found.header.frame_id), _name(found.child_frame_id)
             try:
                 if not parent or not child or parent == child:
-                    raise DataError(f'A transform from {parent!r:.100} to {child!r:.100}.')
+                    raise DataError(
+                        f'A transform from {parent!r:.100} to {child!r:.100} was ignored, '
+                        'expected two different frames.'
+                    )
                 pose = transform_matrix(found.transform)
             except DataError as error:
                 wrong = error

@@ -150,7 +150,7 @@ def _nothing(bag: Path, report: Report) -> str:
     if not report.images:
         return ' '.join([f'{bag}: has no image that can be read.', *report.reasons[:1]])
     why = ' '.join([report.without_why, *report.notes[:3], *report.reasons[:1]])
-    return f'{bag}: nothing is known of its {report.images} images. {why}'
+    return f'{bag}: there is no depth for any of its {report.images} images. {why}'
 
 
 def _files(bag: Path) -> list[Path]:

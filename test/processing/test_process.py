@@ -170,7 +170,7 @@ def test_what_is_not_ours_is_not_touched(tmp_path: Path, model: Path, process: A
     mine.mkdir(parents=True)
     (mine / 'notes.txt').touch()
     _, [line] = process(bag, '--out', mine.parent, '--model', model, '--overwrite')
-    assert 'is no result of depth-node process' in line['error']
+    assert 'is not a result of depth-node process' in line['error']
     assert [path.name for path in mine.iterdir()] == ['notes.txt']
 
 

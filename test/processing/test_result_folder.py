@@ -80,5 +80,5 @@ def test_what_else_may_be_there(tmp_path: Path) -> None:
     (tmp_path / 'odd' / RECORD).write_text('[1, 2')
     (tmp_path / 'link').symlink_to(tmp_path / 'nowhere')
     for name in ('file', 'folder', 'odd', 'link'):
-        with pytest.raises(DataError, match='is no result of depth-node process'):
+        with pytest.raises(DataError, match='is not a result of depth-node process'):
             recorded(tmp_path / name)
