@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from posed_bag import OPTICAL, write_posed_bag
+from posed_bag import AHEAD, OPTICAL, straight, write_posed_bag
 import pytest
 
 from depth_node.errors import DataError
@@ -54,3 +54,33 @@ def test_a_bag(tmp_path: Path) -> None:
     assert poses_in(tmp_path / 'bag') == '/odom, TF'
     with pytest.raises(DataError, match=r'no odometry on /wheel. It has /odom'):
         bag_odometry(tmp_path / 'bag', '/wheel')
+
+
+def test_impossible_poses_are_ignored_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some robots send NaN before they know where they are, and tf2 ignores it, too."""
+    def base(seconds: float) -> np.ndarray:
+        pose = straight(seconds)
+        if seconds == 0:
+            pose[0, 3] = np.nan
+        return pose
+
+    write_posed_bag(tmp_path / 'bag', frames=0, base=base)
+    track, _, _ = bag_odometry(tmp_path / 'bag', '/odom')
+    assert track.stamps is not None
+    assert track.stamps[0] == SECOND // 10
+    assert np.isfinite(track.poses).all()
+    assert 'ignored 1 poses on /odom' in caplog.text
+    tree = bag_transforms(tmp_path / 'bag')
+    assert 'ignored 1 transforms' in caplog.text
+    found = tree.lookup('odom', OPTICAL, SECOND, 0)
+    np.testing.assert_allclose(found, straight(1.0) @ AHEAD, atol=1e-9)
+
+
+def test_odometry_of_impossible_poses_only(tmp_path: Path) -> None:
+    lost = np.eye(4)
+    lost[0, 3] = np.nan
+    write_posed_bag(tmp_path / 'bag', frames=0, base=lambda _: lost)
+    with pytest.raises(DataError, match='/odom has no usable pose'):
+        bag_odometry(tmp_path / 'bag', '/odom')
