@@ -84,9 +84,14 @@ def open_poses(
         raise ConfigError(f'{source.name} has poses of its own.', 'Leave out --poses.')
     if isinstance(source, Bag) and text.startswith(TF):
         return _from_tf(source, text.removeprefix(TF).lstrip('/'), matching, up or Up.Z)
-    if isinstance(source, Bag) and text.startswith('/') and not Path(text).exists():
-        return _from_odometry(source, text, matching, up or Up.Z)
     path = local_path(text)
+    if isinstance(source, Bag) and not path.is_file():
+        if text.startswith('/'):
+            return _from_odometry(source, text, matching, up or Up.Z)
+        raise ConfigError(
+            f'{text} is not a file, and not a topic, which begins with /. The bag has '
+            f'{poses_in(source.path) or "no poses"}.', REMEDY,
+        )
     trajectory = read_trajectory(path)
     if trajectory.stamps is None:
         return _in_order(source, trajectory, path, matching, up)

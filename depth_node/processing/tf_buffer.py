@@ -16,13 +16,12 @@ from depth_node.camera.transforms import transform_matrix, WAIT_S
 from depth_node.errors import DataError
 from depth_node.scale.sync import StampedBuffer
 from depth_node.sources.frame import nanoseconds_of, SECOND
+from depth_node.sources.transform_tree import along, way_between
 
 SPAN_S = 10.0
 """How long transforms are kept (s), as in tf2."""
 MOST = 100_000
 """Maximum number of transforms kept of one frame."""
-DEEPEST = 256
-"""Maximum number of frames between a frame and the root: more is a loop."""
 
 
 class TransformBuffer:
@@ -87,60 +86,46 @@ class TransformBuffer:
         self._hint = ''
         if target == source:
             return np.eye(4)
-        up, down = self._ancestors(source), self._ancestors(target)
-        common = next((frame for frame in up if frame in down), None)
-        if common is None:
+        wanted = f'the transform from {target} to {source}'
+        try:
+            way = way_between(target, source, self._parent)
+        except DataError as error:
+            self._hint = f', or correct the transforms ({error})'
+            return None
+        if way is None:
             unknown = [frame for frame in (target, source) if not self._knows(frame)]
             why = f'nothing is known of {" and ".join(unknown)}' if unknown else (
                 'they are not connected'
             )
-            self._hint = f', or record the transform from {target} to {source} ({why})'
+            self._hint = f', or record {wanted} ({why})'
             return None
-        first = self._chain(source, common, stamp / SECOND)
-        second = self._chain(target, common, stamp / SECOND)
-        if first is None or second is None:
-            self._hint = (
-                f', or record the transform from {target} to {source} in time '
-                f'({self._hint} has none around the frame)'
-            )
+        try:
+            return along(way, lambda frame: self._in_parent(frame, stamp / SECOND))
+        except DataError as error:
+            self._hint = f', or record {wanted} in time ({error})'
             return None
-        return np.asarray(np.linalg.inv(second) @ first)
 
     def _knows(self, frame: str) -> bool:
         parents = [row[0] for row in self._static.values()]
         parents += [row[0] for row in self._moving.values()]
         return frame in self._static or frame in self._moving or frame in parents
 
-    def _ancestors(self, frame: str) -> list[str]:
-        """Return a frame, its parent, and so on."""
-        found = [frame]
-        while len(found) < DEEPEST:
-            parent = self._parent(found[-1])
-            if parent is None or parent in found:
-                break
-            found.append(parent)
-        return found
-
     def _parent(self, frame: str) -> str | None:
         known: Any = self._static.get(frame) or self._moving.get(frame)
         return None if known is None else str(known[0])
 
-    def _chain(self, frame: str, ancestor: str, seconds: float) -> Matrix | None:
-        """Return the pose of a frame in one of its ancestors; None if it is not known then."""
-        pose = np.eye(4)
-        while frame != ancestor:
-            still = self._static.get(frame)
-            if still is not None:
-                parent, step = still[0], still[1]
-            else:
-                parent, buffer = self._moving[frame]
-                between = buffer.between(seconds, interpolated, gap=np.inf)
-                if between is None:
-                    self._hint = frame
-                    return None
-                step = between
-            pose = step @ pose
-            frame = parent
+    def _in_parent(self, frame: str, seconds: float) -> Matrix:
+        """
+        Return the pose of a frame in its parent.
+
+        :raises DataError: it is not known then.
+        """
+        still = self._static.get(frame)
+        if still is not None:
+            return still[1]
+        pose = self._moving[frame][1].between(seconds, interpolated, gap=np.inf)
+        if pose is None:
+            raise DataError(f'{frame} has none around the frame')
         return pose
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,57 @@ from depth_node.sources.trajectory import pose_at
 
 Stamped = tuple[int | None, str, str, Matrix]
 """Stamp (ns; None: static), parent, child, and the child's pose in the parent."""
+
+
+Way = tuple[list[str], list[str]]
+"""The frames from the source, and from the target, up to below their nearest common ancestor."""
+
+
+def way_between(
+    target: str, source: str, parent: Callable[[str], str | None]
+) -> Way | None:
+    """
+    Find the way between two frames of a tree.
+
+    :param target: a frame.
+    :param source: another one.
+    :param parent: returns the parent of a frame, or None if it has none.
+    :returns: the way, or None if they are not connected.
+    :raises DataError: the parents go in a circle.
+    """
+    up, down = _to_root(source, parent), _to_root(target, parent)
+    common = next((frame for frame in up if frame in down), None)
+    if common is None:
+        return None
+    return up[:up.index(common)], down[:down.index(common)]
+
+
+def along(way: Way, in_parent: Callable[[str], Matrix]) -> Matrix:
+    """
+    Chain the transforms of a way.
+
+    :param way: of :func:`way_between`.
+    :param in_parent: returns the pose of a frame in its parent, float64 (4, 4).
+    :returns: float64 (4, 4), from source to target.
+    """
+    def chained(frames: list[str]) -> Matrix:
+        pose = np.eye(4)
+        for frame in frames:
+            pose = in_parent(frame) @ pose
+        return pose
+
+    return np.asarray(np.linalg.inv(chained(way[1])) @ chained(way[0]))
+
+
+def _to_root(frame: str, parent: Callable[[str], str | None]) -> list[str]:
+    """Return a frame and its ancestors."""
+    way, seen = [frame], {frame}
+    while (above := parent(way[-1])) is not None:
+        if above in seen:
+            raise DataError(f'TF goes in a circle at {above!r}.')
+        way.append(above)
+        seen.add(above)
+    return way
 
 
 class TransformTree:
@@ -57,33 +108,13 @@ class TransformTree:
         :returns: float64 (4, 4), from source to target.
         :raises DataError: the two are not connected, or not at this time.
         """
-        up, down = self._to_root(source), self._to_root(target)
-        common = next((frame for frame in up if frame in down), None)
-        if common is None:
+        way = way_between(target, source, self._parents.get)
+        if way is None:
             raise DataError(
                 f'TF does not connect {source!r} with {target!r}; it has '
                 f'{", ".join(self.frames) or "no frames"}.'
             )
-        return np.linalg.inv(self._in_ancestor(target, common, stamp, gap)) @ (
-            self._in_ancestor(source, common, stamp, gap)
-        )
-
-    def _to_root(self, frame: str) -> list[str]:
-        """Return a frame and its ancestors."""
-        way = [frame]
-        while way[-1] in self._parents:
-            parent = self._parents[way[-1]]
-            if parent in way:
-                raise DataError(f'TF goes in a circle at {parent!r}.')
-            way.append(parent)
-        return way
-
-    def _in_ancestor(self, frame: str, ancestor: str, stamp: int, gap: int) -> Matrix:
-        pose = np.eye(4)
-        while frame != ancestor:
-            pose = self._in_parent(frame, stamp, gap) @ pose
-            frame = self._parents[frame]
-        return pose
+        return along(way, lambda frame: self._in_parent(frame, stamp, gap))
 
     def _in_parent(self, frame: str, stamp: int, gap: int) -> Matrix:
         if frame in self._static:

@@ -182,6 +182,11 @@ def test_a_bag_by_odometry_and_by_tf(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert 'The bag has /odom, TF.' in capsys.readouterr().err
     assert reconstruct(*words, '--poses', 'tf:map', '--out', tmp_path / 'n.ply') == 2
     assert 'does not connect' in capsys.readouterr().err
+    assert reconstruct(*words, '--poses', 'odom', '--out', tmp_path / 'n.ply') == 2
+    assert 'odom is not a file, and not a topic, which begins with /. The bag has /odom, TF.' in (
+        capsys.readouterr().err)
+    assert reconstruct(*words, '--poses', tmp_path, '--out', tmp_path / 'n.ply') == 2
+    assert f'has no odometry on {tmp_path}. It has /odom.' in capsys.readouterr().err
 
 
 def test_a_bag_whose_camera_is_nowhere(
