@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, ExitStack
+import heapq
 import io
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,7 +72,7 @@ def raw_messages(reader: Any, connections: list[Any]) -> Iterator[tuple[Any, int
     :param reader: of :func:`opened`.
     :param connections: those wanted.
     :returns: connection, when it was recorded (ns) and serialized message, in the order of time;
-        in the order of the file if that has no end, and therefore no index.
+        of a file without an end, and therefore without an index, in its own order.
     """
     if not connections:
         return
@@ -83,9 +84,14 @@ def _stored(reader: Any, connections: list[Any]) -> Iterator[tuple[Any, int, byt
     if not reader.truncated:
         yield from reader.messages(connections)
         return
-    for part in reader.readers:
-        mine = [c for c in connections if c in part.connections]
-        yield from part.storage.messages_scan(mine)
+    # by time, since bag_10 comes before bag_2 by name
+    parts = [
+        (part, [c for c in connections if c in part.connections]) for part in reader.readers
+    ]
+    yield from heapq.merge(
+        *(part.storage.messages_scan(mine) for part, mine in parts if mine),
+        key=lambda row: row[1],
+    )
 
 
 def is_bag_file(path: Path) -> bool:

@@ -12,6 +12,7 @@ from world_bags import CAMERA, FRAME, record, Recorder, START
 
 from depth_node.processing.lookahead import looking_ahead
 from depth_node.sources.frames import open_source
+from depth_node.sources.rosbag_opening import opened, raw_messages
 
 pytest.importorskip('rosbags')
 DEPTH = '/depth/image'
@@ -61,6 +62,30 @@ def test_several_files_without_metadata(
     found = contents(tmp_path / 'out' / 'drive')[DEPTH]
     assert [m.image.tobytes() for m in found] == [expected[0], *expected]
     assert [m.stamp for m in found] == sorted(m.stamp for m in found)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_cut_recording_of_many_files_is_read_in_the_order_of_time(
+    tmp_path: Path, storage: str
+) -> None:
+    """By name, drive_10 comes before drive_2."""
+    bag = tmp_path / 'drive'
+    bag.mkdir()
+    for number in range(12):
+        with Recorder(tmp_path / f'part_{number}', storage) as part:
+            for i in range(40):  # a database is more than a page
+                text = part.made('std_msgs/msg/String', data=f'{number} {i} {"x" * 200}')
+                part.write('/note', 'std_msgs/msg/String', START + 100 * number + i, text)
+        [file] = [p for p in (tmp_path / f'part_{number}').iterdir() if p.suffix != '.yaml']
+        file.rename(bag / f'drive_{number}{file.suffix}')
+    [last] = bag.glob('drive_11.*')
+    last.write_bytes(last.read_bytes()[:last.stat().st_size * 8 // 10])
+    with opened(bag) as reader:
+        assert reader.truncated
+        times = [when - START for _, when, _ in raw_messages(reader, reader.connections)]
+    assert times == sorted(times)
+    assert len(times) > 11 * 40
+    assert times[:11 * 40] == [100 * number + i for number in range(11) for i in range(40)]
 
 
 @pytest.mark.parametrize(('storage', 'compression', 'metadata'), [
