@@ -116,11 +116,6 @@ def run(args: argparse.Namespace) -> int:
     options = options_from(args)
     if args.ray is None and (args.workers or args.worker_gpus):
         raise ConfigError('--workers and --worker-gpus are for --ray.', 'Add --ray.')
-    if args.ray and Path(args.ray).exists():
-        raise ConfigError(
-            f'--ray {args.ray} is a path, expected the address of a cluster.',
-            'Put --ray after the bags, or before another option.',
-        )
     if args.ray is not None and Path(args.ray).exists():
         raise ConfigError(
             f'--ray takes {args.ray!r:.80} for the address of a cluster.',
