@@ -263,7 +263,9 @@ class Watched:
         xyz, packed = cloud_of(message)
         frame, points = message.header.frame_id, self.config.points
         pose: Matrix | None = None
-        if self._optical and frame != self._optical:
+        if not self._optical:
+            return  # in which frame it would be drawn is known from the first depth image on
+        if frame != self._optical:
             if points.frame == frame and points.transform:
                 pose = np.asarray(np.linalg.inv(matrix_of(points.transform)), np.float64)
             else:

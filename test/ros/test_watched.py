@@ -205,6 +205,21 @@ def test_without_camera_info_and_with_sizes_that_change(side: Side) -> None:
     assert side.paper.drawn('depth')[-1][0].shape == (24, 32)
 
 
+def test_a_cloud_of_another_frame_waits_for_the_first_depth(side: Side) -> None:
+    """Where the camera is, is not known before: it would be drawn in the optical frame."""
+    cloud = side.publisher(PointCloud2, 'depth/points')
+    head = header()
+    head.frame_id = 'odom'
+
+    def send() -> None:
+        cloud.publish(messages.cloud_to_msg(np.ones((4, 3), np.float32), head))
+
+    heard = side.watched._topics['depth/points']
+    assert side.until(lambda: heard.heard, send)
+    assert side.until(lambda: False, send, seconds=0.5) is False
+    assert not side.paper.drawn('cloud')
+
+
 def test_relative_depth_only_while_there_are_no_metres(side: Side) -> None:
     """A subscriber makes the node compute it."""
     relative = side.publisher(Image, 'depth/image_relative')
