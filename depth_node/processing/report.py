@@ -64,7 +64,7 @@ class Report:
         state = self.state
         scale = None if state is None or math.isnan(state.value) else {
             'source': state.source, 'scale': state.value, 'shift': state.shift,
-            'sigma': state.sigma,
+            'sigma': state.sigma if math.isfinite(state.sigma) else None,  # JSON has no others
         }
         return {
             'images': self.images, 'frames': self.frames, 'without_depth': self.without_depth,

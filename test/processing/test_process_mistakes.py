@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 import socket
 import sqlite3
@@ -17,6 +18,8 @@ from depth_node.errors import ConfigError, DataError
 from depth_node.processing.bag_writer import BagWriter
 from depth_node.processing.fleet import Fleet, process_on_fleet
 from depth_node.processing.options import Options
+from depth_node.processing.report import Report
+from depth_node.scale import ScaleState
 from depth_node.sources.rosbag_opening import opened
 
 pytest.importorskip('rosbags')
@@ -91,3 +94,10 @@ def test_a_cluster_that_is_not_there() -> None:
         with pytest.raises(ConfigError, match='cannot be reached'):
             next(process_on_fleet([], Options(Config()), Fleet(address)))
     assert time.monotonic() - begin < 20
+
+
+@pytest.mark.parametrize('sigma', [float('nan'), float('inf')])
+def test_a_line_is_json_for_every_program(sigma: float) -> None:
+    """NaN and Infinity are Python's."""
+    found = Report(state=ScaleState(2.0, 0.0, sigma, 'points')).as_json()
+    assert json.loads(json.dumps(found, allow_nan=False))['scale']['sigma'] is None
