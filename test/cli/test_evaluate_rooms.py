@@ -66,9 +66,9 @@ def test_every_set_is_what_rgbd_gives_and_the_mean_is_theirs(
         assert name in shown
     both = [report['sets'][name]['metric'] for name in ('first', 'second')]
     assert report['sets']['mean']['metric'] == pytest.approx(np.mean(both))
-    # in its own world the network beats what looks at nothing
-    assert report['sets']['mean']['metric'] < 0.5 * report['constant']['mean']['metric']
-    assert report['sets']['mean']['metric'] < 0.7 * report['floor_and_wall']['mean']['metric']
+    # in its own world the network beats what looks at nothing, whose constants are the best ones
+    assert report['sets']['mean']['metric'] < 0.7 * report['constant']['mean']['metric']
+    assert report['sets']['mean']['scaled'] < 0.9 * report['floor_and_wall']['mean']['scaled']
     assert cv2.imread(str(tmp_path / 'sheet/sheet.png')).shape == (4 * 180, 960, 3)
 
 
