@@ -32,6 +32,10 @@ OBJECTS = {
     'inspector': 'EngineInspector',
 }
 WHERE = ('builder.py', 'runtime.py')
+# TensorRT for RTX alone has them; the code looks for its ComputeCapability first
+OF_RTX = {
+    ('IBuilderConfig', 'num_compute_capabilities'), ('IBuilderConfig', 'set_compute_capability'),
+}
 
 
 def touched():
@@ -67,7 +71,7 @@ def test_the_code_is_found_to_touch_what_it_does():
 def test_every_version_has_what_the_code_touches(version):
     facts = FACTS[version]
     missing = [
-        (kind, member) for kind, member in touched()
+        (kind, member) for kind, member in touched() - OF_RTX
         if kind not in facts or (member and member not in facts[kind])
     ]
     assert missing == []
