@@ -88,7 +88,7 @@ def test_the_map_agrees_with_the_floor_plan(room: Path) -> None:
 
 def test_the_embedded_network_gives_a_room(tmp_path: Path) -> None:
     code = reconstruct(
-        'world:7', '--model', 'embedded', '--rate', 2, '--frames', 20,
+        'world:7', '--model', 'embedded', '--rate', 2, '--frames', 20, '--far', 2.5,
         '--out', tmp_path / 'm.ply', '--json', tmp_path / 'm.json',
     )
     assert code == 0

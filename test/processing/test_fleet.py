@@ -107,6 +107,7 @@ def test_a_killed_worker_costs_no_bag(tmp_path: Path, model: Path, bags: list[Pa
         part = out / '.long.part'
         wait(lambda: sum(file.stat().st_size for file in part.rglob('*.mcap')) > 10**6)
         victim = wait(lambda: writer_of(worker, part))
+        victim.suspend()  # in the middle of its bag, however fast the machine is
         cluster = list(children(worker))
         addresses = listening(cluster)
         variables = [
