@@ -13,7 +13,7 @@ import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
 
-FRAMES, FEWEST, RATE = 15, 4, 3
+FRAMES, FEWEST, RATE = 24, 4, 3
 SIDECAR = {
     'format': 1, 'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
     'min_depth': 0.5, 'max_depth': 10.0, 'scale': 1.5,
