@@ -255,7 +255,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
             os.fsync(handle)
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp gives nobody else a look
+        temporary.chmod(0o666 & ~umask)  # mkstemp lets no other user read it
         temporary.replace(path)
     except OSError as error:
         raise write_error(path, error) from error

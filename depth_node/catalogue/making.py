@@ -80,7 +80,7 @@ def check_config(entry: Entry, config: Path) -> None:
     and would be taken for each other without an error.
 
     :param entry: a Depth Anything.
-    :param config: the ``config.json`` beside the weights, which may be missing.
+    :param config: the ``config.json`` next to the weights, which may be missing.
     :raises ModelError: it describes another network.
     """
     if not config.is_file():

@@ -125,7 +125,7 @@ class ScaleConfig:
     odometry_extrinsic: list[float] = param(
         [],
         "Pose of odometry's child frame in the camera's optical frame, as `extrinsic`, where "
-        'odometry is used beside another source. Empty: from TF.',
+        'odometry is used together with another source. Empty: from TF.',
         low=-1e6, high=1e6,
         live=False,
     )

@@ -153,7 +153,7 @@ def edges(inverse: Plane) -> Plane:
         step -= cv2.erode(inverse, _STEP)
         step -= cv2.erode(step, _SURFACE)
         step /= inverse
-    # beside what is not known nothing is sure
+    # next to what is not known nothing is sure
     np.nan_to_num(step, copy=False, nan=1.0, posinf=1.0)
     error = np.square(STEP * step)
     error += np.square(ROUGH * surroundings(step))

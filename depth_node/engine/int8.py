@@ -83,7 +83,7 @@ class _Job:
     def _cached(
         self, cache: EngineCache, name: str, key: Key, *, tidy: bool = True
     ) -> Engine | None:
-        # frames nobody had seen when it was kept may say that it does not hold
+        # frames that were not there when it was kept may say that it does not hold
         kept = None if self.frames else cache.load(name, key, tidy=tidy)
         if kept is None:
             return None
@@ -205,7 +205,7 @@ def quantize(
     """
     cpu.without_telemetry()
     try:
-        # it greets on standard output, and draws bars there with nobody asking for them
+        # it greets on standard output, and draws bars there without being asked
         with contextlib.redirect_stdout(io.StringIO()):
             import nncf
             from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters

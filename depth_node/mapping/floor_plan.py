@@ -82,7 +82,7 @@ def floor_plan(
 
     A cell is occupied if a surface in it is higher than `low` and lower than `high` above the
     floor, free if its floor was seen and it is not occupied, and unknown otherwise: space whose
-    floor nobody saw may be a staircase.
+    floor that was not seen may be a staircase.
 
     :param cloud: points with normals, z up (m).
     :param options: what counts as an obstacle.

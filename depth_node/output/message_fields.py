@@ -2,7 +2,7 @@
 The fields of the output messages, which the node and recordings have in common.
 
 Every function returns the fields other than the header by their names in ROS 2. Data are arrays in
-the byte order of the machine: whoever fills a message decides how it is copied.
+the byte order of the machine: the code that fills a message decides how it is copied.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from depth_node.ros import dds, folders
 from depth_node.ros.cameras import Argument, LaunchedCamera, placed
 
 RESTART_DELAY_S = 2.0
-# ended as told, and wrong parameters: starting again changes neither
+# ended on request, and wrong parameters: starting again changes neither
 _FINAL = (0, 2)
 
 

@@ -1,4 +1,4 @@
-"""Subscriptions to the sources of scale, and to odometry beside them."""
+"""Subscriptions to the sources of scale, and to the odometry that goes with them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TYPES: dict[str, Any] = {
 }
 """ROS type in the table of sources to message class."""
 PROBLEMS = ('scale input', 'scale odometry')
-"""Names of problems with the source's messages and with odometry beside it."""
+"""Names of problems with the source's messages and with the odometry that goes with it."""
 
 
 class ScaleInputs:

@@ -226,7 +226,7 @@ def _gain(
     found, _, _ = grid.solve(wanted, np.where(held, 0, base))
     before = np.abs(wanted[held])
     after = np.abs(wanted - grid.at_anchors(found))[held]
-    # a wrong anchor is wrong before and after: the middle half tells more than the mean
+    # a wrong anchor is wrong before and after: the middle half says more than the mean
     limit = float(np.percentile(before, 75)) + LEAST_SPREAD
     mean = float(np.mean(np.minimum(before, limit)))
     return 1 - float(np.mean(np.minimum(after, limit))) / max(mean, 1e-9)

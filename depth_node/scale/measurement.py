@@ -178,8 +178,8 @@ def _fitted(kind: OutputKind, pixels: Pixels) -> Fit | None:
     for _ in range(2):
         if fit is None:
             return None
-        told = np.maximum(fit.scale * pixels.x + fit.shift, 0.1 * float(np.median(y)))
-        fit = fit_affine(pixels.x, y, told**2 * sigma, pixels.patch)
+        expected = np.maximum(fit.scale * pixels.x + fit.shift, 0.1 * float(np.median(y)))
+        fit = fit_affine(pixels.x, y, expected**2 * sigma, pixels.patch)
     return fit
 
 

@@ -269,7 +269,7 @@ def from_range(
     directions /= np.linalg.norm(directions, axis=1)[:, None]
     spot = transformed(optical_from_sensor, np.array([[distance, 0, 0]]))[0]
     half = max(field_of_view, 0.02) / 2
-    # what is in the cone depends on the scale, as the sensor is beside the camera: begin with
+    # what is in the cone depends on the scale, as the sensor is next to the camera: begin with
     # what is around the spot it looks at, and look no farther than parallax reaches
     towards = directions @ (spot / np.linalg.norm(spot))
     parallax = np.arctan2(np.linalg.norm(optical_from_sensor[:3, 3]), distance / 2)

@@ -23,13 +23,13 @@ WAITING = 10
 
 class Receiver:
     """
-    Decodes the messages of the source of scale that the parameters name, or odometry beside it.
+    Decodes the messages of the source of scale, or of the odometry that goes with it.
 
     :param config: the parameters of the scale.
     :param transforms: where the pose of the sensor is looked up if it is not in the parameters.
     :param take: called with each reading and its time (s).
     :param complain: called with what is wrong with a message; '' if one could be used.
-    :param beside: whether it is odometry beside the source.
+    :param beside: whether it is the odometry that goes with the source.
     """
 
     def __init__(
@@ -115,5 +115,5 @@ class Receiver:
             return self._extrinsic
         if not self._optical:
             return None
-        # whoever receives TF must not wait for it
+        # the thread that receives TF must not wait for it
         return self._transforms.lookup(self._optical, frame, stamp, wait=0.0)

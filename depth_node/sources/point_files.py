@@ -115,13 +115,13 @@ def _elements(lines: list[list[str]]) -> list[tuple[str, int, list[tuple[str, st
 def _pcd(content: bytes) -> NDArray[Any]:
     """Read PCD 0.7 (Point Cloud Library, The PCD file format)."""
     lines, body = _header(content, 'DATA')
-    told = {words[0]: words[1:] for words in lines}
-    names, sizes, types = told['FIELDS'], told['SIZE'], told['TYPE']
-    repeats = [_count(text) for text in told.get('COUNT', ['1'] * len(names))]
-    count = _count(told['POINTS'][0]) if 'POINTS' in told else (
-        _count(told['WIDTH'][0]) * _count(told['HEIGHT'][0])
+    header = {words[0]: words[1:] for words in lines}
+    names, sizes, types = header['FIELDS'], header['SIZE'], header['TYPE']
+    repeats = [_count(text) for text in header.get('COUNT', ['1'] * len(names))]
+    count = _count(header['POINTS'][0]) if 'POINTS' in header else (
+        _count(header['WIDTH'][0]) * _count(header['HEIGHT'][0])
     )
-    data = told['DATA'][0]
+    data = header['DATA'][0]
     if data not in _PCD_DATA:
         raise ValueError(f'DATA is {data}, expected {", ".join(_PCD_DATA)}')
     if not len(names) == len(sizes) == len(types) == len(repeats):

@@ -28,7 +28,7 @@ def unpacked(path: Path, folder: Path) -> Path:
         try:
             shutil.copyfileobj(packed, file)
         except EOFError:
-            pass  # cut: whoever reads the file finds that it has no end
+            pass  # cut: the reader of the file finds that it has no end
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # of the disk

@@ -178,7 +178,7 @@ def _turn(target: Tensor, source: Tensor, intrinsics: Tensor, scale: int) -> Ten
     target, source = (functional.avg_pool2d(x, 2**scale) for x in (target, source))
     height, width = target.shape[-2:]
     reach = range(-(width // 3), width // 3 + 1)
-    # the smallest first: where nothing can be told apart it wins
+    # the smallest first: where nothing can be distinguished it wins
     shifts = sorted(product(reach, (-1, 0, 1)), key=lambda uv: abs(uv[0]) + abs(uv[1]))
     errors = []
     for u, v in shifts:

@@ -1,4 +1,4 @@
-"""The pack for Nav2: beside a lidar, under an arch, and with pixels that are not trusted."""
+"""The pack for Nav2: with a lidar, under an arch, and with pixels that are not trusted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ABOVE_GROUND = camera_over_ground(
 PAINT = Material('paint', (0.3, 0.3, 0.3), (0.8, 0.8, 0.8))
 LISTS = {
     'camera alone': ['obstacle_layer', 'voxel_layer'],
-    'beside a lidar': ['lidar_layer', 'camera_layer'],
+    'with a lidar': ['lidar_layer', 'camera_layer'],
 }
 UNDERSIDE, WALL, HALF_WIDTH = 1.2, 0.2, 0.6
 """Of the arch: the height of its underside, its thickness, half of its width (m)."""
@@ -122,7 +122,7 @@ def cell(layer: Any, x: float, y: float) -> tuple[int, int]:
 def test_both_lists_of_plugins_are_in_the_file() -> None:
     text = (CONFIG / 'nav2_costmap.yaml').read_text()
     assert COSTMAP['plugins'] == [*LISTS['camera alone'], 'inflation_layer']
-    assert f'{[*LISTS["beside a lidar"], "inflation_layer"]}' in text
+    assert f'{[*LISTS["with a lidar"], "inflation_layer"]}' in text
     assert set(COSTMAP) >= {name for names in LISTS.values() for name in names}
 
 
@@ -166,7 +166,7 @@ def test_what_the_lidar_marked_stays_when_the_camera_sees_through_it(together: b
         both['lidar'] = costmap['lidar_layer']['lidar']
         layers = [VoxelLayer(both, (0.0, 0.0))]
     else:
-        layers = layers_of(LISTS['beside a lidar'], costmap)
+        layers = layers_of(LISTS['with a lidar'], costmap)
     base = base_at(-2.5)
     seen = camera_topics(bare(), base, config)
     angles = np.radians(np.arange(-30, 31))
@@ -190,7 +190,7 @@ def test_what_the_lidar_marked_stays_when_the_camera_sees_through_it(together: b
 def test_what_the_camera_adds_the_lidar_does_not_clear() -> None:
     """A low box, over which the lidar looks."""
     costmap, config = for_robot(1.4)
-    lidar, camera = layers_of(LISTS['beside a lidar'], costmap)
+    lidar, camera = layers_of(LISTS['with a lidar'], costmap)
     world, base = bare(Box((0, 0, 0.1), (0.4, 0.4, 0.2))), base_at(-2.0)
     topics = {**camera_topics(world, base, config), **lidar_topic(np.full(61, 6.0), base)}
     for _ in range(2):
@@ -243,7 +243,7 @@ def test_without_confidence_nothing_is_marked_and_nothing_cleared() -> None:
     confidence = np.ones((480, 640), np.float32)
     least = PARAMETERS['filter.min_confidence']
     confidence[:, :320] = least - 0.01  # the left of the picture is +y
-    _, camera = layers_of(LISTS['beside a lidar'], costmap)
+    _, camera = layers_of(LISTS['with a lidar'], costmap)
     camera.update(camera_topics(bare(*boxes), base_at(-2.0), config, confidence))
     left, right = ((camera.cells == LETHAL)[:, rows].any() for rows in (
         slice(cell(camera, 0, 0.45)[1], None), slice(None, cell(camera, 0, -0.45)[1])

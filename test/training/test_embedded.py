@@ -38,7 +38,6 @@ from depth_node.training.embedded.frames import (  # noqa: E402
 from depth_node.training.embedded.loss import depth_loss  # noqa: E402
 from depth_node.training.embedded.recipe import batch_of, Recipe, Run  # noqa: E402
 from depth_node.training.embedded.shards import Growing, Pool, render_shards  # noqa: E402
-from depth_node.training.muon import Muon, orthogonalized  # noqa: E402
 from depth_node.world import World  # noqa: E402
 
 
@@ -287,33 +286,6 @@ def test_the_learning_rate_goes_from_point_to_point() -> None:
     recipe = Recipe(rates=((0.0, 0.0), (0.25, 1.0), (0.5, 1.0), (1.0, 0.0)))
     rates = [recipe.rate(share) for share in (0.0, 0.125, 0.4, 0.75, 1.0)]
     assert rates == pytest.approx([0.0, 0.5, 1.0, 0.5, 0.0])
-
-
-@pytest.mark.parametrize('shape', [(16, 40), (40, 16), (24, 24)])
-def test_muon_keeps_directions_and_evens_out_their_sizes(shape: tuple[int, int]) -> None:
-    torch.manual_seed(0)
-    matrix = torch.randn(shape)
-    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
-    found = u.T @ orthogonalized(matrix) @ vh.T
-    diagonal = found.diagonal()
-    assert diagonal[:-3].min() > 0.5  # what was nearly nothing may stay small
-    assert diagonal.max() < 1.35
-    assert (found - diagonal.diag()).abs().max() < 0.1
-
-
-def test_muon_solves_a_small_problem() -> None:
-    torch.manual_seed(0)
-    weight = torch.nn.Parameter(torch.randn(8, 6))
-    x = torch.randn(64, 6)
-    y = x @ torch.randn(6, 8)
-    optimizer = Muon([weight], 0.1, weight_decay=0.0)
-    for step in range(200):
-        optimizer.param_groups[0]['lr'] = 0.1 * (1 - step / 200)
-        optimizer.zero_grad()
-        loss = (x @ weight.T - y).square().mean()
-        loss.backward()
-        optimizer.step()
-    assert loss.item() < 1e-2 * y.square().mean().item()
 
 
 def test_the_network_in_the_package_knows_rooms_it_has_not_seen() -> None:

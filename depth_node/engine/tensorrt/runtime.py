@@ -114,7 +114,7 @@ class TensorRtEngine(Described):
                 self._cuda.down(self._memory[name], landings[name], target.nbytes)
             self._cuda.wait()
         except BaseException:
-            # the next frame, and whoever frees the buffers, must find nothing pending
+            # the next frame, and the code that frees the buffers, must find nothing pending
             self._cuda.settle()
             raise
         for name, target in wanted.items():

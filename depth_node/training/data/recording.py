@@ -177,7 +177,7 @@ class Writer:
     ) -> None:
         """Close the files; delete everything unless :meth:`finish` was called."""
         for file in self._files.values():
-            with contextlib.suppress(OSError):  # a full disk, which was told already
+            with contextlib.suppress(OSError):  # a full disk, which was reported already
                 file.close()
         os.close(self._lock)
         shutil.rmtree(self._part, ignore_errors=True)
