@@ -256,7 +256,12 @@ def test_files_of_a_cache_that_are_none_are_not_waited_for(machine, ending, kind
     assert path.is_file()
 
 
-def test_timings_that_are_no_file_are_not_waited_for(machine):
+def test_timings_that_are_no_file_are_not_waited_for(machine, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'depth_node.engine.tensorrt.builder._LOGGER.warning',
+        lambda text, *of: said.append(text % of),
+    )
     machine.open().close()
     path, = machine.folder.glob('timing*')
     path.unlink()
@@ -264,3 +269,4 @@ def test_timings_that_are_no_file_are_not_waited_for(machine):
     machine.open(optimization_level=1).close()
     assert len(machine.trt.builds) == 2
     assert path.is_fifo()
+    assert any(f'{path}: is a FIFO' in line for line in said)

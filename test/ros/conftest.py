@@ -105,3 +105,21 @@ def rig(ros_node: Any, processes: Processes) -> Any:
     from rig import Rig
 
     return Rig(ros_node, processes)
+
+
+@pytest.fixture
+def side(ros_node: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A watched node, played by publishers of the test."""
+    from rclpy.executors import SingleThreadedExecutor
+    from watched_side import QUIET, Side
+
+    from depth_node.ros import watched
+
+    monkeypatch.setattr(watched, 'QUIET_S', QUIET)
+    executor = SingleThreadedExecutor(context=ros_node.context)
+    executor.add_node(ros_node)
+    made = Side(ros_node, executor)
+    yield made
+    made.watched.close()
+    made.stop()
+    executor.shutdown(timeout_sec=0)

@@ -13,7 +13,7 @@ import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
 
-FRAMES, FEWEST, RATE = 24, 4, 3
+FRAMES, RATE = 30, 3
 SIDECAR = {
     'format': 1, 'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
     'min_depth': 0.5, 'max_depth': 10.0, 'scale': 1.5,
@@ -54,7 +54,7 @@ def test_every_frame_becomes_depth_and_cloud(
     spin_until(lambda: len(clouds) == FRAMES, 3)
     # the first seconds are spent on finding each other and on agreeing about reliability
     for received in (depths, clouds):
-        assert len(received) >= FEWEST, node.output
+        assert len(received) >= FRAMES // 2, node.output
         stamps = np.array([r.header.stamp.sec + 1e-9 * r.header.stamp.nanosec for r in received])
         assert np.all(np.diff(stamps) > 0)
         assert len(received) == 1 + round(RATE * (stamps[-1] - stamps[0])), node.output
