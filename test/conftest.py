@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import json
 from pathlib import Path
 
 from dummy_networks import write_network
@@ -30,3 +31,14 @@ def network(tmp_path: Path) -> Callable[..., Path]:
         return write_network(tmp_path / f'{name}.onnx', **options)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def model(network: Callable[..., Path]) -> Path:
+    """A tiny network that brings a scale."""
+    path = network()
+    path.with_suffix('.json').write_text(json.dumps({
+        'format': 1, 'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
+        'min_depth': 0.5, 'max_depth': 10.0, 'scale': 1.0, 'train_focal': 20.0,
+    }))
+    return path

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from depth_node.cli.main import main
-
-
-@pytest.fixture
-def model(network: Callable[..., Path]) -> Path:
-    """A tiny network that brings a scale."""
-    path = network()
-    path.with_suffix('.json').write_text(json.dumps({
-        'format': 1, 'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
-        'min_depth': 0.5, 'max_depth': 10.0, 'scale': 1.0, 'train_focal': 20.0,
-    }))
-    return path
 
 
 class Verb:

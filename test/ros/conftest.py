@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 import importlib.util
-import json
 import os
 from pathlib import Path
 import time
@@ -42,17 +41,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.path.is_relative_to(Path(__file__).parent):
                 item.add_marker(pytest.mark.flaky(reruns=1))
-
-
-@pytest.fixture
-def model(network: Callable[..., Path]) -> Path:
-    """A tiny network that brings a scale."""
-    path = network()
-    path.with_suffix('.json').write_text(json.dumps({
-        'format': 1, 'kind': 'sigmoid_disparity', 'mean': [0, 0, 0], 'std': [1, 1, 1],
-        'min_depth': 0.5, 'max_depth': 10.0, 'scale': 1.0, 'train_focal': 20.0,
-    }))
-    return path
 
 
 @pytest.fixture
