@@ -15,6 +15,8 @@ FLOATS: dict[int, str] = {7: 'f4', 8: 'f8'}
 _PACKED = {6, 7}
 """Datatypes of a packed color: UINT32, and FLOAT32 with its bits."""
 _COLORS = ('rgb', 'rgba')
+_LONGEST = 2**31 - 1
+"""Largest size of a record in NumPy (bytes); a message may declare twice as much."""
 
 
 def records_of(message: Any) -> NDArray[Any]:
@@ -40,7 +42,7 @@ def records_of(message: Any) -> NDArray[Any]:
     count, step = message.width * message.height, message.point_step
     data = bytes_of(message.data)
     padded = message.row_step * message.height
-    inside = step > 0 and all(
+    inside = 0 < step <= _LONGEST and all(
         offset + np.dtype(kind).itemsize <= step for kind, offset in columns.values()
     )
     if not inside or message.row_step < message.width * step or data.size < padded:

@@ -275,3 +275,36 @@ def test_clouds_that_lie_are_refused(change: dict[str, Any]) -> None:
         setattr(cloud, name, value)
     with pytest.raises(DataError, match='The cloud'):
         xyz_of(cloud)
+
+
+COUNTS = st.sampled_from([0, 1, 5, 12, 13, 2**31 - 1, 2**31, 2**32 - 1])
+
+
+@given(
+    width=COUNTS, height=COUNTS, step=COUNTS, row=COUNTS, offset=COUNTS, size=st.integers(0, 99)
+)
+def test_whatever_a_cloud_declares_it_is_read_or_refused(
+    width: int, height: int, step: int, row: int, offset: int, size: int
+) -> None:
+    """An exception of another kind would end the executor: all numbers are the sender's."""
+    fields = [
+        PointField(name=axis, offset=min(offset + 4 * index, 2**32 - 1), datatype=7, count=1)
+        for index, axis in enumerate('xyz')
+    ]
+    cloud = PointCloud2(
+        width=width, height=height, point_step=step, row_step=row, fields=fields,
+        data=array.array('B', bytes(size)),
+    )
+    try:
+        points = xyz_of(cloud)
+    except DataError:
+        return
+    assert points.shape[1] == 3
+    assert len(points) <= size
+
+
+def test_no_points_of_a_size_that_cannot_be() -> None:
+    cloud = messages.cloud_to_msg(np.ones((0, 3), np.float32), header())
+    cloud.point_step = 2**32 - 1
+    with pytest.raises(DataError, match='points of 4294967295 bytes'):
+        xyz_of(cloud)
