@@ -55,7 +55,7 @@ from depth_node.scale.marker_finding import Marker, MarkerFinder
 from depth_node.scale.measurement import MAX_SIGMA, relative_sigma
 from depth_node.scale.pixels import Pixels, pixels_at, together
 from depth_node.scale.plausibility import plausible
-from depth_node.scale.points import MAX_POINTS, on_edge
+from depth_node.scale.points import MAX_POINTS, on_edge, pixels_on
 from depth_node.sources.datasets import LayoutOptions, LAYOUTS
 from depth_node.sources.frame import Frame
 from depth_node.sources.frames import open_source
@@ -238,7 +238,7 @@ def _measured(
             elif has_anchors(args):
                 anchors, aligned = known_distances(args, frame)
                 gains.append(0.0 if aligned.field is None else aligned.field.gain)
-                parts.append(pixels_at(frame, anchors.rows, anchors.columns, anchors.z))
+                parts.append(pixels_on(frame, anchors))
             else:
                 parts.append(_pixels(frame, sample, known))
     finally:
@@ -271,7 +271,7 @@ def _add_markers(
     markers = [marker for marker in found if not wanted or marker.number in wanted]
     if markers:
         anchors = anchors_on(markers, frame.rays, frame.values.shape)
-        parts.append(pixels_at(frame, anchors.rows, anchors.columns, anchors.z))
+        parts.append(pixels_on(frame, anchors))
     return markers
 
 

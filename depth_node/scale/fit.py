@@ -20,7 +20,10 @@ Floats = NDArray[np.float64]
 TUKEY = 4.685
 """Tuning constant of the biweight: 95 % efficiency for Gaussian noise (Huber 1981, 7.8)."""
 ALIKE = 0.002
-"""Residuals of this size (relative) are no reason to doubt a point: nothing is known better."""
+"""Residuals of this size (relative) are no reason to doubt a point: nothing is known better. A
+sensor that resolves less gives a larger size for each point."""
+DECLARED = 1.0
+"""The same in standard deviations of the sensor, where it declares those."""
 PAIRS = 300
 """Pairs tried for a line: with 40 % outliers all of 300 are bad once in 10^58."""
 SEARCH = 600
@@ -49,7 +52,10 @@ class Fit:
     inliers: int
 
 
-def fit_scale(x: Floats, y: Floats, groups: NDArray[np.int64] | None = None) -> Fit | None:
+def fit_scale(
+    x: Floats, y: Floats, groups: NDArray[np.int64] | None = None,
+    alike: Floats | float = ALIKE,
+) -> Fit | None:
     """
     Fit y = scale x with relative errors and up to half outliers.
 
@@ -60,6 +66,8 @@ def fit_scale(x: Floats, y: Floats, groups: NDArray[np.int64] | None = None) -> 
     :param x: float64 (N,), above zero.
     :param y: float64 (N,), above zero.
     :param groups: int (N,), the patch of the image a point lies in, or None: independent.
+    :param alike: a point this close to the line is never an outlier, relative; float64 (N,), or
+        one for all.
     :returns: the fit, or None for fewer than two points.
     """
     ratio = np.log(y) - np.log(x)
@@ -75,7 +83,7 @@ def fit_scale(x: Floats, y: Floats, groups: NDArray[np.int64] | None = None) -> 
     sigma = max(float(widths[first]) / (2 * halfwidth), 1e-9)
     ones = np.ones((count, 1))
     start = np.array([center])
-    center_, weights, residual, slope = _biweight(ones, ratio, start, sigma, ALIKE)
+    center_, weights, residual, slope = _biweight(ones, ratio, start, sigma, alike)
     covariance, bias = _covariances(ones, weights * residual, slope, groups)
     return Fit(
         float(np.exp(center_[0])), 0.0, covariance, bias, weights, int(np.sum(weights > 0))
@@ -99,7 +107,7 @@ def fit_factor(
     guess = np.array([1 / start.scale])
     inside = np.abs(y - rows @ guess)[start.weights > 0]
     spread = max(float(np.median(inside)) / 0.6745, 1e-12)
-    factor, weights, residual, slope = _biweight(rows, y, guess, spread)
+    factor, weights, residual, slope = _biweight(rows, y, guess, spread, DECLARED)
     if not factor[0] > 0:
         return start
     covariance, bias = _covariances(rows, weights * residual, slope, groups)
@@ -111,7 +119,7 @@ def fit_factor(
 
 def fit_affine(
     x: Floats, y: Floats, noise: Floats, groups: NDArray[np.int64] | None = None,
-    alike: float = 0.0,
+    alike: Floats | float = ALIKE,
 ) -> Fit | None:
     """
     Fit y = scale x + shift with up to 40 % outliers.
@@ -124,7 +132,8 @@ def fit_affine(
     :param y: float64 (N,).
     :param noise: float64 (N,), relative sizes of the errors of y, in any unit.
     :param groups: int (N,), the patch of the image a point lies in, or None: independent.
-    :param alike: a point this close to the line is never an outlier, in sizes of `noise`.
+    :param alike: a point this close to the line is never an outlier, in sizes of `noise`;
+        float64 (N,), or one for all.
     :returns: the fit, or None for fewer than three points or if no increasing line fits.
     """
     count = x.size
@@ -132,13 +141,14 @@ def fit_affine(
         return None
     random = np.random.default_rng(count)
     some = random.choice(count, SEARCH, replace=False) if count > SEARCH else np.arange(count)
-    start = _best_line(x[some], y[some], noise[some], random)
+    floor = np.broadcast_to(np.asarray(alike, np.float64), (count,))
+    start = _best_line(x[some], y[some], noise[some], floor[some], random)
     if start is None:
         return None
     line, sigma = start
     # columns and right side divided by the noise, so that every row weighs alike
     rows = np.column_stack([x, np.ones(count)]) / noise[:, None]
-    line, weights, residual, slope = _biweight(rows, y / noise, line, sigma, alike)
+    line, weights, residual, slope = _biweight(rows, y / noise, line, sigma, floor)
     if not line[0] > 0:
         return None
     covariance, bias = _covariances(rows, weights * residual, slope, groups)
@@ -206,7 +216,7 @@ def refit(fit: Fit, x: Floats, y: Floats, noise: Floats) -> Floats:
 
 
 def _best_line(
-    x: Floats, y: Floats, noise: Floats, random: np.random.Generator
+    x: Floats, y: Floats, noise: Floats, floor: Floats, random: np.random.Generator
 ) -> tuple[Floats, float] | None:
     """Return the line through two points with the least median residual, and its scale."""
     first, second = random.integers(0, x.size, (2, PAIRS))
@@ -227,8 +237,9 @@ def _best_line(
     middle = min(int(share * x.size) + 2, x.size - 1)
     spread = np.partition(residuals, middle, axis=1)[:, middle]
     sigma = max(float(spread.min()) / halfwidth, 1e-12)
-    # where most points see one wall any slope suits them: let the others decide
-    cost = np.minimum(residuals / (3 * sigma), 1) ** 2
+    # where most points see one wall any slope suits them: let the others decide, and those that
+    # are as close as can be expected, even if some line meets most points exactly
+    cost = np.minimum(residuals / (3 * np.maximum(sigma, floor)), 1) ** 2
     best = int(np.argmin(cost.sum(axis=1)))
     return np.array([slopes[best], shifts[best]]), sigma
 
@@ -243,7 +254,7 @@ def _core(count: int) -> tuple[float, float]:
 
 
 def _biweight(
-    rows: Floats, y: Floats, start: Floats, sigma: float, alike: float = 0.0
+    rows: Floats, y: Floats, start: Floats, sigma: float, alike: Floats | float = 0.0
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """
     Iterate reweighted least squares from a good start.
@@ -251,8 +262,8 @@ def _biweight(
     :returns: parameters (k,), weights (N,), residuals (N,), derivative of psi (N,).
     """
     solution = start
-    least = max(alike, 1e-12)
-    limit = TUKEY * max(sigma, least)
+    least = np.maximum(alike, 1e-12)
+    limit = TUKEY * np.maximum(sigma, least)
     for step in range(20):
         residual = y - rows @ solution
         weights = _weights(residual, limit)
@@ -265,7 +276,7 @@ def _biweight(
         inside = np.abs(y - rows @ new) < limit
         if step < 5 and np.count_nonzero(inside) > rows.shape[1]:
             middle = float(np.median(np.abs(y - rows @ new)[inside]))
-            limit = TUKEY * max(middle / 0.6745, least)
+            limit = TUKEY * np.maximum(middle / 0.6745, least)
         moved = float(np.max(np.abs(new - solution) / (np.abs(new) + 1e-12)))
         solution = new
         if step >= 5 and moved < 1e-9:
@@ -275,7 +286,7 @@ def _biweight(
     return solution, (1 - u) ** 2, residual, (1 - u) * (1 - 5 * u)
 
 
-def _weights(residual: Floats, limit: float) -> Floats:
+def _weights(residual: Floats, limit: Floats) -> Floats:
     u = np.clip(residual / limit, -1, 1) ** 2
     return np.asarray((1 - u) ** 2)
 

@@ -36,12 +36,14 @@ class Anchors:
     :param columns: int64 (N,).
     :param z: float64 (N,), z-depth (m).
     :param shape: rows and columns of the frame (pixels).
+    :param resolution: float64 (N,), as of ``scale.pixels.Pixels``, or None.
     """
 
     rows: Places
     columns: Places
     z: NDArray[np.float64]
     shape: tuple[int, int]
+    resolution: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

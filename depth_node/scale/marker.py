@@ -9,6 +9,7 @@ is large and tilted.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import cv2
 import numpy as np
@@ -26,8 +27,8 @@ from depth_node.scale.measurement import (
     relative_sigma,
     with_bias,
 )
-from depth_node.scale.pixels import pixels_at, ScaleFrame
-from depth_node.scale.points import from_anchors
+from depth_node.scale.pixels import ScaleFrame
+from depth_node.scale.points import from_anchors, pixels_on
 from depth_node.scale.shape import LENGTH, PATCHES, PRIOR
 from depth_node.scale.unscaled import unscaled
 
@@ -66,12 +67,23 @@ def anchors_on(
         toward = rays[rows, columns].astype(np.float64)
         z = 1 / (toward @ marker.normal[:2] + marker.normal[2])
         good = np.isfinite(z) & (z > 0)
-        places.append((rows[good], columns[good], z[good]))
+        resolution = np.full(np.count_nonzero(good), relative_error(marker))
+        places.append((rows[good], columns[good], z[good], resolution))
     if not places:
         nothing = np.zeros(0, np.int64)
         return Anchors(nothing, nothing, np.zeros(0), shape)
-    rows, columns, z = (np.concatenate(parts) for parts in zip(*places, strict=True))
-    return Anchors(rows, columns, z, shape)
+    rows, columns, z, resolution = (np.concatenate(parts) for parts in zip(*places, strict=True))
+    return Anchors(rows, columns, z, shape, resolution)
+
+
+def relative_error(marker: Marker) -> float:
+    """
+    Return the relative standard deviation of the distance of a marker, by its corners.
+
+    :param marker: as found in an image.
+    :returns: that of its longest side in the image.
+    """
+    return CORNER_SIGMA * math.sqrt(2) / marker.side
 
 
 def from_markers(frame: ScaleFrame, markers: list[Marker]) -> Outcome:
@@ -107,7 +119,7 @@ def _tilted(frame: ScaleFrame, anchors: Anchors, marker: Marker) -> Outcome:
     uncertainty is that of the frame's median pixel, which may be much farther away.
     """
     kind = frame.spec.kind
-    pixels = pixels_at(frame, anchors.rows, anchors.columns, anchors.z)
+    pixels = pixels_on(frame, anchors)
     outcome = measure(kind, pixels)
     if isinstance(outcome, NotObservable):
         return outcome
@@ -151,7 +163,7 @@ def with_print_errors(found: Measurement, markers: list[Marker]) -> Measurement:
     """
     if not markers:
         return found
-    corner = min(CORNER_SIGMA * np.sqrt(2) / marker.side for marker in markers)
+    corner = min(map(relative_error, markers))
     relative = np.hypot(SIZE_SIGMA, corner)
     common = np.array([1.0, float(found.value[-1])])[: found.value.size] * relative
     bias = found.bias + np.outer(common, common)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.model import OutputKind
-from depth_node.scale.fit import ALIKE, Fit, fit_affine, fit_factor, fit_scale, Floats, refit
+from depth_node.scale.fit import DECLARED, Fit, fit_affine, fit_factor, fit_scale, Floats, refit
 from depth_node.scale.pixels import Pixels, target
 from depth_node.scale.shape import COUNT, moved, shape_sigma, shares
 
@@ -164,22 +164,22 @@ def _fitted(kind: OutputKind, pixels: Pixels) -> Fit | None:
     """Fit in the space in which the errors are uniform."""
     sigma = pixels.inverse_sigma
     if not kind.has_shift:
-        fit = fit_scale(pixels.x, pixels.z, pixels.patch)
+        fit = fit_scale(pixels.x, pixels.z, pixels.patch, pixels.alike)
         if fit is None or sigma is None:
             return fit
         return fit_factor(pixels.x, pixels.z, sigma, fit, pixels.patch)
     y, noise = target(kind, pixels.z)
     if sigma is None:
-        return fit_affine(pixels.x, y, noise, pixels.patch, ALIKE)
+        return fit_affine(pixels.x, y, noise, pixels.patch, pixels.alike)
     if kind is OutputKind.RELATIVE_DISPARITY:
-        return fit_affine(pixels.x, y, sigma, pixels.patch)
+        return fit_affine(pixels.x, y, sigma, pixels.patch, DECLARED)
     # z has errors of z^2 sigma; by the z measured, points too near would weigh too much
-    fit = fit_affine(pixels.x, y, y**2 * sigma, pixels.patch)
+    fit = fit_affine(pixels.x, y, y**2 * sigma, pixels.patch, DECLARED)
     for _ in range(2):
         if fit is None:
             return None
         expected = np.maximum(fit.scale * pixels.x + fit.shift, 0.1 * float(np.median(y)))
-        fit = fit_affine(pixels.x, y, expected**2 * sigma, pixels.patch)
+        fit = fit_affine(pixels.x, y, expected**2 * sigma, pixels.patch, DECLARED)
     return fit
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.model import ModelSpec, OutputKind
-from depth_node.scale.fit import Floats
+from depth_node.scale.fit import ALIKE, Floats
 from depth_node.scale.shape import patches_of
 from depth_node.scale.unscaled import unscaled
 from depth_node.sources.frame import Frame
@@ -76,6 +76,8 @@ class Pixels:
         z are relative.
     :param everywhere: outputs of the network all over the frame, float64 (M,), and their
         patches, int64 (M,); used for kinds with a shift.
+    :param resolution: float64 (N,), relative errors of z that are no reason to doubt a pixel, or
+        None: ``fit.ALIKE``.
     """
 
     x: Floats
@@ -84,6 +86,12 @@ class Pixels:
     kept: NDArray[np.bool_]
     inverse_sigma: Floats | None = None
     everywhere: tuple[Floats, NDArray[np.int64]] | None = None
+    resolution: Floats | None = None
+
+    @property
+    def alike(self) -> Floats | float:
+        """Relative errors of z that are no reason to doubt a pixel: float64 (N,), or one."""
+        return ALIKE if self.resolution is None else np.maximum(self.resolution, ALIKE)
 
 
 def pixels_at(
@@ -92,6 +100,7 @@ def pixels_at(
     columns: NDArray[np.int64],
     z: Floats,
     inverse_sigma: Floats | None = None,
+    *, resolution: Floats | None = None,
 ) -> Pixels:
     """
     Return the outputs of the network at pixels with known distances.
@@ -101,6 +110,7 @@ def pixels_at(
     :param columns: int64 (N,).
     :param z: float64 (N,), z-depth (m).
     :param inverse_sigma: see :class:`Pixels`.
+    :param resolution: see :class:`Pixels`.
     :returns: the pixels where both values are usable.
     """
     height, width = frame.values.shape
@@ -110,7 +120,8 @@ def pixels_at(
         good &= x > 0
     patch = patches_of(rows, columns, height, width)
     sigma = None if inverse_sigma is None else inverse_sigma[good]
-    return Pixels(x[good], z[good], patch[good], good, sigma, _everywhere(frame))
+    least = None if resolution is None else resolution[good]
+    return Pixels(x[good], z[good], patch[good], good, sigma, _everywhere(frame), least)
 
 
 def _everywhere(frame: ScaleFrame) -> tuple[Floats, NDArray[np.int64]] | None:
@@ -135,6 +146,7 @@ def together(parts: Sequence[Pixels]) -> Pixels:
     :returns: all of them.
     """
     everywhere = [part.everywhere for part in parts if part.everywhere is not None]
+    resolved = any(part.resolution is not None for part in parts)
     return Pixels(
         np.concatenate([part.x for part in parts]),
         np.concatenate([part.z for part in parts]),
@@ -144,6 +156,9 @@ def together(parts: Sequence[Pixels]) -> Pixels:
             np.concatenate([x for x, _ in everywhere]),
             np.concatenate([patch for _, patch in everywhere]),
         ),
+        resolution=np.concatenate([
+            np.broadcast_to(part.alike, part.x.shape) for part in parts
+        ]) if resolved else None,
     )
 
 

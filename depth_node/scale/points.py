@@ -16,7 +16,7 @@ from depth_node.errors import DataError
 from depth_node.scale.fit import Floats
 from depth_node.scale.local import Anchors
 from depth_node.scale.measurement import measure, Measurement, NotObservable, Outcome
-from depth_node.scale.pixels import pixels_at, ScaleFrame
+from depth_node.scale.pixels import Pixels, pixels_at, ScaleFrame
 from depth_node.scale.shape import COUNT, moved, patches_of, shape_sigma, shares
 from depth_node.scale.unscaled import unscaled
 
@@ -55,9 +55,21 @@ def from_anchors(frame: ScaleFrame, anchors: Anchors) -> Outcome:
     :param anchors: its pixels of known distance.
     :returns: the measurement, or the reason why there is none.
     """
-    pixels = pixels_at(frame, anchors.rows, anchors.columns, anchors.z)
-    outcome = measure(frame.spec.kind, pixels)
+    outcome = measure(frame.spec.kind, pixels_on(frame, anchors))
     return outcome if isinstance(outcome, NotObservable) else outcome[0]
+
+
+def pixels_on(frame: ScaleFrame, anchors: Anchors) -> Pixels:
+    """
+    Return the outputs of the network on pixels of known distance.
+
+    :param frame: the frame.
+    :param anchors: its pixels of known distance.
+    :returns: the pixels where both values are usable.
+    """
+    return pixels_at(
+        frame, anchors.rows, anchors.columns, anchors.z, resolution=anchors.resolution
+    )
 
 
 def anchors_of(

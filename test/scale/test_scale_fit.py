@@ -126,3 +126,53 @@ def test_few_or_degenerate_points_never_raise(count, seed):
     assert fit is None or fit.scale == pytest.approx(1)
     line = fit_affine(x, x, np.ones(count))
     assert line is None or line.scale > 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(-1, 1), min_size=3, max_size=5),
+    st.lists(st.integers(20, 60), min_size=5, max_size=5),
+    st.sampled_from([0.0, 0.003, 0.01, 0.02]), st.floats(0.2, 2), st.floats(0.1, 1),
+)
+def test_what_a_sensor_cannot_resolve_is_no_reason_to_doubt_it(
+    errors, counts, resolution, scale, shift
+):
+    """Few distances, each measured once for many pixels: a line through two is exact by chance."""
+    levels = np.repeat(np.linspace(0.3, 1, len(errors)), counts[: len(errors)])
+    error = np.repeat(errors, counts[: len(errors)]) * resolution
+    y = (scale * levels + shift) * (1 + error)
+    fit = fit_affine(levels, y, y, alike=np.full(y.size, max(resolution, 1e-6)))
+    assert fit.inliers == y.size
+    # a line through the outer levels, each as wrong as may be, and some more between them
+    assert np.abs(fit.scale * levels + fit.shift - y).max() < 3 * max(resolution, 1e-6) * y.max()
+    start = fit_scale(levels, scale * levels * (1 + error), alike=max(resolution, 1e-6))
+    assert start.inliers == y.size
+    assert start.scale == pytest.approx(scale, rel=1.1 * resolution + 1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 255), st.floats(0.2, 2), st.floats(0.2, 1), st.integers(0, 2**32 - 1))
+def test_rounded_values_are_all_used(steps, scale, shift, seed):
+    """From two values to those of eight bits."""
+    exact = np.random.default_rng(seed).uniform(0, 1, 400)
+    x = np.rint(exact * (steps - 1)) / (steps - 1)
+    y = scale * exact + shift
+    fit = fit_affine(x, y, np.ones(y.size))
+    assert fit.inliers > 0.97 * y.size
+    assert np.abs(fit.scale * x + fit.shift - y).max() < 2 * scale / (steps - 1)
+
+
+def test_two_values_without_noise_are_met_exactly():
+    x = np.repeat([0.2, 0.7], (500, 30))
+    fit = fit_affine(x, 0.9 * x + 0.1, x)
+    assert (fit.scale, fit.shift) == (pytest.approx(0.9), pytest.approx(0.1))
+    assert fit.inliers == 530
+
+
+def test_many_pixels_at_two_close_distances_do_not_decide_the_slope():
+    """The line through both is exact, and far from all others."""
+    levels = np.repeat([0.2, 0.5, 0.55, 1.0], (100, 500, 500, 100))
+    y = (0.9 * levels + 0.1) * (1 + np.repeat([0.0, -0.01, 0.01, 0.0], (100, 500, 500, 100)))
+    fit = fit_affine(levels, y, y, alike=np.full(y.size, 0.01))
+    assert fit.inliers == y.size
+    assert fit.scale == pytest.approx(0.9, rel=0.1)
