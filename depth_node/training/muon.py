@@ -10,6 +10,7 @@ the same as 1200 steps of AdamW.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,21 +20,21 @@ _A, _B, _C, _ROUNDS = 3.4445, -4.7750, 2.0315, 5
 _ADAM_SIZE = 0.2  # root mean square of a typical update of Adam
 
 
-def orthogonalized(matrix: Tensor) -> Tensor:
+def orthogonalized(matrices: Tensor) -> Tensor:
     """
-    Approximate the closest matrix with orthonormal rows or columns (Newton-Schulz).
+    Approximate the closest matrices with orthonormal rows or columns (Newton-Schulz).
 
-    :param matrix: float (m, n).
-    :returns: float32 (m, n), singular values between about 0.7 and 1.2.
+    :param matrices: float (..., m, n).
+    :returns: float32 (..., m, n), singular values between about 0.7 and 1.2.
     """
-    x = matrix.bfloat16()
-    x = x / (x.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
+    x = matrices.bfloat16()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
     for _ in range(_ROUNDS):
-        square = x @ x.T
+        square = x @ x.mT
         x = _A * x + (_B * square + _C * square @ square) @ x
-    return (x.T if tall else x).float()
+    return (x.mT if tall else x).float()
 
 
 class Muon(torch.optim.Optimizer):
@@ -41,13 +42,14 @@ class Muon(torch.optim.Optimizer):
     Muon, for weights of hidden layers; use Adam for biases, norms, first and last layer.
 
     :param parameters: of two or more dimensions; all but the first are merged.
-    :param lr: learning rate, as for Adam.
+    :param lr: learning rate, as for Adam; a tensor on the device of the parameters where steps
+        are recorded in a CUDA graph.
     :param momentum: momentum.
     :param weight_decay: decoupled weight decay.
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], lr: float, *, momentum: float = 0.95,
+        self, parameters: Iterable[Tensor], lr: float | Tensor, *, momentum: float = 0.95,
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(
@@ -63,15 +65,32 @@ class Muon(torch.optim.Optimizer):
         """
         del closure
         for group in self.param_groups:
-            for parameter in group['params']:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state['momentum'] = torch.zeros_like(parameter)
-                mean = state['momentum'].lerp_(parameter.grad, 1 - group['momentum'])
-                ahead = parameter.grad.lerp(mean, group['momentum'])
-                update = orthogonalized(ahead.reshape(len(parameter), -1))
-                size = _ADAM_SIZE * max(update.shape) ** 0.5
-                parameter.mul_(1 - group['lr'] * group['weight_decay'])
-                parameter.add_(update.view_as(parameter), alpha=-group['lr'] * size)
+            for parameters in _alike(group['params']):
+                self._step(parameters, group)
+
+    def _step(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Apply the gradients of parameters of the same shape, all at once."""
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]['momentum'] = torch.zeros_like(parameter)
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        means = [self.state[parameter]['momentum'] for parameter in parameters]
+        kept = group['momentum']
+        ahead = []
+        for mean, gradient in zip(means, gradients, strict=True):
+            mean.lerp_(gradient, 1 - kept)
+            ahead.append(gradient.lerp(mean, kept).reshape(len(gradient), -1))
+        updates = orthogonalized(torch.stack(ahead))
+        rate = group['lr'] * _ADAM_SIZE * max(updates.shape[1:]) ** 0.5
+        decayed = 1 - group['lr'] * group['weight_decay']
+        for parameter, update in zip(parameters, updates * rate, strict=True):
+            parameter.mul_(decayed).sub_(update.view_as(parameter))
+
+
+def _alike(parameters: Iterable[Tensor]) -> Iterable[list[Tensor]]:
+    """Group what has a gradient by shape."""
+    groups: dict[torch.Size, list[Tensor]] = {}
+    for parameter in parameters:
+        if parameter.grad is not None:
+            groups.setdefault(parameter.shape, []).append(parameter)
+    return groups.values()

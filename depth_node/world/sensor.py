@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Light = NDArray[np.float32]
-_KEY = 0.42  # mean of the square root of the light that automatic exposure aims for
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709
+KEY = 0.42
+"""Mean of the square root of the light that automatic exposure aims for."""
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Of Rec. 709."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Sensor:
             # smoothstep, blended in
             tone += np.float32(self.contrast) * (tone * tone * (3 - 2 * tone) - tone)
         if self.saturation != 1:
-            gray = (tone @ _LUMINANCE)[..., None]
+            gray = (tone @ LUMINANCE)[..., None]
             tone = gray + np.float32(self.saturation) * (tone - gray)
         if self.sharpening:
             tone += np.float32(self.sharpening) * (tone - cv2.GaussianBlur(tone, (0, 0), 1.0))
@@ -88,9 +90,9 @@ class Sensor:
         picture: NDArray[np.uint8] = cv2.convertScaleAbs(tone, alpha=255)
         if self.quality:
             _, packed = cv2.imencode(
-                '.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, self.quality]
+                '.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.quality]
             )
-            picture = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+            picture = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
         return picture
 
     def _blurred(self, light: Light, width: int) -> Light:
@@ -142,7 +144,7 @@ def draw_sensor(rng: np.random.Generator, strength: float = 1.0) -> Sensor:
 def _exposure(radiance: Light) -> float:
     """Return the gain that gives a picture of middle brightness."""
     roots = float(np.sqrt(np.clip(radiance[::4, ::4], 0, 4)).mean())
-    return (_KEY / max(roots, 1e-3)) ** 2
+    return (KEY / max(roots, 1e-3)) ** 2
 
 
 def _vignette(height: int, width: int, loss: float) -> Light:

@@ -7,14 +7,17 @@ import dataclasses
 import multiprocessing
 from pathlib import Path
 
+import torch
+
 from depth_node.model import Interpolation, ModelSpec, OutputKind
 from depth_node.training.embedded.frames import (
     FIRST_VALIDATION_SEED,
+    POSES,
     rendered,
     SIZE,
 )
 from depth_node.training.embedded.recipe import CONFIG, Recipe, train
-from depth_node.training.embedded.shards import Growing, render_shards
+from depth_node.training.embedded.shards import Growing, render_shards, WORLDS
 from depth_node.training.export import export_network
 
 SPEC = ModelSpec(
@@ -41,7 +44,9 @@ def main() -> None:
         help='folder for frames, checkpoint and curve; embedded.onnx and embedded.json in it',
     )
     parser.add_argument('--seed', type=int, default=recipe.seed, help='of weights and order')
-    parser.add_argument('--shards', type=int, default=100, help='of 400 frames to learn from')
+    parser.add_argument(
+        '--shards', type=int, default=400, help=f'of {WORLDS * POSES} frames to learn from'
+    )
     parser.add_argument('--processes', type=int, default=2, help='for rendering')
     parser.add_argument('--threads', type=int, default=1, help='for training')
     parser.add_argument(
@@ -53,6 +58,15 @@ def main() -> None:
         help='render while training, which begins with the first shard; such a run cannot be '
         'repeated exactly',
     )
+    parser.add_argument('--batch', type=int, default=recipe.batch, help='frames in a step')
+    parser.add_argument(
+        '--validate-every', type=int, default=recipe.validate_every,
+        help='steps between two looks at the frames kept aside and saves',
+    )
+    parser.add_argument(
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='to train on, as PyTorch names it',
+    )
     parser.add_argument('--start', type=Path, help='checkpoint whose weights to begin with')
     args = parser.parse_args()
     folder: Path = args.out
@@ -61,18 +75,24 @@ def main() -> None:
         folder / 'validation', _VALIDATION, FIRST_VALIDATION_SEED, args.processes,
         poses=_VALIDATION_POSES,
     )
-    first = min(args.shards, 1) if args.meanwhile else args.shards
+    first = min(args.shards, args.processes) if args.meanwhile else args.shards
     render_shards(shards, range(first), args.processes)
     rest = range(first, args.shards)
+    spawn = multiprocessing.get_context('spawn')
+    stop = spawn.Event()
     # no daemon: rendering starts processes of its own
-    other = multiprocessing.get_context('spawn').Process(
-        target=render_shards, args=(shards, rest, args.processes)
-    )
+    other = spawn.Process(target=render_shards, args=(shards, rest, args.processes, stop))
     if rest:
         other.start()
-    recipe = dataclasses.replace(recipe, seed=args.seed, minutes=args.minutes)
-    pool = Growing(shards, recipe.nearness)
-    network = train(pool, validation, recipe, folder, threads=args.threads, start=args.start)
+    recipe = dataclasses.replace(
+        recipe, seed=args.seed, minutes=args.minutes, batch=args.batch,
+        validate_every=args.validate_every,
+    )
+    pool = Growing(shards, recipe.nearness, torch.device(args.device))
+    try:
+        network = train(pool, validation, recipe, folder, threads=args.threads, start=args.start)
+    finally:
+        stop.set()
     export_network(network, SPEC, folder / 'embedded.onnx', half=True)
 
 

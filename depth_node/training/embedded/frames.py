@@ -7,7 +7,9 @@ epochs. What is kept is light, not pictures: every time a frame is used, another
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+import contextlib
 from dataclasses import dataclass
 import functools
 import itertools
@@ -40,8 +42,8 @@ _FLAT, _SPARED = 1.4, 0.25  # depths that differ less are a bare wall; how many 
 _THIN = 16  # every so many rows and columns show what a frame's median depth is
 _NEAREST = 0.5  # frames nearer than this are drawn as often as those (canonical depth)
 _FOCAL = 300.0  # of a canonical depth, see OutputKind
-_WHITEST = 4.0  # the most light that can be kept; 1 is white paper in good light
-_LIGHT = (_WHITEST * (np.arange(256) / 255) ** 2).astype(np.float32)
+WHITEST = 4.0
+"""The most light that can be kept; 1 is white paper in good light."""
 
 
 @dataclass(frozen=True)
@@ -111,19 +113,9 @@ def stored(radiance: NDArray[np.float32]) -> NDArray[np.uint8]:
     :returns: uint8 (H, W, 3), 255 times the square root of a quarter of it.
     """
     packed: NDArray[np.uint8] = cv2.convertScaleAbs(
-        np.sqrt(np.clip(radiance, 0, _WHITEST) / np.float32(_WHITEST)), alpha=255
+        np.sqrt(np.clip(radiance, 0, WHITEST) / np.float32(WHITEST)), alpha=255
     )
     return packed
-
-
-def light(packed: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """
-    Unpack what :func:`stored` packed.
-
-    :param packed: uint8, any shape.
-    :returns: float32 of the same shape, linear.
-    """
-    return _LIGHT[packed]
 
 
 def draw_world(rng: np.random.Generator, seed: int) -> World:
@@ -209,7 +201,6 @@ def draw_frame(
 def _draw_worlds(
     seeds: range, poses: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
-    cv2.setNumThreads(1)
     images: list[NDArray[Any]] = []
     depths: list[NDArray[Any]] = []
     for seed in seeds:
@@ -220,6 +211,20 @@ def _draw_worlds(
             images.append(stored(radiance))
             depths.append(depth.astype(np.float16))
     return np.stack(images), np.stack(depths)
+
+
+@contextlib.contextmanager
+def _workers(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Give what calls a function for each of some values: in this process if one is enough."""
+    if processes == 1:
+        yield map
+        return
+    # forking a process that has threads, as torch has, may hang
+    spawn = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(
+        processes, spawn, initializer=cv2.setNumThreads, initargs=(1,)
+    ) as pool:
+        yield pool.map
 
 
 def rendered(
@@ -251,11 +256,9 @@ def rendered(
         last = first_seed + count // poses
         parts = [range(s, min(s + step, last)) for s in range(first_seed, last, step)]
         draw = functools.partial(_draw_worlds, poses=poses)
-        # forking a process that has threads, as torch has, may hang
-        spawn = multiprocessing.get_context('spawn')
-        with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
-            filled = itertools.count(0, step * poses)
-            for start, (some, their) in zip(filled, pool.map(draw, parts), strict=False):
+        filled = itertools.count(0, step * poses)
+        with _workers(processes) as run:
+            for start, (some, their) in zip(filled, run(draw, parts), strict=False):
                 images[start:start + len(some)] = some
                 depths[start:start + len(some)] = their
         images.flush()

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+import functools
 from pathlib import Path
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.nn import functional
 
 from depth_node.model import OutputKind
-from depth_node.training.embedded.augment import taken
+from depth_node.training.embedded.augment import light, taken
+from depth_node.training.embedded.cameras import Cameras
 from depth_node.training.embedded.frames import Frames
-from depth_node.training.embedded.loss import depth_loss
+from depth_node.training.embedded.learner import Learner
 from depth_node.training.embedded.shards import Pool
-from depth_node.training.muon import Muon
 from depth_node.training.networks import Architecture, DepthNetwork, NetworkConfig
 
+_CAMERAS = 20000  # different cameras in a run
+_USUAL = 0.5  # how far the cameras of the frames kept aside stray: neither perfect nor bad
 CONFIG = NetworkConfig(
     Architecture.WIDE, OutputKind.CANONICAL_DEPTH, scales=1, min_depth=0.1, max_depth=80.0
 )
@@ -49,6 +51,7 @@ class Recipe:
     :param weight_decay: of both.
     :param average: how much of itself the averaged network keeps in a step.
     :param validate_every: steps between two looks at the validation frames and saves.
+    :param look_every: steps between two looks for frames that have been finished meanwhile.
     """
 
     seed: int = 0
@@ -66,6 +69,7 @@ class Recipe:
     weight_decay: float = 5e-2
     average: float = 0.99
     validate_every: int = 250
+    look_every: int = 50
 
     def rate(self, share: float) -> float:
         """
@@ -78,9 +82,7 @@ class Recipe:
         return float(np.interp(share, shares, rates))
 
 
-def batch_of(
-    pool: Pool, recipe: Recipe, step: int, half: bool
-) -> tuple[Tensor, Tensor]:
+def batch_of(pool: Pool, recipe: Recipe, step: int, half: bool) -> tuple[Tensor, Tensor]:
     """
     Draw an augmented batch; it depends on the frames, the seed and the step alone.
 
@@ -88,49 +90,66 @@ def batch_of(
     :param recipe: seed, batch size and cameras.
     :param step: which.
     :param half: at half the size.
-    :returns: rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W).
+    :returns: rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W), on the
+        device of the pool.
     """
     rng = np.random.default_rng((recipe.seed, step))
-    return tensors([
-        taken(*pool.draw(rng, half), rng, recipe.sensor, recipe.zoom)
-        for _ in range(recipe.batch)
-    ])
+    images, depths = pool.draw(rng, recipe.batch)
+    if half:
+        images, depths = halved(images, depths)
+    generator = torch.Generator(pool.device).manual_seed(int(rng.integers(2**62)))
+    cameras = _cameras(recipe.sensor, recipe.seed, pool.device)
+    return taken(images, depths, generator, cameras, recipe.zoom)
 
 
-def tensors(
-    pairs: list[tuple[NDArray[np.uint8], NDArray[np.float32]]]
-) -> tuple[Tensor, Tensor]:
+@functools.lru_cache(maxsize=2)
+def _cameras(strength: float, seed: int, device: torch.device) -> Cameras:
+    return Cameras.drawn(_CAMERAS, strength, seed, device)
+
+
+def halved(images: Tensor, depths: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Stack pictures and depths.
+    Shrink frames to half their size.
 
-    :param pairs: rgb uint8 (H, W, 3) and canonical depth float32 (H, W).
-    :returns: rgb float (B, 3, H, W), 0 to 1, and canonical depth float (B, 1, H, W).
+    :param images: uint8 (B, H, W, 3).
+    :param depths: float (B, H, W), canonical.
+    :returns: float (B, H/2, W/2, 3), and canonical depths, which double, as half as long a lens
+        makes them.
     """
-    images = torch.from_numpy(np.stack([image for image, _ in pairs]))
-    depths = torch.from_numpy(np.stack([depth for _, depth in pairs]))
-    return images.permute(0, 3, 1, 2).float() / 255, depths[:, None]
+    small = functional.avg_pool2d(images.permute(0, 3, 1, 2).float(), 2)
+    return small.permute(0, 2, 3, 1), 2 * depths[:, ::2, ::2].float()
 
 
 @torch.no_grad()
-def absolute_relative_error(network: nn.Module, frames: Frames, batch: int = 32) -> float:
+def absolute_relative_error(
+    network: nn.Module, frames: Frames, device: torch.device, *, half: bool = False,
+    batch: int = 32,
+) -> float:
     """
     Measure on frames kept aside: mean of |prediction - truth| / truth, frame by frame.
 
     :param network: gives canonical depth; put into evaluation mode.
-    :param frames: the frames.
+    :param frames: the frames; the same camera takes the same frame every time.
+    :param device: of the network.
+    :param half: at half the size.
     :param batch: how many at once.
     :returns: abs_rel, without any scaling.
     """
     network.eval()
     errors: list[float] = []
+    cameras = Cameras.drawn(len(frames), _USUAL, 0, device)
     for start in range(0, len(frames), batch):
-        chosen = np.arange(start, min(start + batch, len(frames)))
-        # the same camera for the same frame every time; it is neither perfect nor bad
-        images, truth = tensors([
-            taken(frames.images[i], frames.depths[i], np.random.default_rng(i), 0.5, 1.0)
-            for i in chosen
-        ])
-        found = network(images.to(memory_format=torch.channels_last))[0]
+        chosen = slice(start, min(start + batch, len(frames)))
+        images = torch.from_numpy(np.array(frames.images[chosen])).to(device)
+        depths = torch.from_numpy(np.array(frames.depths[chosen])).to(device)
+        if half:
+            images, depths = halved(images, depths)
+        generator = torch.Generator(device).manual_seed(start)
+        which = torch.arange(chosen.start, chosen.stop, device=device)
+        radiance = light(images.permute(0, 3, 1, 2))
+        pictures = cameras.chosen(which).pictures(radiance, generator)
+        truth = depths[:, None].float()
+        found = network(pictures.to(memory_format=torch.channels_last))[0]
         known = truth.isfinite()
         relative = ((found - truth).abs() / truth).masked_fill(~known, 0)
         errors += (relative.sum((1, 2, 3)) / known.sum((1, 2, 3)).clamp(min=1)).tolist()
@@ -144,42 +163,31 @@ class Run:
     :param recipe: how to train.
     :param folder: holds ``checkpoint.pt`` and ``curve.csv``; read when they are there.
     :param start: checkpoint of another run whose weights this one begins with; None: random ones.
+    :param device: to train on.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, start: Path | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: Path, start: Path | None = None,
+        device: torch.device | None = None,
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        self.network = DepthNetwork(CONFIG).to(memory_format=torch.channels_last)
-        self.averaged = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True
+        self.device = device or torch.device('cpu')
+        self.learner = Learner(
+            DepthNetwork(CONFIG), self.device, shape=recipe.shape, average=recipe.average,
+            weight_decay=recipe.weight_decay,
         )
-        # the first layer sees colors, the last gives one number: neither is a hidden layer
-        hidden = [
-            p for p in self.network.parameters()
-            if p.ndim == 4 and p.shape[0] > 1 and p.shape[1] > 3
-        ]
-        known = {id(p) for p in hidden}
-        rest = [p for p in self.network.parameters() if id(p) not in known]
-        decay = recipe.weight_decay
-        self.muon = Muon(hidden, 0.0, weight_decay=decay)
-        self.adam = torch.optim.AdamW(rest, 0.0, weight_decay=decay)
         self.step, self.seconds = 0, 0.0
         self._saved, self._curve = folder / 'checkpoint.pt', folder / 'curve.csv'
-        self._parts = {
-            'network': self.network, 'averaged': self.averaged, 'muon': self.muon,
-            'adam': self.adam,
-        }
         folder.mkdir(parents=True, exist_ok=True)
         if self._saved.is_file():
-            state = torch.load(self._saved, weights_only=True)
-            for name, part in self._parts.items():
-                part.load_state_dict(state[name])
+            state = torch.load(self._saved, weights_only=True, map_location=self.device)
+            self.learner.restore(state)
             self.step, self.seconds = state['step'], state['seconds']
         else:
             if start is not None:
-                state = torch.load(start, weights_only=True)
-                self.network.load_state_dict(state['network'])
-                self.averaged.load_state_dict(state['averaged'])
+                state = torch.load(start, weights_only=True, map_location=self.device)
+                self.learner.restore(state, weights_only=True)
             self._curve.write_text('step,minutes,frames,size,loss,abs_rel\n', encoding='utf-8')
 
     @property
@@ -197,48 +205,35 @@ class Run:
         :param validation: to measure on, of whole size; never learned from.
         :param until: share of the run to stop after.
         """
-        losses: list[float] = []
-        half = self.share < self.recipe.small
-        kept = validation.halved() if half else validation
+        recipe = self.recipe
+        losses: list[Tensor] = []
         while self.share < until:
             started = time.monotonic()
-            if half and self.share >= self.recipe.small:
-                half, kept = False, validation
-            losses.append(self._learn(*batch_of(pool, self.recipe, self.step, half)))
+            half = self.share < recipe.small
+            batch = batch_of(pool, recipe, self.step, half)
+            losses.append(self.learner.learn(*batch, recipe.rate(self.share)))
             self.step += 1
             self.seconds += time.monotonic() - started
-            if self.step % self.recipe.validate_every == 0 or self.share >= until:
-                error = absolute_relative_error(self.averaged, kept)
-                self._note(losses, error, len(pool), kept.depths.shape[2])
+            if self.step % recipe.validate_every == 0 or self.share >= until:
+                error = absolute_relative_error(
+                    self.learner.averaged, validation, self.device, half=half
+                )
+                width = validation.depths.shape[2] // (2 if half else 1)
+                self._note(torch.stack(losses).mean().item(), error, len(pool), width)
                 losses = []
+            if self.step % recipe.look_every == 0:
                 pool.look()
 
-    def _learn(self, images: Tensor, truth: Tensor) -> float:
-        rate = self.recipe.rate(self.share)
-        self.muon.param_groups[0]['lr'] = rate
-        self.adam.param_groups[0]['lr'] = rate / 3
-        self.network.train()
-        with torch.autocast('cpu', torch.bfloat16):
-            found = self.network(images.to(memory_format=torch.channels_last))[0]
-        loss = depth_loss(found, truth, *self.recipe.shape)
-        self.muon.zero_grad()
-        self.adam.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.muon.step()
-        self.adam.step()
-        self.averaged.update_parameters(self.network)
-        return loss.item()
-
-    def _note(self, losses: list[float], error: float, frames: int, width: int) -> None:
+    def _note(self, loss: float, error: float, frames: int, width: int) -> None:
         with self._curve.open('a', encoding='utf-8', newline='') as file:
             csv.writer(file).writerow([
-                self.step, f'{self.seconds / 60:.1f}', frames, width, f'{np.mean(losses):.4f}',
+                self.step, f'{self.seconds / 60:.1f}', frames, width, f'{loss:.4f}',
                 f'{error:.4f}',
             ])
-        state = {name: part.state_dict() for name, part in self._parts.items()}
         part = self._saved.with_suffix('.part')
-        torch.save({**state, 'step': self.step, 'seconds': self.seconds}, part)
+        torch.save(
+            {**self.learner.state(), 'step': self.step, 'seconds': self.seconds}, part
+        )
         part.replace(self._saved)
 
 
@@ -247,7 +242,7 @@ def train(
     start: Path | None = None,
 ) -> DepthNetwork:
     """
-    Train, or go on where a run in the same folder stopped.
+    Train, or go on where a run in the same folder stopped, on the device of the pool.
 
     :param pool: to learn from.
     :param validation: to measure on; never learned from.
@@ -255,10 +250,10 @@ def train(
     :param folder: gets ``checkpoint.pt`` and ``curve.csv``.
     :param threads: of torch.
     :param start: checkpoint of another run whose weights a new run begins with.
-    :returns: the averaged network.
+    :returns: the averaged network, on the CPU.
     """
     torch.set_num_threads(threads)
-    run = Run(recipe, folder, start)
+    run = Run(recipe, folder, start, pool.device)
     run.train(pool, validation)
-    trained: DepthNetwork = run.averaged.module.eval()
+    trained: DepthNetwork = run.learner.averaged.cpu().eval()
     return trained

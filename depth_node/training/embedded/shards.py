@@ -1,43 +1,61 @@
 """
 The frames that there are, while more are still being made.
 
-Frames are kept in shards, folders of a few hundred each, so that training can begin with the first
-of them and takes in the others as they come.
+Frames are kept in shards, folders of a hundred each, so that training can begin with the first of
+them and takes in the others as they come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import as_completed, ProcessPoolExecutor
+import multiprocessing
+from multiprocessing.synchronize import Event
 from pathlib import Path
+import warnings
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
 from depth_node.errors import DataError
 from depth_node.training.embedded.frames import FIRST_TRAINING_SEED, Frames, POSES, rendered
 
-WORLDS = 16
+WORLDS = 4
 """Worlds in a shard."""
+CPU = torch.device('cpu')
 
 
 class Pool:
     """
     Shards to draw from, all equally likely; in each the near frames are more likely.
 
+    On the CPU frames stay where they are, on disk perhaps; on other devices they are copied into
+    its memory.
+
     :param shards: the frames.
     :param nearness: see :meth:`Frames.chances`.
+    :param device: where batches are wanted.
     """
 
-    def __init__(self, shards: Iterable[Frames] = (), nearness: float = 0.0) -> None:
-        self._shards: list[Frames] = []
-        self._sums: list[NDArray[np.float64]] = []
+    def __init__(
+        self, shards: Iterable[Frames] = (), nearness: float = 0.0, device: torch.device = CPU
+    ) -> None:
+        self.device = device
+        self._images: list[Tensor] = []
+        self._depths: list[Tensor] = []
+        self._chances: list[NDArray[np.float64]] = []
+        self._sums = np.zeros(0)
+        self._firsts = np.zeros(1, np.intp)
         self._nearness = nearness
         for shard in shards:
             self.add(shard)
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return sum(map(len, self._shards))
+        return int(self._firsts[-1])
 
     def add(self, shard: Frames) -> None:
         """
@@ -45,29 +63,35 @@ class Pool:
 
         :param shard: its frames; they may be mapped from disk.
         """
-        self._shards.append(shard)
-        self._sums.append(np.cumsum(shard.chances(self._nearness)))
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', UserWarning)  # what is mapped is read only
+            images, depths = torch.from_numpy(shard.images), torch.from_numpy(shard.depths)
+        self._images.append(images.to(self.device))
+        self._depths.append(depths.to(self.device))
+        self._chances.append(shard.chances(self._nearness))
+        self._sums = np.cumsum(np.concatenate(self._chances))
+        self._firsts = np.append(self._firsts, self._firsts[-1] + len(shard))
 
     def look(self) -> None:
         """Take in what has been finished since the last look; here nothing is."""
 
-    def draw(
-        self, rng: np.random.Generator, half: bool
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
         """
-        Draw a frame.
+        Draw frames.
 
         :param rng: where the randomness comes from.
-        :param half: give it at half its size.
-        :returns: light and canonical depth.
+        :param count: how many.
+        :returns: light, uint8 (count, H, W, 3), and canonical depth, float16 (count, H, W).
         """
-        chosen = int(rng.integers(len(self._shards)))
-        sums, shard = self._sums[chosen], self._shards[chosen]
-        index = int(np.searchsorted(sums, rng.random() * sums[-1], side='right'))
-        index = min(index, len(shard) - 1)
-        one = Frames(shard.images[index:index + 1], shard.depths[index:index + 1])
-        one = one.halved() if half else one
-        return one.images[0], one.depths[0]
+        at = np.searchsorted(self._sums, rng.random(count) * self._sums[-1], side='right')
+        at = np.minimum(at, len(self) - 1)
+        shards = np.searchsorted(self._firsts, at, side='right') - 1
+        within = at - self._firsts[shards]
+        pairs = list(zip(shards.tolist(), within.tolist(), strict=True))
+        return (
+            torch.stack([self._images[shard][index] for shard, index in pairs]),
+            torch.stack([self._depths[shard][index] for shard, index in pairs]),
+        )
 
 
 class Growing(Pool):
@@ -76,11 +100,12 @@ class Growing(Pool):
 
     :param folder: holds a folder for each shard.
     :param nearness: see :meth:`Frames.chances`.
+    :param device: where batches are wanted.
     :raises DataError: there is none yet.
     """
 
-    def __init__(self, folder: Path, nearness: float) -> None:
-        super().__init__(nearness=nearness)
+    def __init__(self, folder: Path, nearness: float, device: torch.device = CPU) -> None:
+        super().__init__(nearness=nearness, device=device)
         self._folder = folder
         self._known: set[Path] = set()
         self.look()
@@ -95,14 +120,30 @@ class Growing(Pool):
                 self.add(Frames.opened(mark.parent))
 
 
-def render_shards(folder: Path, numbers: range, processes: int) -> None:
+def render_shards(
+    folder: Path, numbers: range, processes: int, stop: Event | None = None
+) -> None:
     """
-    Render shards that are not there yet, one after the other.
+    Render shards that are not there yet, one in each process at a time.
 
     :param folder: gets a folder for each.
     :param numbers: which; a number always gives the same frames.
     :param processes: how many to render with.
+    :param stop: no other shard is begun once this is set.
     """
-    for number in numbers:
-        first = FIRST_TRAINING_SEED + number * WORLDS
-        rendered(folder / f'shard{number:03d}', WORLDS * POSES, first, processes)
+    # forking a process that has threads, as torch has, may hang
+    spawn = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(
+        processes, spawn, initializer=cv2.setNumThreads, initargs=(1,)
+    ) as pool:
+        futures = [pool.submit(_render_shard, folder, WORLDS, number) for number in numbers]
+        for future in as_completed(futures):
+            future.result()
+            if stop is not None and stop.is_set():
+                pool.shutdown(cancel_futures=True)
+                return
+
+
+def _render_shard(folder: Path, worlds: int, number: int) -> None:
+    first = FIRST_TRAINING_SEED + number * worlds
+    rendered(folder / f'shard{number:04d}', worlds * POSES, first, processes=1)
