@@ -20,7 +20,7 @@ from typing import BinaryIO
 from depth_node.errors import DataError
 from depth_node.files import open_regular, read_regular, replacing, TEXT_BYTES
 
-PART_BYTES = 56 * 2**20
+PART_BYTES = 50 * 2**20
 """Size of a part: with the repository next to it, a call that carries 64 MiB has room for one."""
 MANIFEST = 'manifest.json'
 _FORMAT = 1
