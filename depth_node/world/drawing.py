@@ -105,3 +105,124 @@ def rows(
     shifted = (u + (row % 2) * brick[0] / 2) % (across * brick[0])
     joints = np.maximum(edge(shifted, brick[0], joint), edge(v, brick[1], joint))
     return joints, cells(np.floor(shifted / brick[0] + 1e-4) % across, row, rng)
+
+
+def grain(rng: np.random.Generator, roughness: float, aspect: float) -> Plane:
+    """
+    Return a fractal that is longer one way than the other; it repeats without a seam.
+
+    :param rng: random generator.
+    :param roughness: see :func:`noise`.
+    :param aspect: length along u over that along v.
+    :returns: (TEXELS, TEXELS), mean 0, deviation 1.
+    """
+    fy, fx = np.fft.fftfreq(TEXELS)[:, None], np.fft.rfftfreq(TEXELS)[None]
+    radius = np.hypot(fy / np.sqrt(aspect), fx * np.sqrt(aspect))
+    radius[0, 0] = np.inf
+    spectrum = np.fft.rfft2(rng.standard_normal((TEXELS, TEXELS))) * radius**-roughness
+    plane = np.fft.irfft2(spectrum, (TEXELS, TEXELS))
+    return (plane / plane.std()).astype(np.float32)
+
+
+def taken(plane: Plane, right: Plane, down: Plane) -> Plane:
+    """
+    Take every texel from elsewhere.
+
+    :param plane: (TEXELS, TEXELS), repeats.
+    :param right: how far to the right of its own place (texels), of any shape that broadcasts.
+    :param down: how far below it.
+    :returns: (TEXELS, TEXELS).
+    """
+    places = np.arange(TEXELS)
+    rows_ = (places[:, None] + np.rint(down).astype(int)) % TEXELS
+    columns = (places[None] + np.rint(right).astype(int)) % TEXELS
+    return plane[rows_, columns]
+
+
+def relief(height: Plane) -> Plane:
+    """
+    Return how a bumpy surface looks in light from the upper left.
+
+    :param height: (TEXELS, TEXELS), repeats.
+    :returns: the same shape, mean 0, deviation 1.
+    """
+    slope = height - np.roll(height, (1, 1), (0, 1))
+    return (slope / max(float(slope.std()), 1e-6)).astype(np.float32)
+
+
+def filled(plane: Plane, corners: Plane, value: float) -> None:
+    """
+    Fill a polygon that goes on at the other side where it leaves the plane.
+
+    :param plane: float32 (TEXELS, TEXELS), changed.
+    :param corners: (n, 2) columns and rows (texels).
+    :param value: to fill it with.
+    """
+    low, high = corners.min(0), corners.max(0)
+    for x in (-TEXELS, 0, TEXELS):
+        for y in (-TEXELS, 0, TEXELS):
+            offset = np.array([x, y])
+            if (high + offset >= 0).all() and (low + offset < TEXELS).all():
+                cv2.fillPoly(plane, [np.rint(corners + offset).astype(np.int32)], value)
+
+
+def shape(rng: np.random.Generator, radius: float, corners: int = 0, flat: float = 1.0) -> Plane:
+    """
+    Draw a polygon somewhere.
+
+    :param rng: random generator.
+    :param radius: (texels).
+    :param corners: how many; 0: a rectangle that stands straight.
+    :param flat: height over width.
+    :returns: its corners (n, 2) (texels).
+    """
+    middle = rng.uniform(0, TEXELS, 2)
+    if not corners:
+        half = radius * rng.uniform(0.4, 1.0, 2)
+        return middle + half * np.array([(-1, -flat), (1, -flat), (1, flat), (-1, flat)])
+    angles = np.sort(rng.uniform(0, 2 * np.pi, corners)) if corners < 8 else np.linspace(
+        0, 2 * np.pi, corners, endpoint=False)
+    spots = radius * np.stack([np.cos(angles), flat * np.sin(angles)], 1)
+    turn = rng.uniform(0, np.pi) if flat < 1 else 0.0
+    c, s = np.cos(turn), np.sin(turn)
+    return middle + spots @ np.array([(c, s), (-s, c)])
+
+
+def dead_leaves(
+    rng: np.random.Generator, radii: tuple[float, float], corners: tuple[int, ...],
+    *, count: int = 500, flat: float = 1.0,
+) -> tuple[Plane, Plane]:
+    """
+    Draw shapes of many sizes over each other; their statistics are those of photographs.
+
+    After Lee, Mumford and Huang, "Occlusion models for natural images" (IJCV 2001): the density
+    of radii falls with their third power.
+
+    :param rng: random generator.
+    :param radii: least and greatest (texels).
+    :param corners: how many corners a shape may have; see :func:`shape`.
+    :param count: of shapes.
+    :param flat: height over width.
+    :returns: two random numbers of the shape that each texel shows, 0 to 1.
+    """
+    first = np.full((TEXELS, TEXELS), rng.random(), np.float32)
+    second = np.full((TEXELS, TEXELS), rng.random(), np.float32)
+    low, high = radii[0]**-2, radii[1]**-2
+    # the smallest come last, lest the larger ones hide them all
+    for radius in np.sort((low + (high - low) * rng.random(count))**-0.5)[::-1]:
+        spots = shape(rng, float(radius), int(rng.choice(corners)), flat)
+        filled(first, spots, float(rng.random()))
+        filled(second, spots, float(rng.random()))
+    return first, second
+
+
+def unit(plane: Plane, contrast: float, middle: float = 0.5) -> Plane:
+    """
+    Bring a plane of mean 0 between 0 and 1.
+
+    :param plane: any shape.
+    :param contrast: factor on it.
+    :param middle: what 0 becomes.
+    :returns: the same shape, 0 to 1.
+    """
+    return np.clip(middle + contrast * plane, 0, 1)

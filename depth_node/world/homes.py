@@ -49,7 +49,7 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
     areas = [Area(room, track) for room in rooms]
     wall = palette.wall(rng)
     walls = tuple(wall if rng.random() < 0.75 else palette.wall(rng) for _ in range(4))
-    faces = (*walls, palette.floor(rng), palette.ceiling(rng))
+    faces: tuple[Material, ...] = (*walls, palette.floor(rng), palette.ceiling(rng))
     built = _partitions(rng, areas, between, size[2], wall)
     holes: list[WallOpening] = []
     panels: list[Panel] = []
@@ -67,6 +67,9 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
         # from a generator of their own, so that all else stays as it was without them
         other = np.random.default_rng((seed, 72))
         built += _mirrors(other, areas)
+        wild = palette.Wild(other)
+        faces = tuple(wild(face) for face in faces)
+        built = [replace(solid, material=wild(solid.material)) for solid in built]
         polished = palette.Polish(other)
         faces = (*faces[:4], polished(faces[4], floor=True), faces[5])
         built = [replace(solid, material=polished(solid.material)) for solid in built]

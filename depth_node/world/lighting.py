@@ -122,7 +122,11 @@ def _texels(
         material = materials[number]
         mix, shade = means[NAMES.index(material.pattern)]
         first, second = np.array(material.first), np.array(material.second)
-        albedos.append(np.broadcast_to((first + mix * (second - first)) * shade, (u.size, 3)))
+        color = first + mix * (second - first)
+        if material.middle is not None:
+            middle = np.array(material.middle)
+            color = color + (1 - abs(2 * mix - 1)) * (middle - (first + second) / 2)
+        albedos.append(np.broadcast_to(color * shade, (u.size, 3)))
         size = (patch.high[0] - patch.low[0]) * (patch.high[1] - patch.low[1])
         areas.append(np.full(u.size, size / u.size))
         spots[number] = count, count + u.size

@@ -11,7 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from depth_node.world.drawing import cells, edge, noise, Pattern, Plane, rows, streaks
+from depth_node.world.finishes import FINISHES
+from depth_node.world.prints import PRINTS
 from depth_node.world.surfaces import SURFACES
+from depth_node.world.woods import WOODS
 
 
 def _tiles(u: Plane, v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane]:
@@ -146,7 +149,7 @@ def _paint(_u: Plane, _v: Plane, rng: np.random.Generator) -> tuple[Plane, Plane
     return np.clip(0.5 + 0.2 * noise(rng, 1.2), 0, 1), 0.8 + 0.06 * noise(rng, 0.5)
 
 
-PATTERNS: dict[str, Pattern] = {
+_LOUD: dict[str, Pattern] = {
     'tiles': Pattern((2.0, 2.0), _tiles),
     'checker': Pattern((2.4, 2.4), _checker),
     'planks': Pattern((2.4, 1.5), _planks),
@@ -168,6 +171,14 @@ PATTERNS: dict[str, Pattern] = {
     'books': Pattern((1.0, 2.0), _books),
     'poster': Pattern((0.6, 0.8), _poster),
     'paint': Pattern((1.0, 1.0), _paint),
+}
+LOUD = len(_LOUD)
+"""How many patterns plain rooms have; the rest are those of lived-in ones."""
+PATTERNS: dict[str, Pattern] = {
+    **_LOUD,
     **SURFACES,
+    **FINISHES,
+    **WOODS,
+    **PRINTS,
 }
 NAMES = tuple(PATTERNS)

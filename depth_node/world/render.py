@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.world.lightmap import Lightmap
 from depth_node.world.path import Pose
-from depth_node.world.patterns import NAMES
+from depth_node.world.patterns import LOUD, NAMES
 from depth_node.world.rays import Bodies, FACES, Grid, grid, meet, Plane, trace
 from depth_node.world.scene import Scene
 from depth_node.world.solids import Box
@@ -46,6 +46,8 @@ class Tables:
     :param scale: float32 (faces,), how many times its own size a pattern is; None: 1.
     :param gloss: float32 (faces,), see :class:`Material`; None: there is none.
     :param lightmap: the light on every face; None: there are only lamps.
+    :param bend: float32 (3, faces), what is added where the mix is a half, falling to 0 where it
+        is 0 or 1; None: nothing.
     """
 
     pattern: NDArray[np.intp]
@@ -57,6 +59,7 @@ class Tables:
     scale: Plane | None = None
     gloss: Plane | None = None
     lightmap: Lightmap | None = None
+    bend: Plane | None = None
 
     def at(self, scene: Scene, time: float) -> Tables:
         """Return the tables with the moving things where they are at a time (s)."""
@@ -83,6 +86,9 @@ def tabulate(scene: Scene) -> Tables:
         materials += [solid.material] * FACES
     first = np.array([material.first for material in materials], np.float32).T
     second = np.array([material.second for material in materials], np.float32).T
+    half = (first + second) / 2
+    middle = np.array([m.middle or h for m, h in zip(materials, half.T, strict=True)], np.float32)
+    bend = middle.T - half
     scale = np.array([material.scale for material in materials], np.float32)
     gloss = np.array([material.gloss for material in materials], np.float32)
     return Tables(
@@ -94,6 +100,7 @@ def tabulate(scene: Scene) -> Tables:
         Bodies([solid.shape for solid in scene.solids]),
         None if (scale == 1).all() else scale,
         gloss if gloss.any() else None,
+        bend=np.ascontiguousarray(bend) if bend.any() else None,
     )
 
 
@@ -234,7 +241,8 @@ def _shade(scene: Scene, tables: Tables, view: _View) -> Plane:
     if tables.scale is not None:
         shrunk = 1 / tables.scale[view.face]
         u, v, footprint = u * shrunk, v * shrunk, np.asarray(footprint * shrunk, np.float32)
-    looks = atlas().lookup(tables.pattern[view.face], u, v, footprint)
+    known = LOUD if tables.pattern.max() < LOUD else len(NAMES)
+    looks = atlas(known).lookup(tables.pattern[view.face], u, v, footprint)
     mix, shade = cv2.split(looks)
     mix *= np.float32(1 / 255)
     lights: Sequence[NDArray[Any]]
@@ -244,9 +252,15 @@ def _shade(scene: Scene, tables: Tables, view: _View) -> Plane:
         shade *= np.float32(1 / 255)
         lights = tables.lightmap.lookup(view.face, view.u, view.v)
     channels = []
-    for light, first, change in zip(lights, tables.first, tables.change, strict=True):
+    bends = (None,) * 3 if tables.bend is None else tables.bend
+    among = 1 - np.abs(2 * mix - 1)
+    for light, first, change, bend in zip(
+        lights, tables.first, tables.change, bends, strict=True
+    ):
         channel = change[view.face]
         channel *= mix
+        if bend is not None:
+            channel += among * bend[view.face]
         channel += first[view.face]
         channel *= shade
         channel *= light

@@ -15,7 +15,7 @@ Color = tuple[float, float, float]
 @dataclass(frozen=True)
 class Material:
     """
-    A pattern and its two colours.
+    A pattern and its two or three colours.
 
     :param pattern: a name of :data:`depth_node.world.patterns.PATTERNS`.
     :param first: rgb where the pattern's mix is 0, 0 to 1.
@@ -24,6 +24,7 @@ class Material:
     :param glow: light it gives by itself, as if so much light fell on it.
     :param gloss: share of the light that it reflects as a mirror does, seen from straight ahead;
         seen at a slant it is more. 0: none.
+    :param middle: rgb where the mix is a half; None: halfway between the two.
     """
 
     pattern: str
@@ -32,6 +33,7 @@ class Material:
     scale: float = 1.0
     glow: float = 0.0
     gloss: float = 0.0
+    middle: Color | None = None
 
 
 @dataclass(frozen=True)

@@ -75,21 +75,26 @@ class Atlas:
         return sampled.astype(np.float32)
 
 
-@functools.lru_cache(maxsize=1)
-def atlas() -> Atlas:
+def atlas(count: int = len(NAMES)) -> Atlas:
     """
-    Draw every pattern; the same in every world and every process.
+    Draw the patterns; the same in every world and every process.
 
-    :returns: the atlas.
+    :param count: how many, from the first: each of them takes time and memory.
+    :returns: the atlas, kept until the process ends.
     """
+    return _atlas(count)
+
+
+@functools.lru_cache(maxsize=2)
+def _atlas(count: int) -> Atlas:
     step = 2 * _BORDER
     height, width = TEXELS + LEVELS * step, TEXELS + TEXELS // 2 + 2 * step
     across = 5
-    down = -(-len(NAMES) // across)
+    down = -(-count // across)
     image = np.zeros((down * height, across * width, 2), np.uint8)
-    left = np.zeros((len(NAMES), LEVELS), np.float32)
+    left = np.zeros((count, LEVELS), np.float32)
     top = np.zeros_like(left)
-    for index, name in enumerate(NAMES):
+    for index, name in enumerate(NAMES[:count]):
         x, y = index % across * width, index // across * height
         level = _drawn(name, index)
         for number in range(LEVELS):
@@ -104,7 +109,7 @@ def atlas() -> Atlas:
                 y += side + step
             level = cv2.resize(level, (side // 2, side // 2), interpolation=cv2.INTER_AREA)
             level = level.reshape(side // 2, side // 2, 2)
-    size = np.array([pattern.size for pattern in PATTERNS.values()], np.float32).T
+    size = np.array([PATTERNS[name].size for name in NAMES[:count]], np.float32).T
     return Atlas(image, left, top, np.ascontiguousarray(size))
 
 

@@ -10,9 +10,12 @@ from depth_node.camera import Camera, Distortion
 from depth_node.errors import DataError
 from depth_node.world import Box, camera_pose, Cylinder, Room, Scene, shifted, Solid, World
 from depth_node.world.drawing import TEXELS
-from depth_node.world.patterns import NAMES, PATTERNS
+from depth_node.world.finishes import FINISHES
+from depth_node.world.patterns import LOUD, NAMES, PATTERNS
+from depth_node.world.prints import PRINTS
 from depth_node.world.scene import Lamp, Material
 from depth_node.world.textures import atlas
+from depth_node.world.woods import WOODS
 
 CAMERA = Camera.from_hfov(160, 120, 75)
 LENS = Camera(
@@ -215,10 +218,43 @@ def test_patterns_have_no_seam(name):
     steps = (np.arange(2 * TEXELS, dtype=np.float32) + 0.5) / TEXELS
     index = np.full((2 * TEXELS, 2 * TEXELS), NAMES.index(name))
     u, v = np.meshgrid(steps * size[0], steps * size[1])
-    shade = atlas().lookup(index, u, v, np.full_like(u, 1e-4))[..., 1]
+    looks = atlas().lookup(index, u, v, np.full_like(u, 1e-4))
     for axis in (0, 1):
-        step = abs(np.diff(shade, axis=axis)).mean(axis=1 - axis)
-        assert step[TEXELS - 1] <= max(1.5 * step[:TEXELS - 1].max(), 2.0)
+        step = abs(np.diff(looks, axis=axis)).mean(axis=1 - axis)
+        assert (step[TEXELS - 1] <= np.maximum(1.5 * step[:TEXELS - 1].max(0), 2.0)).all()
+
+
+@pytest.mark.parametrize('name', [*FINISHES, *WOODS, *PRINTS])
+def test_patterns_of_homes_are_in_range_and_have_grain(name):
+    """Mix and shade stay within 0 and 1 almost everywhere, and no finish is one flat color."""
+    pattern = PATTERNS[name]
+    steps = (np.arange(TEXELS, dtype=np.float32) + 0.5) / TEXELS
+    u, v = np.meshgrid(steps * pattern.size[0], steps[::-1] * pattern.size[1])
+    for plane in pattern.draw(u, v, np.random.default_rng(NAMES.index(name))):
+        assert plane.shape == (TEXELS, TEXELS)
+        assert np.isfinite(plane).all()
+        assert ((plane < -0.02) | (plane > 1.02)).mean() < 0.05
+    mix, shade = np.moveaxis(atlas().lookup(
+        np.full(u.shape, NAMES.index(name)), u, v, np.full_like(u, 1e-4)), -1, 0)
+    assert (mix * shade).std() > 0.02 * (mix * shade).mean()
+
+
+def test_patterns_of_plain_rooms_stay_what_they_are():
+    """A pattern's place among the names seeds it: new ones come last, and leave no trace."""
+    assert NAMES[:LOUD] == (
+        'tiles', 'checker', 'planks', 'carpet', 'concrete', 'bricks', 'blocks', 'stripes',
+        'plaster', 'boards', 'panels', 'carton', 'crate', 'plaid', 'metal', 'hazard', 'rings',
+        'door', 'books', 'poster', 'paint',
+    )
+    few, every = atlas(LOUD), atlas()
+    assert every is atlas(len(NAMES))
+    index = np.arange(LOUD)[None]
+    for footprint in (1e-4, 0.02, 10.0):
+        place = np.full(index.shape, 0.123, np.float32)
+        size = np.full_like(place, footprint)
+        np.testing.assert_array_equal(
+            few.lookup(index, place, place, size), every.lookup(index, place, place, size)
+        )
 
 
 def test_camera_must_be_in_the_room():
