@@ -82,11 +82,17 @@ def atlas(count: int = len(NAMES)) -> Atlas:
     :param count: how many, from the first: each of them takes time and memory.
     :returns: the atlas, kept until the process ends.
     """
-    return _atlas(count)
+    return drawn(count)
 
 
 @functools.lru_cache(maxsize=2)
-def _atlas(count: int) -> Atlas:
+def drawn(count: int) -> Atlas:
+    """
+    Draw the patterns; see :func:`atlas`.
+
+    :param count: how many.
+    :returns: the atlas.
+    """
     step = 2 * _BORDER
     height, width = TEXELS + LEVELS * step, TEXELS + TEXELS // 2 + 2 * step
     across = 5

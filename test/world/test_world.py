@@ -14,7 +14,7 @@ from depth_node.world.finishes import FINISHES
 from depth_node.world.patterns import LOUD, NAMES, PATTERNS
 from depth_node.world.prints import PRINTS
 from depth_node.world.scene import Lamp, Material
-from depth_node.world.textures import atlas
+from depth_node.world.textures import atlas, drawn
 from depth_node.world.woods import WOODS
 
 CAMERA = Camera.from_hfov(160, 120, 75)
@@ -138,7 +138,7 @@ def test_same_seed_same_bytes():
     pose = first.pose(1.0)
     np.testing.assert_array_equal(pose, again.pose(1.0))
     picture, depth = first.render(CAMERA, pose, noise=3.0)
-    atlas.cache_clear()
+    drawn.cache_clear()
     repeated, same_depth = again.render(CAMERA, pose, noise=3.0)
     np.testing.assert_array_equal(picture, repeated)
     np.testing.assert_array_equal(depth, same_depth)
