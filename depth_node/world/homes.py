@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from depth_node.world import palette
+from depth_node.world import palette, places
 from depth_node.world.clutter import clutter
 from depth_node.world.fixtures import (
     door,
@@ -31,7 +31,22 @@ from depth_node.world.room import Room, WallOpening
 from depth_node.world.scene import Color, Material, Panel, Scene, Solid, Sun
 from depth_node.world.solids import Vector
 
+_FULL = 500  # solids of the furniture of one room
 _MIRRORS = 0.2  # share of the rooms with a mirror
+# share of the places, length, width and height (m), how often they are divided (from, below)
+_Span = tuple[float, float]
+_KINDS: dict[str, tuple[float, _Span, _Span, _Span, tuple[int, int]]] = {
+    'room': (0.3, (2.4, 7.0), (2.2, 5.5), (2.3, 3.0), (0, 1)),
+    'flat': (0.16, (6, 12), (5, 9), (2.3, 3.0), (1, 5)),
+    'corridor': (0.04, (5, 16), (1.3, 2.8), (2.3, 3.0), (0, 2)),
+    'hall': (0.08, (8, 17), (7, 12), (2.8, 5), (0, 2)),
+    'office': (0.14, (8, 20), (6, 14), (2.6, 4), (0, 1)),
+    'floor': (0.14, (3.5, 12), (3, 9), (2.4, 3.6), (0, 1)),
+    'table': (0.09, (3, 7), (2.8, 6), (2.3, 3.0), (0, 1)),
+    'doors': (0.05, (8, 25), (1.4, 2.4), (2.3, 3.0), (0, 1)),
+}
+_DENSITY = {'tour': 1.2, 'office': 0.1, 'floor': 0.08, 'doors': 0.15}
+_FILLED = {'office': places.office, 'floor': places.strewn, 'table': places.laid}
 
 def furnish_home(seed: int, *, tour: bool = False) -> Scene:
     """
@@ -42,7 +57,7 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
     :returns: the scene; without `tour` its track is a small circle that may not be free.
     """
     rng = np.random.default_rng((seed, 71))
-    size, cuts = _size(rng, tour)
+    kind, size, cuts = _size(rng, tour)
     outer = (-size[0] / 2, size[0] / 2, -size[1] / 2, size[1] / 2)
     rooms, between = divided(rng, outer, 1.2, cuts)
     track = (0.0, 0.0, size[0] * 0.24, size[1] * 0.24) if tour else None
@@ -54,16 +69,21 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
     holes: list[WallOpening] = []
     panels: list[Panel] = []
     for area in areas:
+        if kind == 'doors':
+            built += places.doors(rng, area)
         built += solids(_walls(rng, area, size, holes, panels), obstacle=False)
     density = float(rng.choice([0.15, 0.6, 1.0, 1.4], p=[0.15, 0.25, 0.4, 0.2]))
-    if tour:
-        density = 1.2
+    density = _DENSITY.get(kind, density)
     for area in areas:
-        built += _furniture(rng, area, size[2], density)
+        if kind in _FILLED:
+            built += _FILLED[kind](rng, area)
+        built += _furniture(rng, area, size[2], density, places.MOST - len(built))
         built += _lamps(rng, area, size[2], panels)
     sun = _sun(rng, holes)
     sky = rng.uniform(1.5, 6.0)
-    if not tour:  # reflections take too long for a camera that drives
+    if tour:  # reflections take too long for a camera that drives
+        built = [replace(s, material=replace(s.material, gloss=0.0)) for s in built]
+    else:
         # from a generator of their own, so that all else stays as it was without them
         other = np.random.default_rng((seed, 72))
         built += _mirrors(other, areas)
@@ -80,25 +100,14 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
     )
 
 
-def _size(rng: np.random.Generator, tour: bool) -> tuple[Vector, int]:
-    """Draw the outermost size, and into how many rooms it is divided."""
+def _size(rng: np.random.Generator, tour: bool) -> tuple[str, Vector, int]:
+    """Draw what kind of place it is, its outermost size, and into how many rooms it is divided."""
     if tour:
-        return (float(rng.uniform(7.0, 8.5)), float(rng.uniform(5.5, 6.5)), 2.7), 0
-    kind = rng.choice(['room', 'flat', 'corridor', 'hall'], p=[0.45, 0.3, 0.1, 0.15])
-    height = float(rng.uniform(2.3, 3.0))
-    if kind == 'room':
-        return (float(rng.uniform(2.4, 7.0)), float(rng.uniform(2.2, 5.5)), height), 0
-    if kind == 'flat':
-        return (float(rng.uniform(6, 12)), float(rng.uniform(5, 9)), height), int(
-            rng.integers(1, 5)
-        )
-    if kind == 'corridor':
-        return (float(rng.uniform(5, 16)), float(rng.uniform(1.3, 2.8)), height), int(
-            rng.integers(0, 2)
-        )
-    return (float(rng.uniform(8, 17)), float(rng.uniform(7, 12)), float(rng.uniform(2.8, 5))), int(
-        rng.integers(0, 2)
-    )
+        return 'tour', (float(rng.uniform(7.0, 8.5)), float(rng.uniform(5.5, 6.5)), 2.7), 0
+    kind = str(rng.choice(list(_KINDS), p=[share for share, *_ in _KINDS.values()]))
+    _, *spans, cuts = _KINDS[kind]
+    wide, deep, height = (float(rng.uniform(*span)) for span in spans)
+    return kind, (wide, deep, height), int(rng.integers(*cuts))
 
 
 def _partitions(
@@ -194,13 +203,15 @@ def _daylight(
 
 
 def _furniture(
-    rng: np.random.Generator, area: Area, height: float, density: float
+    rng: np.random.Generator, area: Area, height: float, density: float, most: int
 ) -> list[Solid]:
     low_x, high_x, low_y, high_y = area.bounds
     floor = (high_x - low_x) * (high_y - low_y)
     found: list[Solid] = []
     for choice, share in ((AT_WALLS, 0.35), (FREE, 0.12)):
         for _ in range(min(int(rng.poisson(share * density * floor)), 14)):
+            if len(found) > min(_FULL, most):
+                break
             piece = _drawn(rng, choice)(rng)
             place = (
                 area.at_wall(rng, piece.width, piece.depth) if choice is AT_WALLS
@@ -215,9 +226,9 @@ def _furniture(
             if place is not None:
                 found += solids(moved(piece.parts, place[0], place[1], 0.0, place[2]))
     for _ in range(int(rng.poisson(0.25 * density * min(floor, 25)))):
-        place = area.anywhere(rng, 0.45, 0.45)
+        place = area.anywhere(rng, 0.7, 0.7)
         if place is not None:
-            things = clutter(rng, 0.45, 0.45, 0.0, 1)
+            things = clutter(rng, 0.7, 0.7, 0.0, 1, kind='floor')
             found += solids(moved(things, place[0], place[1], 0.0, place[2]))
     if rng.random() < 0.4:
         wide, deep = rng.uniform(0.8, 2.5), rng.uniform(0.6, 1.8)

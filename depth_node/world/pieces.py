@@ -9,108 +9,11 @@ import numpy as np
 
 from depth_node.world import palette
 from depth_node.world.clutter import clutter, leaves
+from depth_node.world.devices import gray
+from depth_node.world.parcels import carton, crate
 from depth_node.world.parts import ball, box, legs, moved, Parts, Piece, rod
-
-
-def chair(rng: np.random.Generator) -> Piece:
-    """Make a dining chair, a folding chair or a stool; its back is at y = 0."""
-    frame = palette.wood(rng) if rng.random() < 0.5 else palette.metal(rng)
-    seat = palette.cloth(rng) if rng.random() < 0.5 else frame
-    wide, height = rng.uniform(0.38, 0.48), rng.uniform(0.42, 0.48)
-    parts = legs(rng, (wide, 0.42, height), rng.uniform(0.02, 0.045), frame)
-    parts.append(box((0, 0.21, height), (wide, 0.42, rng.uniform(0.02, 0.06)), seat))
-    if rng.random() < 0.8:
-        tall = rng.uniform(0.35, 0.5)
-        for x in (-wide / 2 + 0.02, wide / 2 - 0.02):
-            parts.append(box((x, 0.02, height), (0.03, 0.03, tall), frame))
-        if rng.random() < 0.5:
-            parts.append(box((0, 0.02, height + 0.12), (wide - 0.04, 0.02, tall - 0.12), seat))
-        else:
-            for z in np.linspace(0.15, tall - 0.06, int(rng.integers(1, 4))):
-                parts.append(box((0, 0.02, height + z), (wide - 0.04, 0.018, 0.06), frame))
-    return Piece(parts, wide, 0.45)
-
-
-def office_chair(rng: np.random.Generator) -> Piece:
-    """Make a chair that turns, on five castors; its back is at y = 0."""
-    soft, dark = palette.cloth(rng), palette.black(rng)
-    height = rng.uniform(0.42, 0.55)
-    parts = [rod((0, 0.3, 0.1), 0.03, height - 0.1, dark)]
-    for n in range(5):
-        angle = 2 * math.pi * n / 5 + 0.3
-        x, y = math.cos(angle), math.sin(angle)
-        parts.append(box((0.14 * x, 0.3 + 0.14 * y, 0.07), (0.28, 0.04, 0.035), dark, angle))
-        parts.append(ball((0.27 * x, 0.3 + 0.27 * y, 0.03), (0.03, 0.03, 0.03), dark))
-    parts.append(ball((0, 0.32, height), (0.25, 0.25, 0.05), soft))
-    parts.append(box((0, 0.32, height - 0.03), (0.44, 0.42, 0.05), soft))
-    tall = rng.uniform(0.4, 0.65)
-    parts.append(moved([box((0, 0, height + 0.12), (0.05, 0.42, tall), soft, 0.0, 0.12)],
-                       0, 0.06, 0, math.pi / 2)[0])
-    if rng.random() < 0.6:
-        for x in (-0.27, 0.27):
-            parts.append(box((x, 0.3, height + 0.2), (0.05, 0.25, 0.03), dark))
-            parts.append(box((x, 0.3, height), (0.03, 0.04, 0.2), dark))
-    return Piece(parts, 0.6, 0.6)
-
-
-def desk(rng: np.random.Generator) -> Piece:
-    """Make a desk against a wall, with what people have on desks, and a chair before it."""
-    wide, deep, height = rng.uniform(1.1, 2.0), rng.uniform(0.6, 0.85), rng.uniform(0.68, 0.78)
-    top = palette.wood(rng)
-    parts = [box((0, deep / 2, height), (wide, deep, rng.uniform(0.02, 0.045)), top)]
-    kind = rng.random()
-    if kind < 0.5:
-        parts += legs(rng, (wide - 0.06, deep - 0.06, height), rng.uniform(0.03, 0.07),
-                      palette.metal(rng))
-    else:
-        side = top if rng.random() < 0.6 else palette.metal(rng)
-        for x in (-wide / 2 + 0.03, wide / 2 - 0.03):
-            parts.append(box((x, deep / 2, 0), (0.03, deep - 0.05, height), side))
-    if rng.random() < 0.5:
-        drawers = palette.wood(rng)
-        parts.append(box((wide / 2 - 0.27, deep / 2, 0.05), (0.4, deep - 0.1, 0.52), drawers))
-        for z in (0.2, 0.37):
-            parts.append(box((wide / 2 - 0.27, deep - 0.045, z), (0.14, 0.02, 0.015),
-                             palette.metal(rng)))
-    level = height + 0.04
-    parts += _workplace(rng, deep, level)
-    parts += clutter(rng, wide, deep, level, int(rng.integers(2, 14)))
-    depth = deep
-    if rng.random() < 0.7:
-        seat = office_chair(rng) if rng.random() < 0.7 else chair(rng)
-        parts += moved(seat.parts, rng.normal(0, 0.15), deep + 0.55 + rng.uniform(-0.25, 0.2), 0,
-                       math.pi + rng.normal(0, 0.5))
-        depth += 0.6
-    return Piece(parts, wide, depth)
-
-
-def _workplace(rng: np.random.Generator, deep: float, z: float) -> Parts:
-    """Make monitors, a keyboard and a mouse."""
-    parts: Parts = []
-    count = int(rng.choice([0, 1, 1, 1, 2]))
-    for n in range(count):
-        across, tall = rng.uniform(0.4, 0.62), rng.uniform(0.26, 0.37)
-        x = (n - (count - 1) / 2) * (across + 0.03) + rng.normal(0, 0.05)
-        shell = palette.black(rng)
-        screen = palette.print_(rng, 'screen') if rng.random() < 0.5 else palette.black(rng)
-        thick = rng.choice([0.03, 0.05, 0.3], p=[0.5, 0.4, 0.1])
-        base = 0.12
-        shown = [
-            box((0, -thick / 2, base), (across, thick, tall), shell),
-            box((0, 0.001, base + 0.02), (across - 0.04, 0.004, tall - 0.04), screen),
-            box((0, -0.03, 0), (0.05, 0.03, base + 0.1), shell),
-            box((0, -0.03, 0), (0.24, 0.18, 0.015), shell),
-        ]
-        parts += moved(shown, x, rng.uniform(0.2, deep * 0.5), z, rng.normal(0, 0.2))
-    if rng.random() < 0.8:
-        body, y = palette.black(rng), deep - rng.uniform(0.12, 0.25)
-        marks = palette.print_(rng, 'keys')
-        parts += moved([
-            box((0, 0, 0), (0.43, 0.14, 0.02), body),
-            box((0, 0, 0.02), (0.41, 0.12, 0.004), marks),
-        ], rng.normal(0, 0.1), y, z, rng.normal(0, 0.15))
-        parts.append(ball((0.32, y, z + 0.01), (0.03, 0.05, 0.02), body))
-    return parts
+from depth_node.world.seats import chair, office_chair
+from depth_node.world.workplaces import desk
 
 
 def table(rng: np.random.Generator) -> Piece:
@@ -120,17 +23,22 @@ def table(rng: np.random.Generator) -> Piece:
     height = rng.uniform(0.35, 0.5) if low else rng.uniform(0.68, 0.78)
     top = palette.wood(rng)
     rim = 0.0 if low else 0.5
-    parts: Parts = []
+    thick, parts = 0.03, Parts()
+    laid = wide * 0.9, deep * 0.95
     if rng.random() < 0.25:
         deep = wide = min(wide, 1.2)
-        parts.append(rod((0, deep / 2, height), wide / 2, 0.03, top))
+        laid = 0.68 * wide, 0.68 * wide
+        parts.append(rod((0, deep / 2, height), wide / 2, thick, top))
         parts.append(rod((0, deep / 2, 0), 0.05, height, palette.metal(rng)))
         parts.append(rod((0, deep / 2, 0), wide * 0.25, 0.03, palette.metal(rng)))
     else:
-        parts.append(box((0, deep / 2, height), (wide, deep, rng.uniform(0.02, 0.05)), top))
+        thick = float(rng.uniform(0.02, 0.05))
+        parts.append(box((0, deep / 2, height), (wide, deep, thick), top))
         under = palette.metal(rng) if rng.random() < 0.5 else top
         parts += legs(rng, (wide - 0.05, deep - 0.05, height), rng.uniform(0.03, 0.09), under)
-    parts += clutter(rng, wide * 0.9, deep * 0.95, height + 0.04, int(rng.integers(0, 9)))
+    things = clutter(rng, *laid, height + thick, int(rng.integers(0, 9)),
+                     kind='desk' if rng.random() < 0.6 else 'kitchen')
+    parts += moved(things, 0, (deep - laid[1]) / 2)
     parts = moved(parts, 0, rim)
     if not low:
         style = int(rng.integers(1 << 30))
@@ -257,24 +165,31 @@ def kitchen(rng: np.random.Generator) -> Piece:
               rod((x, 0.1, 0.9), 0.015, 0.28, metal),
               box((x, 0.19, 1.16), (0.02, 0.18, 0.02), metal)]
     parts.append(box((0, 0.005, 0.9), (wide, 0.01, 0.55), palette.wall(rng)))
-    parts += clutter(rng, wide, 0.6, 0.9, int(rng.integers(3, 10)), height=0.5)
+    parts += clutter(rng, wide, 0.6, 0.9, int(rng.integers(3, 10)), height=0.5,
+                     kind='kitchen')
     return Piece(parts, wide, 0.65)
 
 
 def cartons(rng: np.random.Generator) -> Piece:
-    """Make boxes on the floor, some on top of others."""
+    """Make cartons and crates on the floor, some on top of others."""
     parts: Parts = []
-    x = -0.4
-    while x < 0.4:
-        size = rng.uniform(0.2, 0.6, 3)
-        z = 0.0
+    x = -0.5
+    for _ in range(int(rng.integers(1, 4))):
+        z, most = 0.0, 0.6
+        made, radius, tall = (crate if rng.random() < 0.15 else carton)(rng)
+        middle = x + radius
+        if middle + radius > 0.75:
+            break
         for _ in range(int(rng.choice([1, 1, 2, 3]))):
-            parts.append(box((x + size[0] / 2, 0.3, z), (size[0], min(size[1], 0.55), size[2]),
-                             palette.cardboard(rng), rng.normal(0, 0.15)))
-            z += float(size[2])
-            size = size * rng.uniform(0.6, 0.95)
-        x += float(size[0]) + rng.uniform(0.03, 0.3)
-    return Piece(parts, 1.0, 0.65)
+            if radius > most:
+                break
+            parts += moved(made, middle, 0.36, z, float(rng.normal(0, 0.15)))
+            z, most = z + tall, radius
+            if len(made) > 8 or z > 1.2:  # nothing stands on an open one
+                break
+            made, radius, tall = carton(rng, 0.5)
+        x = middle + radius + float(rng.uniform(0.0, 0.2))
+    return Piece(parts, 1.2, 0.72)
 
 
 def potted_plant(rng: np.random.Generator) -> Piece:
@@ -296,9 +211,19 @@ def floor_lamp(rng: np.random.Generator) -> Piece:
 
 
 def bin_(rng: np.random.Generator) -> Piece:
-    """Make a bin, a bucket or a round stool."""
-    radius = rng.uniform(0.1, 0.22)
-    parts = [rod((0, 0.25, 0), radius, rng.uniform(0.2, 0.7), palette.plastic(rng))]
+    """Make a waste bin, open or with a lid, or a bucket with its handle."""
+    radius, tall = float(rng.uniform(0.12, 0.17)), float(rng.uniform(0.26, 0.4))
+    body = palette.plastic(rng) if rng.random() < 0.5 else gray(float(rng.uniform(0.05, 0.8)))
+    parts: Parts = [rod((0, 0.25, 0), radius, tall, body),
+                    rod((0, 0.25, tall - 0.02), radius + 0.006, 0.02, body)]
+    if rng.random() < 0.6:
+        parts.append(rod((0, 0.25, tall), radius - 0.008, 0.0008, gray(0.06)))
+        for _ in range(int(rng.integers(0, 3))):
+            x, y = (float(a) for a in rng.uniform(-0.06, 0.06, 2))
+            parts.append(ball((x, 0.25 + y, tall), (0.045, 0.05, 0.035), palette.paper(rng)))
+    else:
+        parts.append(ball((0, 0.25, tall), (radius, radius, 0.05), body))
+        parts.append(box((0, 0.25 + radius, 0.02), (0.09, 0.06, 0.02), gray(0.1)))
     return Piece(parts, 0.5, 0.5)
 
 

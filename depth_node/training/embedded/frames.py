@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import functools
 import itertools
 import json
-import math
 import multiprocessing
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.image.size import Size
-from depth_node.world import camera_pose, Pose, World
+from depth_node.training.embedded.views import draw_pose
+from depth_node.world import World
 from depth_node.world.homes import furnish_home
 
 SIZE = Size(256, 192)
@@ -133,39 +133,6 @@ def draw_world(rng: np.random.Generator, seed: int) -> World:
         movers=int(rng.integers(0, 2)),
         windows=int(rng.choice([0, 0, 0, 1, 2])),
         roof=bool(rng.random() > 0.08),
-    )
-
-
-def draw_pose(rng: np.random.Generator, world: World) -> Pose:
-    """
-    Draw a camera's place: half of them look at a thing from near by, the rest anywhere.
-
-    :param rng: where the randomness comes from.
-    :param world: the world.
-    :returns: float64 (4, 4), from the optical frame to the world.
-    """
-    things = [shape for shape in world.obstacles if 0.05 < shape.center[2] < 1.6]
-    if things and rng.random() < 0.5:
-        for _ in range(40):
-            thing = things[int(rng.integers(len(things)))]
-            corners = thing.corners()
-            target = rng.uniform(corners.min(1), corners.max(1))
-            distance = 0.3 * 10 ** rng.uniform(0.0, 1.0)
-            yaw, tilt = rng.uniform(-math.pi, math.pi), math.radians(rng.uniform(-12, 55))
-            ahead = np.array([
-                math.cos(yaw) * math.cos(tilt), math.sin(yaw) * math.cos(tilt), -math.sin(tilt)
-            ])
-            place = target - distance * ahead
-            if 0.1 < place[2] < 1.9 and world.distance(place) > 0.2:
-                return camera_pose(
-                    (float(place[0]), float(place[1]), float(place[2])),
-                    yaw + math.radians(rng.normal(0, 10)), tilt + math.radians(rng.normal(0, 8)),
-                    math.radians(np.clip(rng.normal(0, 4), -10, 10)),
-                )
-    low = rng.random() < 0.3
-    return world.random_pose(
-        rng, height=(0.1, 0.5) if low else (0.5, 1.8),
-        tilt=(-15.0, 20.0) if low else (-30.0, 45.0), roll=8.0, clearance=0.25,
     )
 
 

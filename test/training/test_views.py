@@ -1,0 +1,48 @@
+"""Where the embedded network's cameras are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch')
+
+from depth_node.camera import Camera
+from depth_node.training.embedded.views import draw_pose, HOLDERS
+from depth_node.world import World
+from depth_node.world.homes import furnish_home
+
+CAMERA = Camera.from_hfov(64, 48, 64)
+
+
+def test_views_are_as_often_near_as_far_and_nobody_is_in_a_wall() -> None:
+    """About a third each is nearer than 1 m, up to 2.2 m, and farther; heights vary."""
+    depths, heights = [], []
+    for seed in range(12):
+        world = World(seed, scene=furnish_home(seed))
+        rng = np.random.default_rng(seed)
+        for _ in range(8):
+            pose = draw_pose(rng, world)
+            assert world.distance(pose[:3, 3]) > 0.1
+            depths.append(np.median(world.render(CAMERA, pose)[1]))
+            heights.append(pose[2, 3])
+    shares = np.histogram(depths, (0, 1.0, 2.2, 100))[0] / len(depths)
+    assert shares.min() > 0.15, shares
+    low = np.mean(np.array(heights) < 0.6)
+    assert 0.15 < low < 0.6
+    assert np.mean(np.array(heights) > 1.2) > 0.2
+
+
+def test_the_same_seed_is_the_same_view() -> None:
+    world = World(5, scene=furnish_home(5))
+    first, again, other = (draw_pose(np.random.default_rng(n), world) for n in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_an_empty_room_has_views_too() -> None:
+    world = World(5, obstacles=0)
+    for seed in range(10):
+        pose = draw_pose(np.random.default_rng(seed), world)
+        assert world.distance(pose[:3, 3]) > 0.1
+    assert sum(holder.share for holder in HOLDERS) == pytest.approx(1.0)
