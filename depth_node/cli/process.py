@@ -28,7 +28,8 @@ from depth_node.config.scale import SCALE_SOURCES
 from depth_node.errors import ConfigError
 from depth_node.files import local_path
 from depth_node.processing.bag_writer import STORAGES
-from depth_node.processing.fleet import Fleet, LOCAL, process_on_fleet
+from depth_node.processing.cluster import LOCAL
+from depth_node.processing.fleet import Fleet, process_on_fleet
 from depth_node.processing.options import FILES, Options
 from depth_node.processing.outputs import chosen, DEFAULT, OUTPUTS
 from depth_node.processing.worker import FAILED, Job, jobs_of, Line, Worker
@@ -110,7 +111,8 @@ def run(args: argparse.Namespace) -> int:
     Process every bag, and print a line of JSON for each.
 
     :param args: the parsed options.
-    :returns: 0; 1 if something of the bags could not be used; 2 if nothing could.
+    :returns: 0; 1 if something of the bags could not be used, or nothing was written to a topic;
+        2 if nothing could.
     :raises DepthNodeError: an option, or the model cannot be used.
     """
     options = options_from(args)
@@ -131,6 +133,9 @@ def run(args: argparse.Namespace) -> int:
         for line in _lines(options, jobs, args, bar):
             bar.clear()
             print(json.dumps(line), file=out, flush=True)
+            for topic, why in line.get('missing', {}).items():
+                print(f'depth-node process: {line["bag"]}: nothing was written to {topic}. {why}',
+                      file=sys.stderr)
             lines.append(line)
     finally:
         bar.close()
@@ -207,7 +212,7 @@ def exit_code(lines: Iterable[Line]) -> int:
     failed = [line['status'] == FAILED for line in lines]
     if all(failed):
         return USAGE
-    incomplete = any(line.get('left_out') for line in lines)
+    incomplete = any(line.get('left_out') or line.get('missing') for line in lines)
     return PARTIAL if any(failed) or incomplete else 0
 
 

@@ -77,6 +77,7 @@ class BagRun:
             name: (OUTPUTS[name], topic_name(options.namespace, OUTPUTS[name]))
             for name in options.topics
         }
+        report.messages |= {topic: 0 for _, topic in self._outputs.values()}
         self._transforms = TransformBuffer()
         self._calibration = Calibration(options.config.input, patience=0.0)
         self._calibration.topic = bag.topics.info
@@ -288,7 +289,7 @@ class BagRun:
             return False
         head = Head(when, scene.frame.stamp or 0, output.frame_id(scene))
         self._writer.write(topic, output.kind, head, fields)
-        self._report.messages[topic] = self._report.messages.get(topic, 0) + 1
+        self._report.messages[topic] += 1
         return True
 
     def _plan(self, frame: Frame, estimate: Estimate) -> Planned:

@@ -9,30 +9,20 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 import contextlib
-from contextlib import contextmanager
 import dataclasses
 from dataclasses import dataclass
-import os
-import secrets
 import socket
-import sys
-import tempfile
 from typing import Any
 
 from depth_node.errors import ConfigError
+from depth_node.processing.cluster import connected, LOCAL
 from depth_node.processing.options import Options
 from depth_node.processing.result_folder import remove_leftovers
 from depth_node.processing.worker import FAILED, Job, Line, Worker
 
-LOCAL = 'local'
-"""Address of a cluster that is started on this machine and ended again."""
 ATTEMPTS = 3
 """How many workers may die with a bag: the fault is then the bag's."""
-_STORE_BYTES = 80 * 2**20
-"""Shared memory of Ray (bytes), the least it accepts: bags go through files."""
 _POLL_S = 1.0
-_REACH_S = 5.0
-"""How long to wait for a connection to a cluster (s)."""
 _PATIENCE_S = 10.0
 """How long a killed worker may take to end (s)."""
 
@@ -96,7 +86,7 @@ def process_on_fleet(jobs: list[Job], options: Options, fleet: Fleet) -> Iterato
     options = dataclasses.replace(
         options, config=options.config.replaced({'engine.threads': threads})
     )
-    with _cluster(fleet) as ray:
+    with connected(fleet.address) as ray:
         count = _worker_count(ray, fleet, threads, len(jobs))
         remote = ray.remote(num_cpus=threads, num_gpus=fleet.gpus, max_restarts=0)(RemoteWorker)
         yield from _Dispatcher(ray, lambda: remote.remote(options), count).run(jobs)
@@ -173,74 +163,6 @@ class _Dispatcher:
         for _, job in self._busy.values():
             # a killed process holds its lock until it is gone
             remove_leftovers(job.result, _PATIENCE_S)
-
-
-@contextmanager
-def _cluster(fleet: Fleet) -> Iterator[Any]:
-    """Connect to a cluster, or start one that only this machine and this user reach."""
-    _check_reachable(fleet.address)
-    with contextlib.ExitStack() as stack:
-        options: dict[str, Any] = {}
-        if fleet.address == LOCAL:
-            folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix='depth_node_', ignore_cleanup_errors=True)
-            )
-            os.environ.update(_local_environment())
-            options = {
-                'include_dashboard': False, 'object_store_memory': _STORE_BYTES,
-                '_temp_dir': folder,
-            }
-        os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
-        try:
-            import ray
-        except ImportError as error:
-            raise ConfigError(
-                '--ray requires the package ray.', "Install it: pip install 'depth_node[fleet]'."
-            ) from error
-        try:
-            ray.init(
-                address=fleet.address, log_to_driver=False, configure_logging=False, **options
-            )
-        except (Exception, SystemExit) as error:  # Ray exits where nothing answers
-            text = str(error).strip().splitlines()
-            raise ConfigError(
-                f'--ray {fleet.address}: the cluster cannot be used '
-                f'({text[0] if text else type(error).__name__}).',
-                'Start one with `ray start --head`, or leave out the address.',
-            ) from error
-        stack.callback(ray.shutdown)
-        # Ray prints about workers that died, on standard output
-        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
-        yield ray
-
-
-def _check_reachable(address: str) -> None:
-    """
-    Connect to the port of a cluster: Ray itself tries for minutes.
-
-    :raises ConfigError: nothing listens there.
-    """
-    host, mark, port = address.rpartition('://')[2].rpartition(':')
-    if not mark or not port.isdecimal():
-        return  # auto, local, or what Ray knows to refuse
-    try:
-        socket.create_connection((host.strip('[]'), int(port)), _REACH_S).close()
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f'--ray {address}: the cluster cannot be reached ({error}).',
-            'Start one with `ray start --head`, or leave out the address.',
-        ) from error
-
-
-def _local_environment() -> dict[str, str]:
-    """Return the variables with which Ray listens on the loopback address only."""
-    return {
-        'RAY_USAGE_STATS_ENABLED': '0',
-        # on Linux, too, this is what makes Ray use 127.0.0.1 as the address of the node
-        'RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER': '0',
-        # other users of this machine can connect to it
-        'RAY_AUTH_MODE': 'token', 'RAY_AUTH_TOKEN': secrets.token_hex(32),
-    }
 
 
 def _worker_count(ray: Any, fleet: Fleet, threads: int, jobs: int) -> int:

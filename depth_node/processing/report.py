@@ -25,7 +25,8 @@ class Report:
     :param left_out: number of what could not be used.
     :param reasons: why, the first of them.
     :param notes: what a user should know, each once.
-    :param messages: messages written, by topic.
+    :param messages: messages written, by topic; 0 for a topic without any.
+    :param missing: why there is none, by topic, for those without any.
     :param state: of the scale at the last image.
     """
 
@@ -37,6 +38,7 @@ class Report:
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     messages: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
     state: ScaleState | None = None
 
     def note(self, text: str) -> None:
@@ -59,6 +61,13 @@ class Report:
         if len(self.reasons) < MOST_TEXTS:
             self.reasons.append(printable(reason))
 
+    def finish(self) -> None:
+        """Note the topics without a message, and why."""
+        why = printable(' '.join(filter(None, [
+            self.without_why if self.without_depth else '', *self.notes[:3], *self.reasons[:1],
+        ])))
+        self.missing = {topic: why for topic, count in self.messages.items() if not count}
+
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON."""
         state = self.state
@@ -70,5 +79,5 @@ class Report:
             'images': self.images, 'frames': self.frames, 'without_depth': self.without_depth,
             'without_why': self.without_why, 'left_out': self.left_out,
             'reasons': self.reasons, 'notes': self.notes,
-            'messages': self.messages, 'scale': scale,
+            'messages': self.messages, 'missing': self.missing, 'scale': scale,
         }

@@ -123,6 +123,7 @@ class Worker:
                 ) as writer:
                     bag = OpenBag(reader, topics, writer)
                     BagRun(bag, options, self._open, report, self._on_read).run()
+                    report.finish()
                     if not report.frames:
                         raise DataError(_nothing(job.bag, report))
                 found = report.as_json()
@@ -149,8 +150,9 @@ class Worker:
 def _nothing(bag: Path, report: Report) -> str:
     if not report.images:
         return ' '.join([f'{bag}: has no image that can be read.', *report.reasons[:1]])
-    why = ' '.join([report.without_why, *report.notes[:3], *report.reasons[:1]])
-    return f'{bag}: there is no depth for any of its {report.images} images. {why}'
+    topics = ', '.join(report.messages)
+    why = next(iter(report.missing.values()))
+    return f'{bag}: nothing of {topics} can be made of its {report.images} images. {why}'
 
 
 def _files(bag: Path) -> list[Path]:

@@ -20,8 +20,16 @@ import pytest
 from results import contents
 from world_bags import record
 
+from depth_node.config import Config
 from depth_node.errors import ConfigError
-from depth_node.processing.fleet import _Dispatcher, _worker_count, ATTEMPTS, Fleet
+from depth_node.processing.fleet import (
+    _Dispatcher,
+    _worker_count,
+    ATTEMPTS,
+    Fleet,
+    process_on_fleet,
+)
+from depth_node.processing.options import Options
 from depth_node.processing.worker import Job
 
 pytest.importorskip('rosbags')
@@ -35,10 +43,10 @@ def command(*words: object) -> list[str]:
     return list(map(str, (sys.executable, '-m', 'depth_node', 'process', *words)))
 
 
-def children(parent: subprocess.Popen[str]) -> Iterator[psutil.Process]:
-    """Iterate over all processes of a cluster."""
+def children(parent: subprocess.Popen[str] | None = None) -> Iterator[psutil.Process]:
+    """Iterate over all processes of a cluster; None: those of this process."""
     with contextlib.suppress(psutil.Error):
-        yield from psutil.Process(parent.pid).children(recursive=True)
+        yield from psutil.Process(parent and parent.pid).children(recursive=True)
 
 
 def writer_of(parent: subprocess.Popen[str], part: Path) -> psutil.Process | None:
@@ -255,6 +263,38 @@ def test_options_of_the_fleet_need_it(tmp_path: Path, model: Path, process: Any)
     words = ('--out', tmp_path, '--model', model, '--ray', tmp_path / 'bag', tmp_path)
     assert process(*words)[0] == 2
     assert 'Put --ray behind the bags' in process.error
+
+
+@pytest.mark.parametrize('forgotten', [False, True])
+def test_a_cluster_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, forgotten: bool
+) -> None:
+    """Another program has its port, or nothing; Ray tries for two minutes."""
+    monkeypatch.setattr('depth_node.processing.cluster._ANSWER_S', 3.0)
+    with socket.socket() as other:
+        other.bind(('127.0.0.1', 0))
+        address = f'127.0.0.1:{other.getsockname()[1]}'
+        if forgotten:
+            (tmp_path / 'ray').mkdir()
+            (tmp_path / 'ray' / 'ray_current_cluster').write_text(address)
+            monkeypatch.setenv('RAY_TMPDIR', str(tmp_path))
+            monkeypatch.delenv('RAY_ADDRESS', raising=False)
+        else:
+            other.listen()
+            monkeypatch.setenv('RAY_ADDRESS', address)
+        begin = time.monotonic()
+        with pytest.raises(ConfigError, match=r'auto: there is no answer .* `ray stop` forgets'):
+            next(process_on_fleet([], Options(Config()), Fleet('auto')))
+    assert time.monotonic() - begin < 15
+    assert not any('ray.init' in ' '.join(child.cmdline()) for child in children())
+
+
+def test_no_cluster_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's own sentence, at once."""
+    monkeypatch.setenv('RAY_TMPDIR', str(tmp_path))
+    monkeypatch.delenv('RAY_ADDRESS', raising=False)
+    with pytest.raises(ConfigError, match=r'auto: the cluster cannot be used \(Could not find'):
+        next(process_on_fleet([], Options(Config()), Fleet('auto')))
 
 
 def test_a_cluster_that_is_there(tmp_path: Path, model: Path) -> None:

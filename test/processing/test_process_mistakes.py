@@ -9,6 +9,7 @@ import sqlite3
 import time
 from typing import Any
 
+from dummy_networks import write_red_network
 import pytest
 from results import contents
 from world_bags import record
@@ -85,7 +86,7 @@ def test_a_full_disk_is_not_a_damaged_bag(tmp_path: Path, monkeypatch: pytest.Mo
                 writer.copy(connection, 0, b'')
 
 
-def test_a_cluster_that_is_not_there() -> None:
+def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Is reported at once, and not after five minutes."""
     with socket.socket() as other:
         other.bind(('127.0.0.1', 0))  # nobody listens
@@ -93,6 +94,9 @@ def test_a_cluster_that_is_not_there() -> None:
         begin = time.monotonic()
         with pytest.raises(ConfigError, match='cannot be reached'):
             next(process_on_fleet([], Options(Config()), Fleet(address)))
+        monkeypatch.setenv('RAY_ADDRESS', f'ray://{address}')
+        with pytest.raises(ConfigError, match=rf'at ray://{address} \(RAY_ADDRESS\) cannot be'):
+            next(process_on_fleet([], Options(Config()), Fleet('auto')))
     assert time.monotonic() - begin < 20
 
 
@@ -101,3 +105,41 @@ def test_a_line_is_json_for_every_program(sigma: float) -> None:
     """NaN and Infinity are Python's."""
     found = Report(state=ScaleState(2.0, 0.0, sigma, 'points')).as_json()
     assert json.loads(json.dumps(found, allow_nan=False))['scale']['sigma'] is None
+
+
+@pytest.mark.parametrize(('topics', 'code', 'missing'), [
+    ('scan', 2, []), ('depth,scan', 1, ['/depth/scan']), ('depth', 0, []),
+])
+def test_a_topic_of_which_nothing_can_be_made(
+    tmp_path: Path, model: Path, process: Any, topics: str, code: int, missing: list[str]
+) -> None:
+    """A scan needs the height of the camera, which this bag does not hold."""
+    bag = record(tmp_path / 'drive', 2, posed=False)
+    words = (bag, '--out', tmp_path / 'out', '--model', model, '--topics', topics)
+    for _ in range(2):  # and a result that is there already is no better
+        found, [line] = process(*words)
+        assert found == code
+        assert list(line.get('missing', {})) == missing
+        if code == 2:
+            assert 'nothing of /depth/scan can be made of its 2 images. The' in line['error']
+            assert not (tmp_path / 'out' / 'drive').exists()
+        said = process.error.splitlines()
+        assert len(said) == len(missing)
+        for text, topic in zip(said, missing, strict=True):
+            assert f'nothing was written to {topic}. The ground plane is not known' in text
+            assert 'Set ground.camera_height' in text
+            assert line['messages'] == {'/depth/image': 2, topic: 0}
+
+
+def test_depth_without_a_scale_is_missing_beside_what_needs_none(
+    tmp_path: Path, process: Any
+) -> None:
+    """It says what to set."""
+    model = write_red_network(tmp_path / 'red.onnx')
+    bag = record(tmp_path / 'drive', 2)
+    code, [line] = process(
+        bag, '--out', tmp_path / 'out', '--model', model, '--topics', 'relative,depth'
+    )
+    assert code == 1
+    assert line['messages'] == {'/depth/image': 0, '/depth/image_relative': 2}
+    assert 'Set scale.source' in line['missing']['/depth/image']

@@ -102,7 +102,7 @@ def test_without_a_scale_there_are_no_metres(
     code, [line] = process(
         bag, '--out', tmp_path / 'out', '--model', red, '--topics', 'depth,relative'
     )
-    assert (code, line['frames'], line['without_depth']) == (0, 2, 2)
+    assert (code, line['frames'], line['without_depth']) == (1, 2, 2)
     found = contents(tmp_path / 'out' / 'drive')
     assert DEPTH not in found
     [first, _] = found['/depth/image_relative']

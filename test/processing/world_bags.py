@@ -139,7 +139,7 @@ class Recorder:
 def record(
     path: Path, frames: int = 4, *, storage: str = 'mcap', compression: str = '',
     lidar: bool = False, seed: int = 0, camera: Camera = CAMERA, late_ns: int = 0,
-    painted: bool = False, distinct: int = 0,
+    painted: bool = False, distinct: int = 0, posed: bool = True,
 ) -> Path:
     """
     Record a drive through the synthetic world.
@@ -153,6 +153,7 @@ def record(
     :param camera: that is recorded.
     :param late_ns: how much later than images TF and clouds were recorded (ns).
     :param distinct: number of different images, which are repeated; 0: all are.
+    :param posed: whether TF holds the pose of the camera.
     :param painted: whether red is the inverse depth, for ``write_red_network``.
     :returns: the path.
     """
@@ -163,7 +164,8 @@ def record(
         pose = world.pose(0.0)
         turn = tuple(Rotation.from_matrix(pose[:3, :3]).as_quat())
         up = float(pose[2, 3])
-        bag.transform(still, START, START, 'base_footprint', FRAME, (0, 0, up, *turn))
+        if posed:
+            bag.transform(still, START, START, 'base_footprint', FRAME, (0, 0, up, *turn))
         bag.transform(still, START, START, 'base_link', 'base_footprint', (0, 0, 0, 0, 0, 0, 1))
         for number in range(frames):
             seconds = number / RATE
