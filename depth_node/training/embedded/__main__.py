@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import multiprocessing
 from pathlib import Path
+import time
 
 import torch
 
@@ -17,7 +18,7 @@ from depth_node.training.embedded.frames import (
     SIZE,
 )
 from depth_node.training.embedded.recipe import CONFIG, Recipe, train
-from depth_node.training.embedded.shards import Growing, render_shards, WORLDS
+from depth_node.training.embedded.shards import finished, Growing, render_shards, WORLDS
 from depth_node.training.export import export_network
 
 SPEC = ModelSpec(
@@ -58,6 +59,11 @@ def main() -> None:
         help='render while training, which begins with the first shard; such a run cannot be '
         'repeated exactly',
     )
+    parser.add_argument(
+        '--small', type=float, default=recipe.small,
+        help='share of the run, at its start, with frames of half the size; less on a GPU, where '
+        'frames are scarce and time is not',
+    )
     parser.add_argument('--batch', type=int, default=recipe.batch, help='frames in a step')
     parser.add_argument(
         '--validate-every', type=int, default=recipe.validate_every,
@@ -71,22 +77,23 @@ def main() -> None:
     args = parser.parse_args()
     folder: Path = args.out
     shards = folder / 'training'
+    spawn = multiprocessing.get_context('spawn')
+    stop = spawn.Event()
+    # no daemon: rendering starts processes of its own
+    other = spawn.Process(
+        target=render_shards, args=(shards, range(args.shards), args.processes, stop)
+    )
+    if args.shards:
+        other.start()
     validation = rendered(
         folder / 'validation', _VALIDATION, FIRST_VALIDATION_SEED, args.processes,
         poses=_VALIDATION_POSES,
     )
-    first = min(args.shards, args.processes) if args.meanwhile else args.shards
-    render_shards(shards, range(first), args.processes)
-    rest = range(first, args.shards)
-    spawn = multiprocessing.get_context('spawn')
-    stop = spawn.Event()
-    # no daemon: rendering starts processes of its own
-    other = spawn.Process(target=render_shards, args=(shards, rest, args.processes, stop))
-    if rest:
-        other.start()
+    while args.shards and other.is_alive() and not (args.meanwhile and finished(shards)):
+        time.sleep(0.1)
     recipe = dataclasses.replace(
         recipe, seed=args.seed, minutes=args.minutes, batch=args.batch,
-        validate_every=args.validate_every,
+        validate_every=args.validate_every, small=args.small,
     )
     pool = Growing(shards, recipe.nearness, torch.device(args.device))
     try:

@@ -219,7 +219,7 @@ def rendered(
         shape = (count, SIZE.height, SIZE.width)
         images = np.lib.format.open_memmap(paths[0], 'w+', np.uint8, (*shape, 3))
         depths = np.lib.format.open_memmap(paths[1], 'w+', np.float16, shape)
-        step = 8
+        step = 2  # worlds that a process draws at a time
         last = first_seed + count // poses
         parts = [range(s, min(s + step, last)) for s in range(first_seed, last, step)]
         draw = functools.partial(_draw_worlds, poses=poses)

@@ -21,6 +21,7 @@ from depth_node.training.embedded.learner import Learner
 from depth_node.training.embedded.shards import Pool
 from depth_node.training.networks import Architecture, DepthNetwork, NetworkConfig
 
+_PEAK = 5e-3  # of Muon's learning rate
 _CAMERAS = 20000  # different cameras in a run
 _USUAL = 0.5  # how far the cameras of the frames kept aside stray: neither perfect nor bad
 CONFIG = NetworkConfig(
@@ -40,7 +41,8 @@ class Recipe:
     :param small: share of the run, at its start, that sees frames of half the size: most of what
         there is to learn shows there, for a quarter of the time.
     :param rates: learning rate of Muon (AdamW, for what is no hidden layer, has a third) at some
-        shares of the run, straight lines between them.
+        shares of the run, straight lines between them; None: up to 0.005 in a hundredth, down to
+        a fifth of it when the size changes, and from a half of it to nothing at the end.
     :param batch: frames in a step.
     :param sensor: how much cameras differ, see :func:`depth_node.world.sensor.draw_sensor`.
     :param zoom: the most a frame is zoomed into.
@@ -58,14 +60,12 @@ class Recipe:
     steps: int = 16000
     minutes: float | None = None
     small: float = 0.6
-    rates: tuple[tuple[float, float], ...] = (
-        (0.0, 0.0), (0.01, 5e-3), (0.6, 1e-3), (0.601, 2.5e-3), (1.0, 0.0),
-    )
+    rates: tuple[tuple[float, float], ...] | None = None
     batch: int = 32
     sensor: float = 1.0
     zoom: float = 1.5
     nearness: float = 0.8
-    shape: tuple[float, float, float] = (0.3, 0.5, 0.5)
+    shape: tuple[float, float, float] = (0.3, 0.5, 1.0)
     weight_decay: float = 5e-2
     average: float = 0.99
     validate_every: int = 250
@@ -78,7 +78,12 @@ class Recipe:
         :param share: of the run, 0 to 1.
         :returns: the rate of Muon.
         """
-        shares, rates = zip(*self.rates, strict=True)
+        small = self.small
+        usual = (
+            (0.0, 0.0), (0.01, _PEAK), (max(small, 0.01), _PEAK / 5), (small + 1e-3, _PEAK / 2),
+            (1.0, 0.0),
+        )
+        shares, rates = zip(*(self.rates or usual), strict=True)
         return float(np.interp(share, shares, rates))
 
 

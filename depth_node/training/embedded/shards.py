@@ -114,10 +114,20 @@ class Growing(Pool):
 
     def look(self) -> None:
         """Take in what has been finished since the last look."""
-        for mark in sorted(self._folder.glob('*/frames.json')):
-            if mark.parent not in self._known:
-                self._known.add(mark.parent)
-                self.add(Frames.opened(mark.parent))
+        for shard in finished(self._folder):
+            if shard not in self._known:
+                self._known.add(shard)
+                self.add(Frames.opened(shard))
+
+
+def finished(folder: Path) -> list[Path]:
+    """
+    Find the shards that are finished.
+
+    :param folder: holds a folder for each.
+    :returns: their folders.
+    """
+    return sorted(mark.parent for mark in folder.glob('*/frames.json'))
 
 
 def render_shards(
