@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from depth_node.camera import Camera
 from depth_node.world.lightmap import assembled, Lightmap, packed, Patch, places, width
+from depth_node.world.occlusion import unoccluded
 from depth_node.world.patterns import NAMES
 from depth_node.world.rays import Bodies, FACES, grid, meet
 from depth_node.world.scene import Panel, Scene, Sun
@@ -86,9 +87,11 @@ def light_up(scene: Scene) -> Lightmap:
     bounced = np.zeros_like(light)
     for point in _reflecting(texels, light, rng):
         bounced += _reached(scene, large, texels, point)
-    light += bounced
+    near = unoccluded(scene.room, solid, texels.points, texels.normals)[:, None]
+    # what is near keeps away most of the light from everywhere, some of that from a lamp
+    light = light * (1 + near) / 2 + bounced * near
     mean = (light * texels.area[:, None]).sum(0) / texels.area.sum()
-    light += np.float32(_AMBIENT) * mean
+    light += np.float32(_AMBIENT) * mean * near
     light /= max(float(mean.mean()), 1e-6)
     image = np.zeros((rows, width(), 3), np.float32)
     for number, (start, stop) in spots.items():

@@ -16,8 +16,8 @@ from depth_node.world.shapes import Ellipsoid, Shape
 from depth_node.world.solids import Cylinder, Floats
 
 _WIDTH = 512  # of the picture (texels)
-_ROOM_DENSITY, _DENSITY = 12.0, 10.0  # texels in a metre
-_MOST = 160  # texels along one side of a face
+_ROOM_DENSITY, _DENSITY = 16.0, 12.0  # texels in a metre
+_MOST = 192  # texels along one side of a face
 
 
 @dataclass(frozen=True)
