@@ -16,7 +16,7 @@ from depth_node.world.people import person
 from depth_node.world.scene import Solid
 from depth_node.world.workplaces import desk_pair
 
-MOST = 750
+MOST = 640
 """Solids of one scene, about: with more of them, light takes too long."""
 
 

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip('torch')
 
 from depth_node.camera import Camera
+from depth_node.training.embedded import views
 from depth_node.training.embedded.views import draw_pose, HOLDERS
 from depth_node.world import World
 from depth_node.world.homes import furnish_home
@@ -31,6 +32,21 @@ def test_views_are_as_often_near_as_far_and_nobody_is_in_a_wall() -> None:
     low = np.mean(np.array(heights) < 0.6)
     assert 0.15 < low < 0.6
     assert np.mean(np.array(heights) > 1.2) > 0.2
+
+
+def test_places_are_judged_by_the_depth_that_the_world_has_there() -> None:
+    """What is left out because no ray comes near it would not have been met."""
+    for seed in range(4):
+        world = World(seed, scene=furnish_home(seed))
+        known, rng = views._Known(world), np.random.default_rng(seed)
+        poses = np.stack([draw_pose(rng, world) for _ in range(5)])
+        rays = np.einsum('nij,kj->nki', poses[:, :3, :3], views._AHEAD)
+        lengths = world.cast(poses[:, None, :3, 3], rays) / np.linalg.norm(views._AHEAD, axis=1)
+        np.testing.assert_allclose(known.cast(poses), lengths, rtol=1e-6)
+        size = np.array(world.room.size)
+        for _ in range(40):
+            place = rng.uniform((-0.5, -0.5, 0), (0.5, 0.5, 1)) * size
+            assert known.free(place) == (world.distance(place) > views._CLEARANCE)
 
 
 def test_the_same_seed_is_the_same_view() -> None:
