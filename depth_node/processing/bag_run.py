@@ -25,6 +25,7 @@ from depth_node.processing.outputs import Output, OUTPUTS, PLANNED, Scene, topic
 from depth_node.processing.report import Report
 from depth_node.processing.tf_buffer import TransformBuffer
 from depth_node.scale import keeper_for, ScaleKeeper
+from depth_node.scale.floor_watch import FloorWatch, known_floor
 from depth_node.scale.opening import find_floor
 from depth_node.scale.receiving import Receiver
 from depth_node.sources.bag import INFO
@@ -86,6 +87,7 @@ class BagRun:
             options.config.scale, self._transforms, self._take, report.note
         )
         self._planner = Planner(self._transforms)
+        self._floor_watch, self._floor_note = FloorWatch(), ''
         self._estimator: DepthEstimator | None = None
         self._keeper: ScaleKeeper | None = None
         self._readings: deque[tuple[float, Any]] = deque(maxlen=EARLY)
@@ -241,7 +243,23 @@ class BagRun:
             prediction, frame, confidence=self._wants_confidence(),
         )
         self._report.note(estimator.focal_note)
+        self._check_floor(frame, estimate)
         self._write(when, frame, estimate)
+
+    def _check_floor(self, frame: Frame, estimate: Estimate) -> None:
+        """Note a height of the camera that the metres contradict, once."""
+        assert self._keeper is not None
+        # the scale that a height gives agrees with the height
+        if estimate.depth is None or frame.camera is None or self._keeper.source.floor:
+            return
+        note = self._floor_watch.look(
+            (frame.stamp or 0) / SECOND,
+            lambda: known_floor(self._config.ground, frame, self._transforms),
+            estimate.depth, frame.camera,
+        )
+        if not self._floor_note:
+            self._floor_note = note
+            self._report.note(note)
 
     def _wants_confidence(self) -> bool:
         return 'confidence' in self._outputs or (

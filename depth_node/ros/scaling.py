@@ -13,12 +13,12 @@ from depth_node.config import Config
 from depth_node.errors import ConfigError, DepthNodeError
 from depth_node.estimator import Estimate
 from depth_node.model.fingerprint import fingerprint
-from depth_node.ros.floor_watch import FloorWatch
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.scale_inputs import ScaleInputs
 from depth_node.ros.transforms import Transforms
 from depth_node.scale import keeper_for, Reading, ScaleKeeper, ScaleState, write_scale
+from depth_node.scale.floor_watch import FloorWatch, known_floor
 from depth_node.scale.opening import find_floor
 from depth_node.scale.table import SOURCES
 from depth_node.scale.tape import TapeMeasure
@@ -163,7 +163,12 @@ class Scaling:
         # the scale that a height gives agrees with the height
         follows = SOURCES[config.scale.source].floor
         if estimate.depth is not None and frame.camera is not None and not follows:
-            note = self._floor_watch.look(config.ground, estimate.depth, frame.camera)
+            # TF costs time: only where something else uses it
+            transforms = self._transforms if self._transforms.used else None
+            note = self._floor_watch.look(
+                time.monotonic(), lambda: known_floor(config.ground, frame, transforms),
+                estimate.depth, frame.camera,
+            )
             self._notices.set('camera height', note)
 
     def _take(self, stamp: float, reading: Reading) -> None:

@@ -43,6 +43,11 @@ class Transforms:
         """
         return str(getattr(self._hints, 'text', ''))
 
+    @property
+    def used(self) -> bool:
+        """Whether TF is subscribed to."""
+        return self._listener is not None
+
     def lookup(self, target: str, source: str, stamp: int, wait: float = WAIT_S) -> Matrix | None:
         """
         Return the pose of a frame in another one at a time, interpolated between two transforms.

@@ -10,8 +10,9 @@ from dummy_networks import write_red_network
 import numpy as np
 import pytest
 from results import contents
-from world_bags import CAMERA, record
+from world_bags import CAMERA, NEAREST, record
 
+from depth_node.camera import Camera
 from depth_node.world import World
 
 pytest.importorskip('rosbags')
@@ -108,3 +109,20 @@ def test_without_a_scale_there_are_no_metres(
     [first, _] = found['/depth/image_relative']
     rgb = found['/camera/image_raw'][0].image
     np.testing.assert_allclose(first.image, rgb[..., 0] / 255, atol=1e-3)
+
+
+@pytest.mark.parametrize(('factor', 'notes'), [(1.0, 0), (0.5, 1)])
+def test_a_scale_that_the_pose_of_the_camera_contradicts(
+    tmp_path: Path, red: Path, process: Any, factor: float, notes: int
+) -> None:
+    """The height is that of TF; it is noted once, though every second shows another number."""
+    bag = record(
+        tmp_path / 'drive', 36, painted=True, camera=Camera.from_hfov(160, 120, 75), distinct=6,
+    )
+    code, [line] = process(
+        bag, '--out', tmp_path / 'out', '--model', red, '--topics', 'depth', '--scale',
+        factor / NEAREST,
+    )
+    assert (code, line['frames'], len(line['notes'])) == (0, 36, notes)
+    assert all('The visible floor is 1.' in note and 'in base_footprint is 0.6 m' in note
+               for note in line['notes'])

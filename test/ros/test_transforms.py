@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from types import SimpleNamespace
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -14,8 +15,14 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from depth_node.camera import Camera
 from depth_node.camera.transforms import transform_matrix
+from depth_node.config import Config
+from depth_node.ros.scaling import Scaling
 from depth_node.ros.transforms import Transforms
+from depth_node.scale import ScaleState
+from depth_node.sources.frame import Frame
+from depth_node.world import World
 
 
 @given(
@@ -139,3 +146,41 @@ def test_a_transform_that_is_none_is_refused(ros_node: Any, broken: dict[str, fl
     transforms = looking(ros_node, buffer)
     assert transforms.lookup('odom', 'eye', round(1000.0 * 1e9)) is None
     assert 'not a transform' in transforms.hint
+
+
+class Told:
+    """A fake of the notices: what is reported."""
+
+    def __init__(self) -> None:
+        self.health, self.texts = SimpleNamespace(scale=None), {}
+
+    def set(self, key: str, text: str) -> None:
+        """Keep it."""
+        self.texts[key] = text
+
+
+@pytest.mark.parametrize('used', [False, True])
+def test_the_height_in_tf_is_compared_where_tf_is_used(
+    ros_node: Any, monkeypatch: pytest.MonkeyPatch, *, used: bool
+) -> None:
+    """Metres that are twice too large contradict it; TF is not subscribed to for that alone."""
+    world, camera = World(0), Camera.from_hfov(160, 120, 75)
+    pose = world.pose(0.0)
+    _, depth = world.render(camera, pose)
+    transforms, told, clock = Transforms(ros_node), Told(), [0.0]
+    monkeypatch.setattr(transforms, 'lookup', lambda *_, **__: pose)
+    if used:
+        transforms._listener = object()
+    monkeypatch.setattr('depth_node.ros.scaling.time.monotonic', lambda: clock[0])
+    scaling = Scaling(ros_node, Config(), SimpleNamespace(model=None), transforms, told)
+    estimate = SimpleNamespace(
+        depth=2 * depth, state=ScaleState(2.0, 0.0, 0.0, 'points'), focal=1.0,
+    )
+    frame = Frame(np.zeros((120, 160, 3), np.uint8), 1, camera=camera, frame_id='optical')
+    for _ in range(3):
+        clock[0] += 1.1
+        scaling.note(Config(), frame, estimate)
+    scaling.close()
+    note = told.texts['camera height']
+    assert ('The visible floor is 1.2' in note and 'in base_footprint is 0.6 m' in note) == used
+    assert bool(note) == used
