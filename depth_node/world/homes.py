@@ -24,11 +24,12 @@ from depth_node.world.fixtures import (
     window,
 )
 from depth_node.world.floorplan import Area, divided, opening, Rectangle
+from depth_node.world.lights import lamps, sunshine
 from depth_node.world.parts import box, moved, Parts, Piece, rod, solids
 from depth_node.world.people import person
 from depth_node.world.pieces import AT_WALLS, FREE, Maker
 from depth_node.world.room import Room, WallOpening
-from depth_node.world.scene import Color, Material, Panel, Scene, Solid, Sun
+from depth_node.world.scene import Material, Panel, Scene, Solid
 from depth_node.world.solids import Vector
 
 _FULL = 500  # solids of the furniture of one room
@@ -78,15 +79,16 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
         if kind in _FILLED:
             built += _FILLED[kind](rng, area)
         built += _furniture(rng, area, size[2], density, places.MOST - len(built))
-        built += _lamps(rng, area, size[2], panels)
-    sun = _sun(rng, holes)
-    sky = rng.uniform(1.5, 6.0)
+        built += lamps(rng, area, size[2], panels)
+    sun = sunshine(rng, holes)
+    sky, wear = rng.uniform(1.5, 6.0), 0.0
     if tour:  # reflections take too long for a camera that drives
         built = [replace(s, material=replace(s.material, gloss=0.0)) for s in built]
     else:
         # from a generator of their own, so that all else stays as it was without them
         other = np.random.default_rng((seed, 72))
         built += _mirrors(other, areas)
+        wear = float(other.choice([0.0, 0.05, 0.1, 0.2]) * other.random())
         wild = palette.Wild(other)
         faces = tuple(wild(face) for face in faces)
         built = [replace(solid, material=wild(solid.material)) for solid in built]
@@ -96,7 +98,7 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
     return Scene(
         Room(size, tuple(holes)), faces, tuple(built), (), (0.0, 0.0, 0.0),
         track or (0.0, 0.0, 0.3, 0.3), tuple(panels), sun,
-        (float(sky * 0.95), float(sky), float(sky * 1.08)),
+        (float(sky * 0.95), float(sky), float(sky * 1.08)), wear,
     )
 
 
@@ -267,54 +269,3 @@ def _stairs(rng: np.random.Generator) -> Piece:
             for n in range(count)
         ]
     return Piece(parts, wide, 0.27 * count)
-
-
-def _lamps(
-    rng: np.random.Generator, area: Area, height: float, panels: list[Panel]
-) -> list[Solid]:
-    """Hang lamps: flat ones on the ceiling or balls on wires; some rooms have daylight alone."""
-    low_x, high_x, low_y, high_y = area.bounds
-    floor = (high_x - low_x) * (high_y - low_y)
-    count = int(np.clip(round(floor / rng.uniform(7, 25)), 1, 6))
-    if panels and rng.random() < 0.25:
-        return []
-    white: Color = (1.0, float(rng.uniform(0.8, 1.0)), float(rng.uniform(0.55, 1.05)))
-    power = float(rng.uniform(0.4, 1.6)) * math.sqrt(floor) / count
-    color = (white[0] * power, white[1] * power, white[2] * power)
-    glow = Material('plain', white, white, 1.0, float(rng.uniform(3, 8)))
-    flat = rng.random() < 0.6
-    long, short = float(rng.uniform(0.3, 1.3)), float(rng.uniform(0.12, 0.6))
-    parts: Parts = []
-    for n in range(count):
-        x = low_x + (n + 0.5) / count * (high_x - low_x) if high_x - low_x > high_y - low_y else (
-            rng.uniform(low_x + 0.3 * (high_x - low_x), high_x - 0.3 * (high_x - low_x)))
-        y = rng.uniform(low_y + 0.35 * (high_y - low_y), high_y - 0.35 * (high_y - low_y))
-        x, y = float(x), float(y)
-        if flat:
-            parts.append(box((x, y, height - 0.05), (long, short, 0.04), glow))
-            panels.append(Panel(
-                (x, y, height - 0.09), ((long / 2, 0.0, 0.0), (0.0, short / 2, 0.0)),
-                (0.0, 0.0, -1.0), color,
-            ))
-        else:
-            z = height - float(rng.uniform(0.15, 0.7))
-            parts.append(rod((x, y, z - 0.1), float(rng.uniform(0.06, 0.16)), 0.1, glow))
-            parts.append(rod((x, y, z), 0.006, height - z - 1e-3, palette.metal(rng)))
-            panels.append(Panel(
-                (x, y, z - 0.18), ((0.08, 0.0, 0.0), (0.0, 0.08, 0.0)), (0.0, 0.0, 0.0), color
-            ))
-    return solids(parts, obstacle=False)
-
-
-def _sun(rng: np.random.Generator, holes: list[WallOpening]) -> Sun | None:
-    if not holes or rng.random() < 0.6:
-        return None
-    # from where it shines through one of the windows
-    outward = ((-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0))[holes[0].face]
-    turn, up = rng.uniform(-0.8, 0.8), math.radians(rng.uniform(20, 60))
-    yaw = math.atan2(outward[1], outward[0]) + turn
-    strength = float(rng.uniform(2, 7))
-    return Sun(
-        (math.cos(yaw) * math.cos(up), math.sin(yaw) * math.cos(up), math.sin(up)),
-        (strength, strength * 0.94, strength * 0.82),
-    )

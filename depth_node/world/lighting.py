@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.camera import Camera
-from depth_node.world.lightmap import assembled, Lightmap, packed, Patch, places, width
+from depth_node.world.lightmap import (
+    assembled,
+    Lightmap,
+    packed,
+    Patch,
+    places,
+    width,
+    worn,
+)
 from depth_node.world.occlusion import unoccluded
 from depth_node.world.patterns import NAMES
 from depth_node.world.rays import Bodies, FACES, grid, meet
@@ -34,6 +42,7 @@ _SLACK, _GAP = 1.03, 0.03  # a shadow begins so much behind what throws it
 _SMALLEST = (0.03, 0.12, 0.25)
 """What is thinner or shorter throws no shadow, and thinner than the last none of reflected light
 (m)."""
+_LARGE = 6  # texels along the shorter side of faces that show wear
 _AMBIENT = 0.06  # share of the mean light that comes from everywhere
 
 
@@ -100,9 +109,10 @@ def light_up(scene: Scene) -> Lightmap:
         part = light[start:stop]
         if index and scene.solids[index - 1].material.glow:
             part = np.full_like(part, scene.solids[index - 1].material.glow)
-        image[patch.top:patch.top + patch.rows, patch.left:patch.left + patch.columns] = (
-            part.reshape(patch.rows, patch.columns, 3)
-        )
+        part = part.reshape(patch.rows, patch.columns, 3)
+        if scene.wear and min(patch.rows, patch.columns) >= _LARGE:
+            part = part * worn(rng, patch, scene.wear)[..., None]
+        image[patch.top:patch.top + patch.rows, patch.left:patch.left + patch.columns] = part
     return assembled(image, patches, FACES * len(shapes))
 
 
@@ -225,7 +235,9 @@ def _visible(
         pose[:3, 0] = np.eye(3)[(forward + 1) % 3]
         pose[:3, 1] = np.cross(pose[:3, 2], pose[:3, 0])
         pose[:3, 3] = point.place
-        depth = meet(scene.room, solid, pose, rays).depth
+        met = meet(scene.room, solid, pose, rays)
+        # the room is convex: none of its walls stands before another
+        depth = np.where(met.face < FACES, np.inf, met.depth)
         x, y, z = pose[:3, :3].T.astype(np.float32) @ way[:, here]
         column = np.clip((x / z * half + half).astype(int), 0, _SIDE - 1)
         row = np.clip((y / z * half + half).astype(int), 0, _SIDE - 1)

@@ -18,6 +18,8 @@ from depth_node.world.solids import Cylinder, Floats
 _WIDTH = 512  # of the picture (texels)
 _ROOM_DENSITY, _DENSITY = 16.0, 12.0  # texels in a metre
 _MOST = 192  # texels along one side of a face
+_CLOUDS = ((1.1, 0.7), (0.4, 0.6), (0.15, 0.35))  # sizes of what wear leaves (m), how strong
+_STAINED = 1.3  # clouds from which on there are stains
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,30 @@ def packed(shapes: Sequence[Room | Shape], faces: int) -> tuple[dict[int, Patch]
         patches[number] = Patch(left, top, columns, rows, low, high)
         left, deep = left + columns, max(deep, rows)
     return patches, top + deep
+
+
+def worn(rng: np.random.Generator, patch: Patch, wear: float) -> NDArray[np.float32]:
+    """
+    Draw how dirt and use change a surface's brightness: clouds, and a stain here and there.
+
+    :param rng: random generator.
+    :param patch: of the face.
+    :param wear: see :class:`Scene`.
+    :returns: factors (rows, columns), about 1.
+    """
+    cloud = np.zeros((patch.rows, patch.columns), np.float32)
+    for size, share in _CLOUDS:
+        cells = [
+            int(np.ceil((b - a) / size)) + 1
+            for a, b in zip(patch.low, patch.high, strict=True)
+        ]
+        coarse = rng.standard_normal((cells[1], cells[0]), np.float32)
+        cloud += np.float32(share) * cv2.resize(
+            coarse, (patch.columns, patch.rows), interpolation=cv2.INTER_CUBIC
+        )
+    stains = np.clip(cloud - _STAINED, 0, 1)
+    factor: NDArray[np.float32] = np.exp(np.float32(wear) * (cloud - 4 * stains))
+    return factor
 
 
 def assembled(image: NDArray[np.float32], patches: dict[int, Patch], count: int) -> Lightmap:

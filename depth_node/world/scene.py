@@ -135,6 +135,8 @@ class Scene:
     :param panels: lights with a size.
     :param sun: shines through the openings, or None.
     :param sky: rgb light of the sky; used with panels.
+    :param wear: deviation of the brightness of large surfaces over tens of centimetres, from
+        dirt and use; used with panels.
     """
 
     room: Room
@@ -146,3 +148,4 @@ class Scene:
     panels: tuple[Panel, ...] = ()
     sun: Sun | None = None
     sky: Color = (3.0, 3.2, 3.6)
+    wear: float = 0.0
