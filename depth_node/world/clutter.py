@@ -104,6 +104,7 @@ _FLOOR: tuple[tuple[Maker, float], ...] = (
     (parcels.carton, 4), (_small_carton, 2), (parcels.crate, 0.7), (goods.shoes, 2),
     (goods.backpack, 2), (_bag, 1), (goods.sphere, 1), (devices.cable, 1.5),
     (devices.power_strip, 1), (devices.tower, 1), (goods.books, 0.7), (goods.bottle, 1),
+    (devices.laptop, 1.2), (devices.keyboard, 0.3), (devices.printer, 0.2),
     (goods.dinosaur, 0.7), (goods.binders, 0.4), (goods.pages, 0.5), (_pot, 0.5), (goods.can, 0.3),
 )
 KINDS = {'desk': _DESK, 'kitchen': _KITCHEN, 'floor': _FLOOR}

@@ -9,6 +9,7 @@ import numpy as np
 
 from depth_node.world import palette
 from depth_node.world.parts import ball, box, moved, Parts, rod
+from depth_node.world.patterns import PATTERNS
 from depth_node.world.scene import Color, Material
 from depth_node.world.solids import Box
 
@@ -16,7 +17,6 @@ Thing = tuple[Parts, float, float]
 """Parts about the origin, their front towards y, and the radius and height they need (m)."""
 PITCH = 0.019
 """From one key of a keyboard to the next, ISO 9241-410 (m)."""
-_SCREEN = 0.5  # width of the pattern of a screen (m)
 
 
 def gray(value: float, hue: float = 0.6, saturation: float = 0.04) -> Material:
@@ -67,8 +67,10 @@ def shown(rng: np.random.Generator, width: float) -> Material:
     light: Color = palette.tone(rng.random(), rng.uniform(0, 0.3), rng.uniform(0.7, 0.97))
     if rng.random() < 0.25:
         dark, light = light, dark
-    pattern = 'screen' if rng.random() < 0.8 else 'photo'
-    return Material(pattern, dark, light, width / _SCREEN, float(rng.uniform(0.4, 1.6)))
+    pattern = str(rng.choice(['screen', 'desktop', 'desktop', 'terminal', 'photo_screen']))
+    other = palette.tone(rng.random(), rng.random(), rng.uniform(0.2, 0.9))
+    return Material(pattern, dark, light, width / PATTERNS[pattern].size[0],
+                    float(rng.uniform(0.4, 1.6)), middle=other if rng.random() < 0.8 else None)
 
 
 def laptop(rng: np.random.Generator) -> Thing:

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from depth_node.world import palette
+from depth_node.world.devices import gray
 from depth_node.world.floorplan import Area, SIDES
-from depth_node.world.parts import box, moved, Parts
+from depth_node.world.parts import ball, box, moved, Parts
 from depth_node.world.scene import Material
 
 
@@ -151,6 +152,32 @@ def picture(rng: np.random.Generator) -> tuple[Parts, float]:
         screen = palette.black(rng) if rng.random() < 0.7 else palette.print_(rng, 'screen')
         return [box((0, 0.04, middle - 0.3 * wide), (wide, 0.06, 0.57 * wide), screen)], wide
     return [box((0, 0.006, 1.1), (0.08, 0.012, 0.08), palette.plastic(rng))], 0.1
+
+
+def sockets(rng: np.random.Generator) -> tuple[Parts, float]:
+    """
+    Make one to three sockets near the floor, some with a plug, or switches at a hand's height.
+
+    :param rng: random generator.
+    :returns: parts before the wall at y = 0, and the width (m).
+    """
+    side = 0.081  # of a frame, with 71 mm from one middle to the next
+    count, plate = int(rng.integers(1, 4)), gray(float(rng.choice([0.93, 0.9, 0.85, 0.2])))
+    low = rng.random() < 0.7
+    z = float(rng.choice([0.3, 1.05])) if low else 1.08
+    wide = side + 0.071 * (count - 1)
+    parts: Parts = [box((0, 0.004, z - side / 2), (wide, 0.008, side), plate)]
+    for n in range(count):
+        x = 0.071 * (n - (count - 1) / 2)
+        if not low:
+            parts.append(box((x, 0.009, z - 0.031), (0.062, 0.004, 0.062), gray(0.88)))
+        elif rng.random() < 0.3:  # a plug
+            parts.append(box((x, 0.03, z - 0.02), (0.038, 0.045, 0.04), gray(0.08)))
+        else:
+            parts.append(ball((x, 0.008, z), (0.0215, 0.0015, 0.0215), gray(0.5)))
+            parts += [ball((x + hole, 0.0095, z), (0.0035, 0.001, 0.0035), gray(0.05))
+                      for hole in (-0.0095, 0.0095)]
+    return parts, wide
 
 
 def mirror(rng: np.random.Generator) -> tuple[Parts, float]:

@@ -74,7 +74,7 @@ def pages(rng: np.random.Generator) -> Thing:
         thick, parts = 0.001, []
     for n in range(int(rng.integers(1, 4))):
         sheet = palette.paper(rng)
-        sheet = Material('text', sheet.first, sheet.second)
+        sheet = Material(str(rng.choice(['text', 'page'])), sheet.first, sheet.second)
         parts.append(box((float(rng.normal(0, 0.03)), float(rng.normal(0, 0.03)),
                           thick + 0.001 * n), (*A4, 0.001), sheet, float(rng.normal(0, 0.2))))
     return parts, 0.19, thick + 0.004

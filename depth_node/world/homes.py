@@ -21,6 +21,7 @@ from depth_node.world.fixtures import (
     on_wall,
     picture,
     skirting,
+    sockets,
     window,
 )
 from depth_node.world.floorplan import Area, divided, opening, Rectangle
@@ -175,6 +176,11 @@ def _walls(
         spot = area.hang(rng, wide + 0.05)
         if spot is not None:
             parts += on_wall(area, *spot, hung)
+    for _ in range(int(rng.integers(0, 4))):
+        plates, wide = sockets(rng)
+        spot = area.hang(rng, wide + 0.02)
+        if spot is not None:
+            parts += on_wall(area, *spot, plates)
     return parts + boards
 
 

@@ -27,7 +27,8 @@ def board(rng: np.random.Generator) -> Material:
     if rng.random() < 0.1:
         return Material('plain', palette.tone(0.1, 0.03, 0.85), palette.tone(0.1, 0.03, 0.93))
     hue, much = float(rng.uniform(0.07, 0.1)), float(rng.uniform(0.25, 0.5))
-    return Material('plain', palette.tone(hue, much, value - 0.05),
+    pattern = str(rng.choice(['plain', 'matte', 'smudged']))
+    return Material(pattern, palette.tone(hue, much, value - 0.05),
                     palette.tone(hue, much, value + 0.05))
 
 

@@ -10,6 +10,16 @@ import numpy as np
 from depth_node.world import palette
 from depth_node.world.clutter import clutter, leaves
 from depth_node.world.devices import gray
+from depth_node.world.equipment import (
+    cleaner,
+    coat_stand,
+    copier,
+    ladder,
+    pallet,
+    toilet,
+    washer,
+    water_cooler,
+)
 from depth_node.world.parcels import carton, crate
 from depth_node.world.parts import ball, box, legs, moved, Parts, Piece, rod
 from depth_node.world.seats import chair, office_chair
@@ -62,6 +72,7 @@ def sofa(rng: np.random.Generator) -> Piece:
         box((0, deep / 2, 0.08), (wide, deep, height - 0.16), soft),
         box((0, 0.12, 0.08), (wide, 0.24, height + tall - 0.08), soft),
     ]
+    parts += legs(rng, (wide - 0.06, deep - 0.04, 0.08), 0.05, palette.wood(rng))
     seats = max(1, round(wide / 0.75))
     inner = wide - 2 * arm
     for n in range(seats):
@@ -87,6 +98,7 @@ def bed(rng: np.random.Generator) -> Piece:
         box((0, 1.02, 0.3), (wide - 0.04, 1.92, 0.2), sheet),
         box((0, 1.25, 0.48), (wide + 0.02, 1.4, 0.08), palette.cloth(rng)),
     ]
+    parts += legs(rng, (wide - 0.1, 1.96, 0.1), 0.06, frame)
     for x in (-wide / 4, wide / 4) if wide > 1.3 else (0.0,):
         parts.append(ball((x, 0.35, 0.55), (0.3, 0.2, 0.1), palette.cloth(rng)))
     parts += clutter(rng, wide * 0.8, 1.2, 0.56, int(rng.integers(0, 4)))
@@ -230,11 +242,14 @@ def bin_(rng: np.random.Generator) -> Piece:
 Maker = Callable[[np.random.Generator], Piece]
 AT_WALLS: tuple[tuple[Maker, float], ...] = (
     (desk, 0.26), (sofa, 0.12), (shelf, 0.15), (cupboard, 0.17), (bed, 0.05), (kitchen, 0.06),
-    (cartons, 0.1), (potted_plant, 0.05), (floor_lamp, 0.02), (bin_, 0.02),
+    (cartons, 0.1), (potted_plant, 0.05), (floor_lamp, 0.02), (bin_, 0.04),
+    (copier, 0.03), (water_cooler, 0.015), (coat_stand, 0.02), (washer, 0.02), (toilet, 0.03),
+    (cleaner, 0.03), (pallet, 0.02), (ladder, 0.01),
 )
 """What stands at walls, and how often."""
 FREE: tuple[tuple[Maker, float], ...] = (
     (table, 0.4), (desk, 0.12), (chair, 0.12), (office_chair, 0.08), (cartons, 0.12),
-    (potted_plant, 0.05), (sofa, 0.06), (floor_lamp, 0.03), (bin_, 0.02),
+    (potted_plant, 0.05), (sofa, 0.06), (floor_lamp, 0.03), (bin_, 0.03),
+    (pallet, 0.03), (ladder, 0.02), (cleaner, 0.03), (coat_stand, 0.01),
 )
 """What stands in the middle, and how often."""

@@ -7,16 +7,24 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from depth_node.world import devices, goods, parcels, people, workplaces
+from depth_node.world import devices, equipment, fixtures, goods, parcels, people, workplaces
 from depth_node.world.clutter import clutter, KINDS
 from depth_node.world.homes import furnish_home
-from depth_node.world.parts import Parts
+from depth_node.world.parts import Parts, Piece
+from depth_node.world.pieces import AT_WALLS, FREE, Maker
 
 
 def extent(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the greatest corner."""
     corners = np.concatenate([shape.corners() for shape, _ in parts], 1)
     return corners.min(1), corners.max(1)
+
+
+def piece(
+    make: Callable[[np.random.Generator], Piece]
+) -> Callable[[np.random.Generator], tuple[Parts, float, float]]:
+    """Return what makes furniture as things are made."""
+    return lambda rng: (make(rng).parts, 0.0, 2.0)
 
 
 # size along x, y and z: between which (m)
@@ -31,6 +39,9 @@ TRUE: dict[str, tuple[Callable[[np.random.Generator], tuple[Parts, float, float]
     'can': (goods.can, np.array([(0.066, 0.067), (0.066, 0.067), (0.115, 0.12)])),
     'shoes': (goods.shoes, np.array([(0.2, 0.36), (0.24, 0.45), (0.05, 0.2)])),
     'backpack': (goods.backpack, np.array([(0.28, 0.32), (0.15, 0.3), (0.38, 0.58)])),
+    'washer': (piece(equipment.washer), np.array([(0.59, 0.61), (0.57, 0.66), (0.84, 0.86)])),
+    'pallet': (piece(equipment.pallet), np.array([(1.2, 1.3), (0.8, 0.95), (0.14, 1.5)])),
+    'copier': (piece(equipment.copier), np.array([(0.55, 0.75), (0.5, 0.85), (0.8, 1.25)])),
     'binders': (goods.binders, np.array([(0.05, 0.42), (0.28, 0.3), (0.31, 0.33)])),
 }
 
@@ -85,6 +96,16 @@ def test_cartons_are_those_that_are_sold() -> None:
         assert (np.abs(sold[:, 2] / tall - 1) < 0.08).any()
 
 
+def test_sockets_and_switches_are_81_mm_tall_before_the_wall() -> None:
+    for seed in range(20):
+        parts, wide = fixtures.sockets(np.random.default_rng(seed))
+        low, high = extent(parts)
+        assert high[2] - low[2] == pytest.approx(0.081)
+        assert high[0] - low[0] == pytest.approx(wide)
+        assert low[1] >= -1e-9
+        assert high[1] < 0.08
+
+
 def test_people_have_the_size_of_people() -> None:
     for seed in range(30):
         low, high = extent(people.standing(np.random.default_rng(seed)))
@@ -94,6 +115,16 @@ def test_people_have_the_size_of_people() -> None:
         low, high = extent(people.sitting(np.random.default_rng(seed), 0.47))
         assert 1.15 < high[2] < 1.5
         assert low[2] == pytest.approx(0, abs=0.03)
+
+
+@pytest.mark.parametrize('make', [maker for maker, _ in (*AT_WALLS, *FREE)])
+def test_furniture_stands_on_the_floor_and_within_its_footprint(make: Maker) -> None:
+    for seed in range(8):
+        made = make(np.random.default_rng(seed))
+        low, high = extent(made.parts)
+        assert low[2] == pytest.approx(0, abs=0.02)
+        assert high[0] - low[0] < made.width + 0.8
+        assert high[1] - low[1] < made.depth + 0.9
 
 
 def test_what_is_on_a_desk_stands_on_it() -> None:
