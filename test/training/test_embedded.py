@@ -24,11 +24,14 @@ from depth_node.evaluation.metrics import score  # noqa: E402
 from depth_node.model import OutputKind  # noqa: E402
 from depth_node.sources.datasets import synthetic  # noqa: E402
 from depth_node.training.embedded import shards  # noqa: E402
+from depth_node.training.embedded.ablation import chosen_frames, variants  # noqa: E402
+from depth_node.training.embedded.ablation import main as ablate  # noqa: E402
 from depth_node.training.embedded.augment import light  # noqa: E402
 from depth_node.training.embedded.frames import (  # noqa: E402
     draw_frame,
     FIRST_TRAINING_SEED,
     Frames,
+    lived_in,
     POSES,
     rendered,
     SIZE,
@@ -36,7 +39,7 @@ from depth_node.training.embedded.frames import (  # noqa: E402
 )
 from depth_node.training.embedded.loss import depth_loss  # noqa: E402
 from depth_node.training.embedded.recipe import batch_of, halved, Recipe, Run  # noqa: E402
-from depth_node.training.embedded.shards import Growing, Pool, render_shards  # noqa: E402
+from depth_node.training.embedded.shards import finished, Growing, Pool, render_shards  # noqa: E402
 from depth_node.world import World  # noqa: E402
 
 
@@ -237,6 +240,40 @@ def test_a_run_by_time_ends_in_time_and_another_begins_with_its_weights(tmp_path
         first.learner.network.parameters(), second.learner.network.parameters(), strict=True
     ):
         assert torch.equal(one, other)
+
+
+def shard(folder: Path, seed: int) -> None:
+    """Two worlds; the value of every depth is the number of its world."""
+    depths = np.repeat([seed, seed + 1], POSES)[:, None, None] - FIRST_TRAINING_SEED + 1.0
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 255, (2 * POSES, 64, 96, 3), np.uint8)
+    keep(folder, Frames(images, (depths * np.ones((64, 96))).astype(np.float16)))
+    (folder / 'frames.json').write_text(json.dumps({'first_seed': seed}))
+
+
+def test_each_part_is_left_out_of_one_run(tmp_path: Path) -> None:
+    """Worlds too: plain ones alone, and lived-in ones alone, in the same number."""
+    for number in range(4):
+        shard(tmp_path / 'training' / f'{number}', FIRST_TRAINING_SEED + 2 * number)
+    worlds = range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + 8)
+    plain = [seed for seed in worlds if not lived_in(seed)]
+    assert 0 < len(plain) < 8
+    folders = finished(tmp_path / 'training')
+    (only,) = chosen_frames(folders, lambda seed: not lived_in(seed), POSES)
+    assert np.unique(only.depths).tolist() == [plain[0] - FIRST_TRAINING_SEED + 1]
+    with pytest.raises(DataError, match=f'{len(plain) * POSES} frames'):
+        chosen_frames(folders, lambda seed: not lived_in(seed), (len(plain) + 1) * POSES)
+    recipe = Recipe(steps=1)
+    runs = variants(recipe)
+    assert len({(run.recipe, run.worlds) for run in runs.values()}) == len(runs) == 9
+    keep(tmp_path / 'validation', plain_frames(2))
+    ablate([
+        '--out', str(tmp_path), '--steps', '1', '--batch', '2', '--frames', str(POSES),
+        '--device', 'cpu',
+    ])
+    rows = (tmp_path / 'ablation.md').read_text().splitlines()
+    assert [row.split('|')[1].strip() for row in rows[2:]] == list(runs)
+    assert all(0 < float(row.split('|')[2]) < 10 for row in rows[2:])
 
 
 def test_the_learning_rate_goes_from_point_to_point() -> None:

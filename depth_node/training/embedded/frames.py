@@ -118,6 +118,20 @@ def stored(radiance: NDArray[np.float32]) -> NDArray[np.uint8]:
     return packed
 
 
+def _lived_in(rng: np.random.Generator) -> bool:
+    return bool(rng.random() < _HOMES)
+
+
+def lived_in(seed: int) -> bool:
+    """
+    Return what a world of the training frames is.
+
+    :param seed: of the world.
+    :returns: whether it is lived in; otherwise it is a plain room.
+    """
+    return _lived_in(np.random.default_rng(seed))
+
+
 def draw_world(rng: np.random.Generator, seed: int) -> World:
     """
     Draw a world: three in four are lived-in rooms, the rest plain ones.
@@ -126,7 +140,7 @@ def draw_world(rng: np.random.Generator, seed: int) -> World:
     :param seed: of the world.
     :returns: the world.
     """
-    if rng.random() < _HOMES:
+    if _lived_in(rng):
         return World(seed, scene=furnish_home(seed))
     return World(
         seed,

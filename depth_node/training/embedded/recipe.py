@@ -126,10 +126,10 @@ def halved(images: Tensor, depths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def absolute_relative_error(
+def relative_errors(
     network: nn.Module, frames: Frames, device: torch.device, *, half: bool = False,
     batch: int = 32,
-) -> float:
+) -> tuple[float, float]:
     """
     Measure on frames kept aside: mean of |prediction - truth| / truth, frame by frame.
 
@@ -138,10 +138,10 @@ def absolute_relative_error(
     :param device: of the network.
     :param half: at half the size.
     :param batch: how many at once.
-    :returns: abs_rel, without any scaling.
+    :returns: abs_rel as it is, and after each prediction was scaled to the median of the truth.
     """
     network.eval()
-    errors: list[float] = []
+    errors: list[tuple[float, float]] = []
     cameras = Cameras.drawn(len(frames), _USUAL, 0, device)
     for start in range(0, len(frames), batch):
         chosen = slice(start, min(start + batch, len(frames)))
@@ -153,12 +153,18 @@ def absolute_relative_error(
         which = torch.arange(chosen.start, chosen.stop, device=device)
         radiance = light(images.permute(0, 3, 1, 2))
         pictures = cameras.chosen(which).pictures(radiance, generator)
-        truth = depths[:, None].float()
         found = network(pictures.to(memory_format=torch.channels_last))[0]
-        known = truth.isfinite()
-        relative = ((found - truth).abs() / truth).masked_fill(~known, 0)
-        errors += (relative.sum((1, 2, 3)) / known.sum((1, 2, 3)).clamp(min=1)).tolist()
-    return float(np.mean(errors))
+        for prediction, truth in zip(found[:, 0], depths.float(), strict=True):
+            known = truth.isfinite()
+            if known.any():
+                predicted, true = prediction[known], truth[known]
+                scaled = predicted * (true.median() / predicted.median())
+                errors.append((
+                    ((predicted - true).abs() / true).mean().item(),
+                    ((scaled - true).abs() / true).mean().item(),
+                ))
+    metric, scaled_too = np.mean(errors, 0).tolist()
+    return metric, scaled_too
 
 
 class Run:
@@ -220,7 +226,7 @@ class Run:
             self.step += 1
             self.seconds += time.monotonic() - started
             if self.step % recipe.validate_every == 0 or self.share >= until:
-                error = absolute_relative_error(
+                error, _ = relative_errors(
                     self.learner.averaged, validation, self.device, half=half
                 )
                 width = validation.depths.shape[2] // (2 if half else 1)

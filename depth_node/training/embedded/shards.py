@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import as_completed, ProcessPoolExecutor
+import json
 import multiprocessing
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -25,6 +26,7 @@ from depth_node.training.embedded.frames import FIRST_TRAINING_SEED, Frames, POS
 
 WORLDS = 4
 """Worlds in a shard."""
+_MARK = 'frames.json'  # stands in a finished shard
 CPU = torch.device('cpu')
 
 
@@ -127,7 +129,18 @@ def finished(folder: Path) -> list[Path]:
     :param folder: holds a folder for each.
     :returns: their folders.
     """
-    return sorted(mark.parent for mark in folder.glob('*/frames.json'))
+    return sorted(mark.parent for mark in folder.glob(f'*/{_MARK}'))
+
+
+def first_seed(shard: Path) -> int:
+    """
+    Return the seed of a shard's first world; the others follow it.
+
+    :param shard: its folder.
+    :returns: the seed.
+    """
+    mark = json.loads((shard / _MARK).read_text(encoding='utf-8'))
+    return int(mark['first_seed'])
 
 
 def render_shards(
