@@ -31,16 +31,17 @@ def office(rng: np.random.Generator, area: Area) -> list[Solid]:
     low_x, high_x, low_y, high_y = area.bounds
     found: list[Solid] = []
     across, along = float(rng.uniform(3.4, 4.6)), float(rng.uniform(1.45, 1.9))
-    kept = float(rng.uniform(0.5, 1.0))
+    kept = float(rng.uniform(0.6, 1.0))
     places = [
         (x, y) for x in np.arange(low_x + 1.2, high_x - 1.0, along)
         for y in np.arange(low_y + 0.2, high_y - across, across) if rng.random() < kept
     ]
-    # from anywhere in the hall on: what is over the limit is missing at random
-    for n in rng.permutation(len(places)):
-        x, y = places[int(n)]
-        piece = desk_pair(rng)
-        if len(found) + len(piece.parts) > MOST - 120:
+    # from somewhere in the hall on, so that those that are within the limit stand together
+    first = float(rng.uniform(low_x, high_x)), float(rng.uniform(low_y, high_y))
+    places.sort(key=lambda place: math.dist(place, first))
+    for x, y in places:
+        piece = desk_pair(rng, rich=len(found) < 200)
+        if len(found) + len(piece.parts) > MOST:
             break
         if area.take((x - piece.width / 2, x + piece.width / 2, y, y + piece.depth)):
             found += solids(moved(piece.parts, float(x), float(y)))

@@ -30,12 +30,15 @@ def chair(rng: np.random.Generator) -> Piece:
     return Piece(parts, wide, 0.45)
 
 
-def office_chair(rng: np.random.Generator, height: float | None = None) -> Piece:
+def office_chair(
+    rng: np.random.Generator, height: float | None = None, *, castors: bool = True
+) -> Piece:
     """
     Make a chair that turns, on five castors; its back is at y = 0.
 
     :param rng: random generator.
     :param height: of its seat (m); None: any.
+    :param castors: False: it glides, on a foot of five arms that lie on the floor.
     :returns: the chair.
     """
     soft, dark = palette.cloth(rng), palette.black(rng)
@@ -44,14 +47,17 @@ def office_chair(rng: np.random.Generator, height: float | None = None) -> Piece
     height = float(rng.uniform(0.44, 0.53)) if height is None else height
     tall, turn = float(rng.uniform(0.42, 0.65)), float(rng.uniform(0, 1.2))
     parts: Parts = [
-        rod((0, 0.3, 0.1), 0.026, 0.5 * height, dark),
+        rod((0, 0.3, 0.02), 0.026, 0.5 * height + 0.08, dark),
         rod((0, 0.3, 0.1), 0.016, height - 0.12, gray(0.5)),
         box((0, 0.3, height - 0.06), (0.24, 0.2, 0.035), dark),
     ]
     for n in range(5):
         angle = 2 * math.pi * n / 5 + turn
         x, y = math.cos(angle), math.sin(angle)
-        parts.append(box((0.15 * x, 0.3 + 0.15 * y, 0.075), (0.3, 0.045, 0.035), dark, angle))
+        low = 0.075 if castors else 0.0
+        parts.append(box((0.15 * x, 0.3 + 0.15 * y, low), (0.3, 0.045, 0.035), dark, angle))
+        if not castors:
+            continue
         parts.append(ball((0.285 * x, 0.3 + 0.285 * y, 0.029), (0.029, 0.022, 0.029),
                           gray(0.1), angle + 1.2))
         parts.append(rod((0.285 * x, 0.3 + 0.285 * y, 0.045), 0.011, 0.035, dark))

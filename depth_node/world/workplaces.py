@@ -28,14 +28,17 @@ def desk(rng: np.random.Generator) -> Piece:
     return Piece(parts, wide, depth)
 
 
-def _seat(rng: np.random.Generator, taken: float) -> Parts:
+def _seat(rng: np.random.Generator, taken: float, *, castors: bool = True) -> Parts:
     """Make a chair, with somebody on it in so many cases."""
     if rng.random() < taken:
-        return [*office_chair(rng, _SEATED).parts, *moved(sitting(rng, _SEATED), 0, 0.28)]
-    return (office_chair(rng) if rng.random() < 0.75 else chair(rng)).parts
+        seat = office_chair(rng, _SEATED, castors=castors)
+        return [*seat.parts, *moved(sitting(rng, _SEATED), 0, 0.28)]
+    return (office_chair(rng, castors=castors) if rng.random() < 0.75 else chair(rng)).parts
 
 
-def _top(rng: np.random.Generator, wide: float, deep: float, height: float) -> Parts:
+def _top(
+    rng: np.random.Generator, wide: float, deep: float, height: float, most: int = 14
+) -> Parts:
     """Make a desk with its legs or sides, drawers, and what is on and under it."""
     top, thick = palette.wood(rng), float(rng.uniform(0.02, 0.035))
     parts: Parts = [box((0, deep / 2, height - thick), (wide, deep, thick), top)]
@@ -67,7 +70,7 @@ def _top(rng: np.random.Generator, wide: float, deep: float, height: float) -> P
         parts += moved(devices.power_strip(rng)[0], 0.0, 0.1)
     devices_, taken = _workplace(rng, wide, deep)
     parts += moved(devices_, 0, 0, height)
-    parts += clutter(rng, wide, deep, height, int(rng.integers(2, 14)), taken=taken)
+    parts += clutter(rng, wide, deep, height, int(rng.integers(2, most)), taken=taken)
     return parts
 
 
@@ -115,15 +118,21 @@ def _workplace(rng: np.random.Generator, wide: float, deep: float) -> tuple[Part
     return parts, taken
 
 
-def desk_pair(rng: np.random.Generator) -> Piece:
-    """Make two desks, front to front, with a screen between them or without, and people."""
+def desk_pair(rng: np.random.Generator, *, rich: bool = True) -> Piece:
+    """
+    Make two desks, front to front, with a screen between them or without, and people.
+
+    :param rng: random generator.
+    :param rich: False: with less on them and fewer parts, for where there are many.
+    :returns: the desks.
+    """
     wide, deep, height = (float(rng.uniform(*span)) for span in (
         (1.3, 1.7), (0.7, 0.82), (0.71, 0.75)))
     parts: Parts = []
     middle = deep + 0.85
     for turn in (0.0, math.pi):
-        half = _top(rng, wide, deep, height)
-        half += moved(_seat(rng, 0.45), float(rng.normal(0, 0.12)),
+        half = _top(rng, wide, deep, height, 14 if rich else 4)
+        half += moved(_seat(rng, 0.45, castors=rich), float(rng.normal(0, 0.12)),
                       deep + 0.5 + float(rng.uniform(-0.15, 0.25)), 0,
                       math.pi + float(rng.normal(0, 0.4)))
         parts += moved(half, 0, middle + (0.02 if turn == 0.0 else -0.02), 0, turn)
