@@ -28,7 +28,7 @@ def gray(value: float, hue: float = 0.6, saturation: float = 0.04) -> Material:
     :param saturation: 0 to 1.
     :returns: the material.
     """
-    return Material('plain', palette.tone(hue, saturation, value - 0.02),
+    return Material('matte', palette.tone(hue, saturation, value - 0.02),
                     palette.tone(hue, saturation, value + 0.02))
 
 
@@ -49,7 +49,8 @@ def keys(rng: np.random.Generator) -> Material:
     mark = float(rng.uniform(0.25, 0.75))  # thinner than the pattern has it
     first = dark if rng.random() < 0.75 else light
     second = (1 - mark) * first + mark * (dark + light - first)
-    return Material('keys', palette.tone(0.6, 0.03, first), palette.tone(0.6, 0.03, second))
+    under, above = (palette.tone(0.6, 0.03, value) for value in (first, second))
+    return Material(palette.kin(rng, 'keys'), under, above)
 
 
 def shown(rng: np.random.Generator, width: float) -> Material:

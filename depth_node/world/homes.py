@@ -25,6 +25,7 @@ from depth_node.world.fixtures import (
     window,
 )
 from depth_node.world.floorplan import Area, divided, opening, Rectangle
+from depth_node.world.floors import marks
 from depth_node.world.lights import lamps, sunshine
 from depth_node.world.parts import box, moved, Parts, Piece, rod, solids
 from depth_node.world.people import person
@@ -89,6 +90,8 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
         # from a generator of their own, so that all else stays as it was without them
         other = np.random.default_rng((seed, 72))
         built += _mirrors(other, areas)
+        for area in areas:
+            built += marks(other, area)
         wear = float(other.choice([0.0, 0.05, 0.1, 0.2]) * other.random())
         wild = palette.Wild(other)
         faces = tuple(wild(face) for face in faces)

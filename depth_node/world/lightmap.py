@@ -19,7 +19,7 @@ _WIDTH = 512  # of the picture (texels)
 _ROOM_DENSITY, _DENSITY = 16.0, 12.0  # texels in a metre
 _MOST = 192  # texels along one side of a face
 _CLOUDS = ((1.1, 0.7), (0.4, 0.6), (0.15, 0.35))  # sizes of what wear leaves (m), how strong
-_STAINED = 1.3  # clouds from which on there are stains
+_STAINED = 1.5  # clouds from which on there are stains
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def worn(rng: np.random.Generator, patch: Patch, wear: float) -> NDArray[np.floa
             coarse, (patch.columns, patch.rows), interpolation=cv2.INTER_CUBIC
         )
     stains = np.clip(cloud - _STAINED, 0, 1)
-    factor: NDArray[np.float32] = np.exp(np.float32(wear) * (cloud - 4 * stains))
+    factor: NDArray[np.float32] = np.exp(np.float32(wear) * (cloud - 3 * stains))
     return factor
 
 

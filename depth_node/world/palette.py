@@ -49,7 +49,14 @@ _COLORFUL = frozenset((
 """Patterns that show a third color."""
 
 
-def _kin(rng: np.random.Generator, pattern: str) -> str:
+def kin(rng: np.random.Generator, pattern: str) -> str:
+    """
+    Choose a pattern of the same kind.
+
+    :param rng: random generator.
+    :param pattern: its name.
+    :returns: the name of one that may stand for it; perhaps the same.
+    """
     return str(rng.choice(_KIN[pattern])) if pattern in _KIN else pattern
 
 
@@ -82,7 +89,7 @@ def pair(
     :returns: the material; now and then any other one.
     """
     hue, saturation, value = color
-    pattern = _kin(rng, pattern)
+    pattern = kin(rng, pattern)
     if rng.random() < _ODD:
         pattern = str(rng.choice(NAMES))
         hue, saturation, value = rng.random(), rng.random() ** 1.5, rng.uniform(0.1, 0.95)
@@ -165,10 +172,10 @@ def wall(rng: np.random.Generator) -> Material:
     """Draw a wall: mostly white or pale paint, now and then something stronger."""
     kind = rng.random()
     pattern = str(rng.choice(['plain', 'rolled', 'worn', 'worn', 'plaster', 'paint']))
-    if kind < 0.5:
+    if kind < 0.6:
         return pair(rng, pattern, (rng.uniform(0.05, 0.2), rng.uniform(0, 0.15),
                     rng.uniform(0.7, 0.96)), rng.uniform(0.02, 0.06))
-    if kind < 0.78:
+    if kind < 0.8:
         return pair(rng, pattern, (rng.random(), 0.02 + 0.4 * rng.random() ** 2,
                     rng.uniform(0.25, 0.9)), rng.uniform(0.02, 0.08))
     if kind < 0.88:
@@ -280,7 +287,7 @@ def print_(rng: np.random.Generator, *patterns: str) -> Material:
     :param patterns: to choose from.
     :returns: the material.
     """
-    pattern = _kin(rng, str(rng.choice(patterns)))
+    pattern = kin(rng, str(rng.choice(patterns)))
     first = tone(rng.random(), rng.random() ** 1.5, rng.uniform(0.03, 0.5))
     second = tone(rng.random(), rng.random() ** 2, rng.uniform(0.5, 0.97))
     middle = None
@@ -292,7 +299,7 @@ def print_(rng: np.random.Generator, *patterns: str) -> Material:
 
 def paper(rng: np.random.Generator) -> Material:
     """Draw a page."""
-    return Material(_kin(rng, 'text'), tone(0.6, 0.1, rng.uniform(0.05, 0.4)),
+    return Material(kin(rng, 'text'), tone(0.6, 0.1, rng.uniform(0.05, 0.4)),
                     tone(rng.random(), rng.choice([0.0, 0.05, 0.4]), rng.uniform(0.85, 0.97)),
                     float(rng.uniform(0.7, 1.6)))
 
