@@ -37,16 +37,19 @@ def unoccluded(
     points, normals = points[:, order], normals[:, order]
     share = np.ones(points.shape[1], np.float32)
     half = np.array([[room.size[0] / 2], [room.size[1] / 2]], np.float32)
+    boxes = [shape.corners().astype(np.float32) for shape in shapes]
+    ends = [(corners.min(1), corners.max(1)) for corners in boxes]
     for reach, loss in zip(_REACH, _LOSS, strict=True):
         above = points + np.float32(reach) * normals
         walls = np.concatenate([half - above[:2], half + above[:2], above[2:],
                                 room.size[2] - above[2:]])
         share *= 1 - np.float32(loss * _LOSS_WALLS) * np.clip(1 - walls.min(0) / reach, 0, 1)
         least = np.full(len(share), reach, np.float32)
-        for shape in shapes:
-            corners = shape.corners()
-            low, high = corners.min(1) - reach, corners.max(1) + reach
-            first, last = np.searchsorted(points[0], (low[0] - reach, high[0] + reach))
+        for shape, (least_end, greatest_end) in zip(shapes, ends, strict=True):
+            low, high = least_end - np.float32(reach), greatest_end + np.float32(reach)
+            # of the places themselves, which are in order; float64 would copy all of them
+            span = np.array([low[0] - reach, high[0] + reach], np.float32)
+            first, last = np.searchsorted(points[0], span)
             y, z = above[1, first:last], above[2, first:last]
             near = np.flatnonzero((y > low[1]) & (y < high[1]) & (z > low[2]) & (z < high[2]))
             if near.size:
