@@ -92,7 +92,7 @@ def furnish_home(seed: int, *, tour: bool = False) -> Scene:
         built += _mirrors(other, areas)
         for area in areas:
             built += marks(other, area)
-        wear = float(other.choice([0.0, 0.05, 0.1, 0.2]) * other.random())
+        wear = float(other.choice([0.0, 0.05, 0.08, 0.16]) * other.random())
         wild = palette.Wild(other)
         faces = tuple(wild(face) for face in faces)
         built = [replace(solid, material=wild(solid.material)) for solid in built]

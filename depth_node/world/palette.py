@@ -105,6 +105,17 @@ def pair(
     return Material(pattern, darker, lighter, size, middle=middle)
 
 
+def common_hue(rng: np.random.Generator) -> float:
+    """Draw a hue as rooms have them: mostly warm ones, blue and green, now and then any."""
+    kind = rng.random()
+    if kind < 0.8:
+        middle, spread = ((0.09, 0.03), (0.59, 0.05), (0.34, 0.07), (0.0, 0.02))[
+            int(rng.choice(4, p=[0.5, 0.27, 0.13, 0.1]))
+        ]
+        return float(rng.normal(middle, spread)) % 1
+    return float(rng.random())
+
+
 class Wild:
     """
     In a few scenes, gives everything any pattern and color, so that only shapes are left to see.
@@ -176,11 +187,11 @@ def wall(rng: np.random.Generator) -> Material:
         return pair(rng, pattern, (rng.uniform(0.05, 0.2), rng.uniform(0, 0.15),
                     rng.uniform(0.7, 0.96)), rng.uniform(0.02, 0.06))
     if kind < 0.8:
-        return pair(rng, pattern, (rng.random(), 0.02 + 0.4 * rng.random() ** 2,
+        return pair(rng, pattern, (common_hue(rng), 0.02 + 0.4 * rng.random() ** 2,
                     rng.uniform(0.25, 0.9)), rng.uniform(0.02, 0.08))
     if kind < 0.88:
         return pair(rng, str(rng.choice(['damask', 'pinstripes', 'linen', 'stripes', 'woodchip'])),
-                    (rng.random(), rng.uniform(0, 0.4), rng.uniform(0.3, 0.9)),
+                    (common_hue(rng), rng.uniform(0, 0.4), rng.uniform(0.3, 0.9)),
                     rng.uniform(0.05, 0.25), (0.7, 1.3))
     kind_of = str(rng.choice([
         'bricks', 'bricks', 'blocks', 'boards', 'concrete', 'screed', 'floor_tiles', 'metro',
@@ -204,7 +215,7 @@ def floor(rng: np.random.Generator) -> Material:
             'loops', 'loops', 'pile', 'speckled', 'carpet_tiles', 'carpet_tiles', 'yarn', 'wool',
             'tweed', 'oriental',
         ]))
-        hue = rng.normal(0.6, 0.04) if rng.random() < 0.4 else rng.random()
+        hue = rng.normal(0.6, 0.04) if rng.random() < 0.3 else common_hue(rng)
         value = rng.uniform(0.1, 0.4) if rng.random() < 0.6 else rng.uniform(0.3, 0.75)
         return pair(rng, pattern, (hue, rng.random() ** 1.7 * 0.8, value),
                     rng.uniform(0.03, 0.2), (0.8, 1.4))
@@ -244,7 +255,7 @@ def cloth(rng: np.random.Generator) -> Material:
     pattern = str(rng.choice([
         'fabric', 'fabric', 'fabric', 'wool', 'plain', 'linen', 'plaid', 'stripes', 'oriental',
     ]))
-    return pair(rng, pattern, (rng.random(), rng.random() ** 2 * 0.8, rng.uniform(0.06, 0.9)),
+    return pair(rng, pattern, (common_hue(rng), rng.random() ** 2 * 0.8, rng.uniform(0.06, 0.9)),
                 rng.uniform(0.03, 0.25), (0.5, 1.5))
 
 

@@ -68,3 +68,12 @@ def test_in_few_scenes_everything_looks_like_anything_but_lamps_and_mirrors() ->
         assert drawn(paint) == drawn(paint)
         wild += drawn(paint) != paint
     assert 10 < wild < 60
+
+
+def test_most_rooms_are_brown_blue_or_green_and_none_is_ruled_out() -> None:
+    rng = np.random.default_rng(2)
+    hues = np.array([palette.common_hue(rng) for _ in range(3000)])
+    assert ((hues >= 0) & (hues < 1)).all()
+    warm, purple = (hues < 0.18).mean(), ((hues > 0.72) & (hues < 0.92)).mean()
+    assert warm > 0.4
+    assert 0.02 < purple < 0.08
