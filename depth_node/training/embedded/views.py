@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from depth_node.world import camera_pose, Pose, World
 
-NEAREST, FARTHEST = 0.4, 7.0
+NEAREST, FARTHEST = 0.4, 8.0
 """Between these the median depth of the frames is about log-uniform (m)."""
 _TRIED = 12  # places of which the one that comes closest to a drawn depth is taken
 _ROUNDS = 6  # how often they are drawn anew before any place will do
+_LARGE, _LARGE_POWER = 8.0, 0.75  # diagonal (m), of the uniform number that depths are drawn with
 _CLEARANCE = 0.12  # least distance of a camera from anything (m)
 _AHEAD = np.array([[x, y, 1.0] for y in (-0.3, 0.0, 0.3) for x in (-0.4, 0.0, 0.4)])
 
@@ -42,11 +43,11 @@ class Holder:
 
 HOLDERS = (
     Holder(0.14, (0.1, 0.5), (-5.0, 15.0), 2.0, (0.3, 2.5), (0.0, 0.7)),  # robot, at a thing
-    Holder(0.14, (0.1, 0.6), (-10.0, 20.0), 3.0, (0.5, 8.0)),  # robot, anywhere
+    Holder(0.14, (0.1, 0.6), (-10.0, 20.0), 3.0, (0.5, 9.0)),  # robot, anywhere
     Holder(0.24, (0.95, 1.7), (15.0, 55.0), 4.0, (0.4, 1.6), (0.6, 1.2)),  # over a desk
     Holder(0.18, (0.1, 1.9), (-12.0, 55.0), 4.0, (0.3, 3.0), (0.03, 1.8)),  # in a hand
-    Holder(0.18, (1.35, 1.8), (-3.0, 25.0), 3.0, (1.2, 8.0)),  # of somebody who walks
-    Holder(0.12, (0.5, 1.9), (-30.0, 45.0), 4.0, (0.4, 8.0)),  # anywhere
+    Holder(0.18, (1.35, 1.8), (-3.0, 25.0), 3.0, (1.2, 9.0)),  # of somebody who walks
+    Holder(0.12, (0.5, 1.9), (-30.0, 45.0), 4.0, (0.4, 9.0)),  # anywhere
 )
 """Of the cameras."""
 
@@ -61,7 +62,7 @@ def draw_pose(rng: np.random.Generator, world: World) -> Pose:
     """
     known = _known(world)
     for _ in range(_ROUNDS):
-        goal = math.exp(rng.uniform(math.log(NEAREST), math.log(FARTHEST)))
+        goal = NEAREST * (FARTHEST / NEAREST) ** (rng.random() ** known.power)
         holders = [h for h in HOLDERS if h.depths[0] <= goal <= h.depths[1]]
         shares = np.array([holder.share for holder in holders])
         holder = holders[int(rng.choice(len(holders), p=shares / shares.sum()))]
@@ -88,6 +89,8 @@ class _Known:
 
     def __init__(self, world: World) -> None:
         self.room = world.room
+        # far views are only to be had in large rooms: there, they make up for small ones
+        self.power = _LARGE_POWER if math.hypot(*world.room.size[:2]) > _LARGE else 1.0
         self._shapes = [solid.shape for solid in world.scene.solids]
         corners = [shape.corners() for shape in self._shapes]
         spans = np.array([(c.min(1), c.max(1)) for c in corners]).reshape(-1, 2, 3)
