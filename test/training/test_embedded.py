@@ -202,6 +202,17 @@ def test_a_shard_is_known_by_its_number(
     assert len(Growing(tmp_path, 0.8)) == POSES
 
 
+def test_a_world_that_cannot_be_rendered_costs_its_shard_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, 'WORLDS', 0)  # nothing to stack: every shard fails
+    (tmp_path / 'shard0001').write_text('in the way of a folder')
+    with pytest.raises((OSError, ValueError)):
+        render_shards(tmp_path, range(3), processes=1)
+    assert (tmp_path / 'shard0000').is_dir()
+    assert (tmp_path / 'shard0002').is_dir()
+
+
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
     """Also over the change from half to whole size."""
     rates = ((0.0, 1e-3), (0.5, 1e-3), (1.0, 0.0))

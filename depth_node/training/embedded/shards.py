@@ -160,11 +160,15 @@ def render_shards(
         processes, spawn, initializer=cv2.setNumThreads, initargs=(1,)
     ) as pool:
         futures = [pool.submit(_render_shard, folder, WORLDS, number) for number in numbers]
+        failed: BaseException | None = None
         for future in as_completed(futures):
-            future.result()
+            # what is wrong with one world must not end a run that renders while it trains
+            failed = failed or future.exception()
             if stop is not None and stop.is_set():
                 pool.shutdown(cancel_futures=True)
-                return
+                break
+        if failed is not None:
+            raise failed
 
 
 def _render_shard(folder: Path, worlds: int, number: int) -> None:
