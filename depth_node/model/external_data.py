@@ -24,7 +24,7 @@ def check_external(model: Any, path: Path) -> bool:
     """
     import onnx
 
-    external = [t for t in _tensors(model) if t.data_location == onnx.TensorProto.EXTERNAL]
+    external = [t for t in tensors(model) if t.data_location == onnx.TensorProto.EXTERNAL]
     for tensor in external:
         places = [entry.value for entry in tensor.external_data if entry.key == 'location']
         for place in places or ['']:  # readers differ in which of several they take
@@ -43,13 +43,18 @@ def external_places(model: Any) -> list[str]:
 
     return sorted({
         entry.value
-        for tensor in _tensors(model) if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for tensor in tensors(model) if tensor.data_location == onnx.TensorProto.EXTERNAL
         for entry in tensor.external_data if entry.key == 'location'
     })
 
 
-def _tensors(model: Any) -> Iterator[Any]:
-    """Iterate over all constants of a model, including those of subgraphs and functions."""
+def tensors(model: Any) -> Iterator[Any]:
+    """
+    Iterate over all constants of a model, including those of subgraphs and functions.
+
+    :param model: the ``onnx.ModelProto``.
+    :returns: every ``onnx.TensorProto``; empty ones for attributes that hold none.
+    """
     graphs = [model.graph]
     nodes = [node for function in model.functions for node in function.node]
     while graphs or nodes:

@@ -17,6 +17,7 @@ from depth_node.errors import ModelError
 from depth_node.files import read_regular
 from depth_node.image.size import Size
 from depth_node.model import ModelSpec
+from depth_node.model.constants import check_constants
 from depth_node.model.external_data import check_external
 from depth_node.model.prediction import EXTRAS
 from depth_node.model.spec import LARGEST_SIDE
@@ -101,6 +102,7 @@ def load(path: Path, *, weights: bool = True) -> Any:
                 f'{path}: contains a name that is not UTF-8 text ({name!r:.80}).',
                 'The file is damaged: fetch or export it again.',
             )
+    check_constants(model, path)
     external = check_external(model, path)
     if weights and external:
         try:

@@ -113,13 +113,13 @@ def check_normalization(model: Any, spec: ModelSpec, path: Path) -> None:
             f'mean {_written(mean)}: it would be subtracted twice.',
             'Set mean to 0,0,0 and std to 1,1,1.',
         )
-    span = graph.gain / std
     own = bool(np.any(graph.gain != 1) or np.any(graph.offset))
-    with np.errstate(divide='ignore', invalid='ignore'):
+    with np.errstate(all='ignore'):  # what is not finite is refused
+        span = graph.gain / std
         center = mean - graph.offset * std / graph.gain
-    good = any(bool(np.all((low <= span) & (span <= high))) for low, high in _SPANS)
-    if not good or not np.all((_CENTERS[0] <= center) & (center <= _CENTERS[1])):
         low, high = 0.0 - center * span, (1 - center) * span
+    good = any(bool(np.all((least <= span) & (span <= most))) for least, most in _SPANS)
+    if not good or not np.all((_CENTERS[0] <= center) & (center <= _CENTERS[1])):
         doing = 'and the constants of the graph itself ' if own else ''
         raise ModelError(
             f'{path}: mean {_written(mean)} and std {_written(std)} of its description {doing}'

@@ -12,6 +12,7 @@ from depth_node.errors import ModelError
 from depth_node.files import read_text
 from depth_node.image.size import Size
 from depth_node.model.spec import Aspect, Interpolation, ModelSpec, OutputKind, SIDECAR_FORMAT
+from depth_node.text import printable
 
 _TUPLES = {'mean': 3, 'std': 3, 'input_size': 2, 'nominal_size': 2}
 _ENUMS: dict[str, type[enum.Enum]] = {
@@ -22,6 +23,8 @@ _ENUMS: dict[str, type[enum.Enum]] = {
 _NUMBERS = (
     'min_depth', 'max_depth', 'scale', 'train_focal', 'canonical_focal', 'sky_threshold',
 )
+LONGEST_NAME = 100
+"""Characters that are kept of a name and of a licence."""
 _TYPES: dict[str, type] = {
     'name': str,
     'output': str,
@@ -66,6 +69,9 @@ def spec_from_mapping(name: str, fields: Mapping[str, Any], where: str) -> Model
     if 'kind' not in values:
         kinds = ', '.join(kind.value for kind in OutputKind)
         raise ModelError(f'{where}: kind is missing.', f'Set it to one of {kinds}.')
+    for key in ('name', 'licence'):
+        if key in values:  # they are shown in logs and messages
+            values[key] = printable(values[key], LONGEST_NAME)
     return ModelSpec(**values)
 
 

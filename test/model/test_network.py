@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+import numpy as np
 import onnx
 from onnx import TensorProto
 import pytest
@@ -262,3 +263,27 @@ def test_a_file_is_read_again_only_when_it_has_changed(network, monkeypatch):
     path.unlink()
     with pytest.raises(ModelError, match='cannot be read'):
         networks.inspect(path)
+
+
+@pytest.mark.parametrize(('kind', 'values'), [
+    (np.float32, [1.0, 2.0]), (np.float64, [1.0]), (np.int64, [3, 4, 5]), (np.bool_, [True]),
+    (np.uint8, [1, 2]), (np.float16, [1.0, 2.0]), (np.uint64, [7]), (np.float32, []),
+])
+@pytest.mark.parametrize('raw', [True, False])
+def test_a_constant_has_as_many_values_as_its_shape_says(tmp_path, network, kind, values, raw):
+    """However they are stored; numbers of dimensions that overflow are no crash."""
+    array = np.array(values, kind)
+    tensor = onnx.helper.make_tensor(
+        'more', onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape,
+        array.tobytes() if raw else array, raw=raw,
+    )
+    path = network()
+    model = onnx.load(path)
+    model.graph.node.append(onnx.helper.make_node('Constant', [], ['unused'], value=tensor))
+    onnx.save(model, path)
+    networks.load(path)
+    for dims in ([len(values) + 1], [-1], [2**62, 2**62], [-len(values), -1], [2, 2**63 - 1]):
+        model.graph.node[-1].attribute[0].t.dims[:] = dims
+        path.write_bytes(model.SerializeToString())
+        with pytest.raises(ModelError, match=r"its constant 'more' does not have as many values"):
+            networks.load(path)

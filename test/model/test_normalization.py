@@ -95,7 +95,8 @@ def test_what_normalizes_once(steps, fields) -> None:
     ((('Sub', MEAN), ('Div', STD)), {'bgr': True}, 'Set bgr to false'),
     ((), {'mean': MEAN[::-1], 'std': STD[::-1]}, 'Set bgr to true'),
     ((), {'mean': MEAN, 'std': STD, 'bgr': True}, 'Set bgr to false'),
+    ((), {'std': [1e-320] * 3}, 'which no network is trained with'),  # and no warning of NumPy
 ])
 def test_what_contradicts(steps, fields, text) -> None:
-    with pytest.raises(ModelError, match=text):
+    with np.errstate(all='raise'), pytest.raises(ModelError, match=text):
         check_normalization(graph(*steps), spec(**fields), PATH)

@@ -145,3 +145,16 @@ def test_a_checkpoint_of_today_is_read(tmp_path: Path) -> None:
     }, path)
     found = read_checkpoint(path)
     assert (found.progress.step, found.focal, found.config.size) == (3, 50.0, '64x32')
+
+
+def test_the_name_of_a_sidecar_is_fit_for_a_log(tmp_path: Path) -> None:
+    """It is in warnings and errors, whoever wrote the file."""
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps({
+        'format': 1, 'kind': 'metric_depth', 'name': '\x1b[2Jx\n../../evil' + 'n' * 10**5,
+        'licence': 'MIT\n\x07',
+    }))
+    spec = read_sidecar(path)
+    assert spec.name.startswith('\\x1b[2Jx ../../evil')
+    assert len(spec.name) <= 110
+    assert spec.licence == 'MIT \\x07'
