@@ -21,7 +21,7 @@ WIDTH, HEIGHT, FLOOR = 0.5, 0.8, 0.08  # m
 CAMERA_HEIGHT, PITCH_DEG = 0.6, 5.0
 
 
-def main(source: str = 'home:6', model: str = 'embedded', frames: str = '5') -> None:
+def main(source: str = 'world:1', model: str = 'embedded', frames: str = '5') -> None:
     """Print the distance of each frame."""
     estimator = DepthEstimator(open_model(model))
     base_from_optical = camera_over_ground(CAMERA_HEIGHT, PITCH_DEG, 0.0)
