@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-ROOMS = 0.15  # abs_rel on the plain rooms 400 to 411; 0.09 is the aim
+ROOMS = 0.10  # abs_rel on the plain rooms 400 to 411; 0.09 is the aim
 
 from depth_node.camera import Camera  # noqa: E402
 from depth_node.catalogue import caution  # noqa: E402
@@ -324,6 +324,6 @@ def test_its_error_on_real_rooms_is_the_one_users_are_warned_of(
     warned = [int(number) / 100 for number in re.findall(r'(\d+) %', caution('embedded'))]
     assert [found['metric'], found['scaled']] == pytest.approx(warned, abs=0.01)
     for guess in ('constant', 'floor_and_wall'):
-        assert found['metric'] < report[guess]['mean']['metric']
-        assert found['scaled'] < 0.85 * report[guess]['mean']['scaled']
-        assert found['a1'] > report[guess]['mean']['a1'] + 0.05
+        assert found['metric'] < 0.85 * report[guess]['mean']['metric']
+        assert found['scaled'] < 0.75 * report[guess]['mean']['scaled']
+        assert found['a1'] > report[guess]['mean']['a1'] + 0.1
