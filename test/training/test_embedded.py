@@ -170,6 +170,19 @@ def test_every_shard_is_as_likely_and_near_frames_are_more_likely() -> None:
     assert len(pool) == 3
 
 
+def test_a_gpu_keeps_frames_while_half_of_its_memory_is_free(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit is drawn all the same. A stand-in says how much is free."""
+    pool, size = Pool(), 10_000
+    pool.device = torch.device('cuda')
+    for free, kept in ((61_000, True), (60_000, False), (100, False)):
+        monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda _device, f=free: (f, 100_000))
+        assert pool._holds(size) is kept
+    pool.device = torch.device('cpu')
+    assert not pool._holds(size)
+
+
 def keep(folder: Path, frames: Frames) -> None:
     folder.mkdir(parents=True)
     np.save(folder / 'images.npy', frames.images)

@@ -34,8 +34,8 @@ class Pool:
     """
     Shards to draw from, all equally likely; in each the near frames are more likely.
 
-    On the CPU frames stay where they are, on disk perhaps; on other devices they are copied into
-    its memory.
+    On the CPU frames stay where they are, on disk perhaps; a GPU gets them into its memory as long
+    as half of that stays free for learning.
 
     :param shards: the frames.
     :param nearness: see :meth:`Frames.chances`.
@@ -68,11 +68,20 @@ class Pool:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning)  # what is mapped is read only
             images, depths = torch.from_numpy(shard.images), torch.from_numpy(shard.depths)
-        self._images.append(images.to(self.device))
-        self._depths.append(depths.to(self.device))
+        if self._holds(images.nbytes + depths.nbytes):
+            images, depths = images.to(self.device), depths.to(self.device)
+        self._images.append(images)
+        self._depths.append(depths)
         self._chances.append(shard.chances(self._nearness))
         self._sums = np.cumsum(np.concatenate(self._chances))
         self._firsts = np.append(self._firsts, self._firsts[-1] + len(shard))
+
+    def _holds(self, size: int) -> bool:
+        """Return whether some bytes more are to be kept in the memory of a GPU."""
+        if self.device.type != 'cuda':
+            return False
+        free, total = torch.cuda.mem_get_info(self.device)
+        return free - size > total / 2
 
     def look(self) -> None:
         """Take in what has been finished since the last look; here nothing is."""
@@ -83,7 +92,8 @@ class Pool:
 
         :param rng: where the randomness comes from.
         :param count: how many.
-        :returns: light, uint8 (count, H, W, 3), and canonical depth, float16 (count, H, W).
+        :returns: light, uint8 (count, H, W, 3), and canonical depth, float16 (count, H, W), on the
+            device.
         """
         at = np.searchsorted(self._sums, rng.random(count) * self._sums[-1], side='right')
         at = np.minimum(at, len(self) - 1)
@@ -91,8 +101,8 @@ class Pool:
         within = at - self._firsts[shards]
         pairs = list(zip(shards.tolist(), within.tolist(), strict=True))
         return (
-            torch.stack([self._images[shard][index] for shard, index in pairs]),
-            torch.stack([self._depths[shard][index] for shard, index in pairs]),
+            torch.stack([self._images[shard][index].to(self.device) for shard, index in pairs]),
+            torch.stack([self._depths[shard][index].to(self.device) for shard, index in pairs]),
         )
 
 
