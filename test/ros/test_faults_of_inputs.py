@@ -80,13 +80,13 @@ def test_images_in_another_transport_or_type_are_named(
     """Two mistakes that look like silence: each says what to set."""
     start = ('-m', 'depth_node.ros.node', '--ros-args', '-p', f'model.name:={model}', '-r')
     other = rig.node.create_publisher(CompressedImage, 'lonely/compressed', 1)
-    process = processes.python(*start, 'image:=lonely')
-    process.wait_for('but /lonely/compressed has one: set input.transport to compressed')
-    process.stop()
-    process = processes.python(*start, 'image:=lonely/compressed')
-    process.wait_for(
+    first = processes.python(*start, 'image:=lonely')
+    second = processes.python(*start, 'image:=lonely/compressed', '-r', '__node:=second')
+    first.wait_for('but /lonely/compressed has one: set input.transport to compressed')
+    second.wait_for(
         'lonely/compressed is published as sensor_msgs/msg/CompressedImage, expected '
         'sensor_msgs/msg/Image'
     )
-    process.stop()
+    first.stop()
+    second.stop()
     rig.node.destroy_publisher(other)
