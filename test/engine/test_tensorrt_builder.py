@@ -106,12 +106,11 @@ def test_builds_a_depth_anything(library, depth_anything, precision):
         assert 24_000_000 * 2 < size < 24_000_000 * 3
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('precision', list(Precision))
-@pytest.mark.parametrize('name', ['metric', 'giant', 'monodepth2_18', 'monodepth2_50'])
-def test_builds_every_graph_of_the_catalogue(library, tmp_path, name, precision):
+@pytest.fixture(scope='module', params=['metric', 'giant', 'monodepth2_18', 'monodepth2_50'])
+def of_the_catalogue(request, tmp_path_factory):
     """Each kind of part once: the heads, the gated MLP, both residual networks."""
-    path, size, spec = tmp_path / 'graph.onnx', VIT_SIZE, VIT
+    name, path = request.param, tmp_path_factory.mktemp('graph') / 'graph.onnx'
+    size, spec = VIT_SIZE, VIT
     if name.startswith('monodepth2'):
         size, spec = Size(128, 96), SPEC
         names = ['encoder.layer1.0.conv3.weight'] if name.endswith('50') else []
@@ -121,6 +120,13 @@ def test_builds_every_graph_of_the_catalogue(library, tmp_path, name, precision)
         write_depth_anything(
             random_weights(), sizes, size, path, max_depth=20.0 if name == 'metric' else None
         )
+    return path, spec, size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('precision', list(Precision))
+def test_builds_every_graph_of_the_catalogue(library, of_the_catalogue, precision):
+    path, spec, size = of_the_catalogue
     assert build(library, merged(path, spec, size, precision), Settings())
 
 
