@@ -102,7 +102,7 @@ def test_any_size(shape) -> None:
 def test_the_embedded_network_is_wrong_where_it_is_uncertain() -> None:
     """A network's own mistakes in rooms it does not know: the least certain fifth is worse."""
     gains = [bench.sparsified(*frame)[1] for frame in bench.rooms(range(300, 306))]
-    assert np.mean(gains) < -0.05
+    assert np.mean(gains) < -0.1
 
 
 @pytest.mark.skipif(not DATA.exists(), reason='no ../shared/data')
