@@ -40,6 +40,10 @@ class ModelError(DepthNodeError):
     """A model is not available, not readable, or does not match its description."""
 
 
+class ChangedError(ModelError):
+    """A file of a model changed while the model was being opened."""
+
+
 class EngineError(DepthNodeError):
     """An engine cannot be opened or built, or has failed."""
 

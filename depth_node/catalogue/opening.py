@@ -12,7 +12,8 @@ from depth_node.config import ModelConfig
 from depth_node.errors import DataError, ModelError
 from depth_node.files import local_path
 from depth_node.image.size import Size
-from depth_node.model.fingerprint import check_fingerprint
+from depth_node.model.file_state import check_unchanged, FileState, state_of
+from depth_node.model.fingerprint import check_fingerprint, files_of
 from depth_node.model.normalization import check_normalization, normalized
 from depth_node.model.sidecar import read_sidecar, spec_from_mapping
 from depth_node.model.spec import Model, ModelSpec
@@ -53,6 +54,7 @@ def open_model(
     :param on_progress: called with the share downloaded (0 to 1) and the stage.
     :returns: the model.
     :raises ModelError: not available, not matching its description, or without one.
+    :raises ChangedError: its files changed meanwhile.
     :raises CancelledError: it was cancelled.
     """
     overrides = overrides or {}
@@ -66,17 +68,23 @@ def open_model(
 
     entry = find(str(name_or_path))
     cache = None if cache_dir is None else Path(cache_dir).expanduser()
-    path = obtain(
-        entry,
-        Request(accept_licence, cache, offline, input_size, frame, cancelled, on_progress),
-    )
+    request = Request(accept_licence, cache, offline, input_size, frame, cancelled, on_progress)
     if entry.form is Form.EMBEDDED:
-        return _open_path(path, overrides)
+        return _open_path(obtain(entry, request), overrides)
+    before = _states_in(request.folder(entry))
+    path = obtain(entry, request)
+    files = files_of(path)
     if path.with_suffix('.json').exists():
+        spec = _described(path, overrides)
         # written here, and compared with its hash before it was handed out
-        return _checked(path, _described(path, overrides))
+        known = before.issuperset(state for state in files if not state.by_content)
+        if not known or 'sha256' in overrides:
+            check_fingerprint(path, spec.sha256)
+        return _checked(path, spec, files)
     spec = normalized(load(path, weights=False), entry.spec)
-    return _checked(path, _overridden(spec, overrides, f'{entry.name} and options'))
+    spec = _overridden(spec, overrides, f'{entry.name} and options')
+    check_fingerprint(path, spec.sha256)
+    return _checked(path, spec, files)
 
 
 def is_path(name_or_path: str | Path) -> bool:
@@ -118,12 +126,25 @@ def _open_path(path: Path, overrides: Mapping[str, Any]) -> Model:
             f'{path}: no such file.',
             'Use the path of an ONNX file, or a name in the list of `depth-node models`.',
         )
-    spec = _described(path, overrides)
-    check_fingerprint(path, spec.sha256)
-    return _checked(path, spec)
+    files = files_of(path)
+    try:
+        spec = _described(path, overrides)
+        check_fingerprint(path, spec.sha256)
+        return _checked(path, spec, files)
+    except ModelError:
+        check_unchanged(files)  # or else that is the reason
+        raise
 
 
-def _checked(path: Path, spec: ModelSpec) -> Model:
+def _states_in(folder: Path) -> set[FileState]:
+    """Return the states of the files in a folder, which may be missing."""
+    try:
+        return {state_of(path) for path in folder.iterdir()}
+    except OSError:
+        return set()
+
+
+def _checked(path: Path, spec: ModelSpec, files: tuple[FileState, ...]) -> Model:
     """Check the description against the graph: inputs and outputs, size, normalization."""
     from depth_node.model.network import describe, load
     from depth_node.model.sizes import choose_size
@@ -133,7 +154,7 @@ def _checked(path: Path, spec: ModelSpec) -> Model:
     if spec.input_size is not None:
         choose_size(spec, info)
     check_normalization(graph, spec, path)
-    return Model(path, spec)
+    return Model(path, spec, files)
 
 
 def _described(path: Path, overrides: Mapping[str, Any]) -> ModelSpec:

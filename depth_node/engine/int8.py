@@ -30,6 +30,7 @@ from depth_node.engine.prepare import Preparation
 from depth_node.engine.verify import as_built, compare, sample_frames
 from depth_node.errors import CancelledError, DataError, EngineError
 from depth_node.model import network as networks
+from depth_node.model.file_state import check_unchanged
 
 Picture = NDArray[np.uint8]
 
@@ -55,6 +56,7 @@ def open_int8(request: Request) -> Engine:
     :raises EngineError: OpenVINO or NNCF is not installed, or does not support the network.
     :raises DataError: the calibration folder has no images.
     :raises CancelledError: it was cancelled.
+    :raises ChangedError: the network changed meanwhile; nothing is cached.
     """
     return _Job(request).open()
 
@@ -102,6 +104,7 @@ class _Job:
         self, cache: EngineCache, name: str, key: Key, calibration: Sequence[Picture]
     ) -> Engine:
         compiled, facts = self._build(calibration)
+        check_unchanged(self.model.files)  # the key is the hash of an earlier reading
         plan = b'' if compiled is None else compiled.export_model().getvalue()
         try:
             cache.store(name, key, plan, facts)

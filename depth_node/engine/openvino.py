@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_node.engine.host import HostEngine, named_planes
-from depth_node.engine.openvino_cache import prepared, remember
+from depth_node.engine.openvino_cache import forget, prepared, remember
 from depth_node.engine.prepare import Preparation
-from depth_node.errors import EngineError
+from depth_node.errors import ChangedError, EngineError
 from depth_node.image.size import Size
 from depth_node.model import Model
 from depth_node.model import network as networks
+from depth_node.model.file_state import check_unchanged
 from depth_node.model.network import NetworkInfo
 
 
@@ -41,6 +42,7 @@ def open_openvino(
     :raises EngineError: OpenVINO is not installed or does not support the network, or the CPU does
         not support the precision.
     :raises ModelError: the file is not a network this package can run.
+    :raises ChangedError: the file is no longer the one in `model`, and nothing is cached.
     """
     info = networks.inspect(model.path, model.spec)
     core = shared_core()
@@ -48,6 +50,11 @@ def open_openvino(
     options = cpu_options(core, precision, threads, folder)
     compiled = compiled_network(core, read(core, info, size), info, options)
     if folder is not None:
+        try:
+            check_unchanged(model.files)
+        except ChangedError:
+            forget(folder)  # filed under the hash of what OpenVINO read at another moment
+            raise
         remember(folder)
     return host_engine(
         model, info, size, compiled, 'bf16' if precision == 'bf16' else 'fp32'

@@ -60,6 +60,15 @@ def remember(folder: Path) -> None:
     prune(folder.parent.glob(f'*/{_BLOBS}'), KEPT_IN_ALL)
 
 
+def forget(folder: Path) -> None:
+    """
+    Remove all compiled forms of a network.
+
+    :param folder: folder of the network.
+    """
+    prune(folder.glob(_BLOBS), 0)
+
+
 def prune(blobs: Iterable[Path], kept: int) -> None:
     """
     Remove the compiled networks that were written first.

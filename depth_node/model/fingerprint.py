@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import functools
 import hashlib
 from pathlib import Path
 
 from depth_node.errors import ModelError
 from depth_node.model.external_data import external_places
+from depth_node.model.file_state import content_of, FileState, state_of
 from depth_node.model.hashes import check_sha256, hash_of
 from depth_node.model.network import load
 
@@ -65,5 +67,23 @@ def check_fingerprint(path: Path, expected: str | None) -> None:
     )
 
 
-def _places(path: Path) -> list[str]:
-    return external_places(load(path, weights=False))
+def files_of(path: Path) -> tuple[FileState, ...]:
+    """
+    Return the state of all files of a network; call it before they are verified.
+
+    :param path: the ONNX file.
+    :returns: the states of the ONNX file, its sidecar, which may be missing, and its external
+        data.
+    :raises ModelError: it is not an ONNX file, or external data is missing or outside the folder.
+    """
+    own, sidecar = state_of(path), content_of(path.with_suffix('.json'))
+    return own, sidecar, *(state_of(path.parent / place) for place in _places(path))
+
+
+def _places(path: Path) -> tuple[str, ...]:
+    return _places_in(state_of(path))
+
+
+@functools.lru_cache(maxsize=8)
+def _places_in(state: FileState) -> tuple[str, ...]:
+    return tuple(external_places(load(state.path, weights=False)))

@@ -19,6 +19,7 @@ from depth_node.image.size import Size
 from depth_node.model import ModelSpec
 from depth_node.model.constants import check_constants
 from depth_node.model.external_data import check_external
+from depth_node.model.file_state import FileState, state_of
 from depth_node.model.prediction import EXTRAS
 from depth_node.model.spec import LARGEST_SIDE
 
@@ -123,16 +124,12 @@ def inspect(path: Path, spec: ModelSpec | None = None) -> NetworkInfo:
     :returns: names and sizes.
     :raises ModelError: not ONNX, or inputs or outputs that this package cannot run.
     """
-    try:
-        status = path.stat()
-    except OSError:
-        return describe(load(path, weights=False), path)  # which says what is wrong
-    return _inspected(path, _roles(spec), status.st_mtime_ns, status.st_size, status.st_ino)
+    return _inspected(state_of(path), _roles(spec))
 
 
 @functools.lru_cache(maxsize=8)
-def _inspected(path: Path, roles: tuple[str, ...], *_version: int) -> NetworkInfo:
-    return _described(load(path, weights=False), path, roles)
+def _inspected(state: FileState, roles: tuple[str, ...]) -> NetworkInfo:
+    return _described(load(state.path, weights=False), state.path, roles)
 
 
 def describe(model: Any, path: Path, spec: ModelSpec | None = None) -> NetworkInfo:

@@ -8,7 +8,7 @@ A model is an ONNX file and a :class:`ModelSpec`. The spec lives in a sidecar ne
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import enum
 import json
 import math
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from depth_node.errors import ModelError
 from depth_node.image.size import Size
+from depth_node.model.file_state import FileState
 
 SIDECAR_FORMAT = 1
 CANONICAL_FOCAL = 300.0
@@ -181,7 +182,9 @@ class Model:
 
     :param path: the ONNX file.
     :param spec: its description.
+    :param files: its files when they were verified (``fingerprint.files_of``); empty: unknown.
     """
 
     path: Path
     spec: ModelSpec
+    files: tuple[FileState, ...] = field(default=(), compare=False, repr=False)

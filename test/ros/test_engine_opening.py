@@ -7,7 +7,7 @@ import time
 import pytest
 
 from depth_node.config import Config
-from depth_node.errors import DataError, DepthNodeError
+from depth_node.errors import ChangedError, DataError, DepthNodeError
 from depth_node.image.size import Size
 from depth_node.ros import opening as module
 from depth_node.ros.opening import Opening
@@ -81,3 +81,27 @@ def test_after_a_failure_another_size_is_tried_and_the_same_one_is_not(job, monk
     assert job.error is None
     assert job.error is None
     assert asked == [strange, CAMERA]
+
+
+def test_a_model_that_was_replaced_while_waiting_for_a_frame_is_not_run(network):
+    """It is one error, which stays until the node is configured again."""
+    path = network()
+    path.with_suffix('.json').write_text(
+        '{"format": 1, "kind": "relative_depth", "mean": [0, 0, 0], "std": [1, 1, 1]}'
+    )
+    config = Config().replaced({'model.name': str(path), 'engine.name': 'onnxruntime'})
+    logger = Logger()
+    waiting = Opening(config, logger)
+    path.write_bytes(path.read_bytes())
+    waiting.start(CAMERA)
+    until(lambda: waiting.engine is not None or waiting.error is not None)
+    assert isinstance(waiting.error, ChangedError)
+    assert waiting.engine is None
+    line, = (line for line in logger.lines if line.startswith('No engine: '))
+    assert str(path) in line
+    waiting.close(5)
+    again = Opening(config, Logger())
+    again.start(CAMERA)
+    until(lambda: again.engine is not None or again.error is not None)
+    assert again.error is None
+    again.close(5)

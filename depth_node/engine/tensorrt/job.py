@@ -43,6 +43,7 @@ from depth_node.errors import CancelledError, DeviceLostError, EngineError
 from depth_node.files import PART, sweep
 from depth_node.image.size import Size
 from depth_node.model import network as networks
+from depth_node.model.file_state import check_unchanged
 from depth_node.model.prediction import Prediction
 from depth_node.process import give_back
 
@@ -243,6 +244,7 @@ class Job:
                 engine, frames, expected, rounds=ROUNDS,
                 step=self._step(f'verifying {precision.value}'),
             )
+            check_unchanged(self.model.files)  # the key is the hash of an earlier reading
         except BaseException:
             engine.free()
             raise
