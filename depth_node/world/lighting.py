@@ -10,7 +10,7 @@ curved surfaces", SIGGRAPH 1978).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,7 +123,7 @@ def _texels(
     materials = [*scene.walls]
     for solid in scene.solids:
         materials += [solid.material] * FACES
-    means = _pattern_means()
+    means = _pattern_means({material.pattern for material in materials})
     points, normals, albedos, areas = [], [], [], []
     spots: dict[int, tuple[int, int]] = {}
     count = 0
@@ -133,7 +133,7 @@ def _texels(
         points.append(where.reshape(3, -1))
         normals.append(normal.reshape(3, -1))
         material = materials[number]
-        mix, shade = means[NAMES.index(material.pattern)]
+        mix, shade = means[material.pattern]
         first, second = np.array(material.first), np.array(material.second)
         color = first + mix * (second - first)
         if material.middle is not None:
@@ -152,12 +152,13 @@ def _texels(
     ), spots
 
 
-def _pattern_means() -> NDArray[np.float64]:
+def _pattern_means(names: Iterable[str]) -> dict[str, NDArray[np.float64]]:
     """Return mean mix and shade of each pattern, 0 to 1."""
-    count = len(NAMES)
-    zero = np.full((1, count), 0.3, np.float32)
-    looks = atlas().lookup(np.arange(count)[None], zero, zero, np.full_like(zero, 1e3))
-    return np.asarray(looks[0], np.float64) / 255
+    used = sorted(names)
+    index = [NAMES.index(name) for name in used]
+    place = np.full((1, len(index)), 0.3, np.float32)
+    looks = atlas(index).lookup(np.array([index]), place, place, np.full_like(place, 1e3))
+    return dict(zip(used, np.asarray(looks[0], np.float64) / 255, strict=True))
 
 
 def _points(panel: Panel, count: int, rng: np.random.Generator) -> list[_Point]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.world.lightmap import Lightmap
 from depth_node.world.path import Pose
-from depth_node.world.patterns import LOUD, NAMES
+from depth_node.world.patterns import NAMES
 from depth_node.world.rays import Bodies, FACES, Grid, grid, meet, Plane, trace
 from depth_node.world.scene import Scene
 from depth_node.world.solids import Box
@@ -48,6 +48,7 @@ class Tables:
     :param lightmap: the light on every face; None: there are only lamps.
     :param bend: float32 (3, faces), what is added where the mix is a half, falling to 0 where it
         is 0 or 1; None: nothing.
+    :param used: the patterns that occur.
     """
 
     pattern: NDArray[np.intp]
@@ -60,6 +61,7 @@ class Tables:
     gloss: Plane | None = None
     lightmap: Lightmap | None = None
     bend: Plane | None = None
+    used: frozenset[int] = frozenset()
 
     def at(self, scene: Scene, time: float) -> Tables:
         """Return the tables with the moving things where they are at a time (s)."""
@@ -91,8 +93,9 @@ def tabulate(scene: Scene) -> Tables:
     bend = middle.T - half
     scale = np.array([material.scale for material in materials], np.float32)
     gloss = np.array([material.gloss for material in materials], np.float32)
+    pattern = np.array([NAMES.index(material.pattern) for material in materials])
     return Tables(
-        np.array([NAMES.index(material.pattern) for material in materials]),
+        pattern,
         np.ascontiguousarray(first),
         np.ascontiguousarray(second - first),
         np.concatenate([s.chart() for s in shapes]).transpose(1, 2, 0).astype(np.float32),
@@ -101,6 +104,7 @@ def tabulate(scene: Scene) -> Tables:
         None if (scale == 1).all() else scale,
         gloss if gloss.any() else None,
         bend=np.ascontiguousarray(bend) if bend.any() else None,
+        used=frozenset(pattern.tolist()),
     )
 
 
@@ -241,8 +245,7 @@ def _shade(scene: Scene, tables: Tables, view: _View) -> Plane:
     if tables.scale is not None:
         shrunk = 1 / tables.scale[view.face]
         u, v, footprint = u * shrunk, v * shrunk, np.asarray(footprint * shrunk, np.float32)
-    known = LOUD if tables.pattern.max() < LOUD else len(NAMES)
-    looks = atlas(known).lookup(tables.pattern[view.face], u, v, footprint)
+    looks = atlas(tables.used).lookup(tables.pattern[view.face], u, v, footprint)
     mix, shade = cv2.split(looks)
     mix *= np.float32(1 / 255)
     lights: Sequence[NDArray[Any]]

@@ -7,8 +7,9 @@ fades to its mean instead of flickering.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 import functools
+import threading
 from typing import Any
 
 import cv2
@@ -21,39 +22,67 @@ from depth_node.world.patterns import NAMES, PATTERNS
 LEVELS = 9
 """Halvings kept of each pattern, the pattern itself included."""
 _BORDER = 1  # wrapped texels around each level, for interpolation
+_FRAME, _STEP = (_BORDER, _BORDER), 2 * _BORDER
+_ACROSS = 5  # patterns next to each other
 
 
-@dataclass(frozen=True)
 class Atlas:
     """
-    Every pattern at every level in one picture, so that one lookup serves a whole frame.
+    Patterns at every level in one picture, so that one lookup serves a whole frame.
 
-    :param image: uint8 (rows, columns, 2): mix and shade.
-    :param left: float32 (patterns, LEVELS), column of the first texel of each level.
-    :param top: the same, rows.
-    :param size: float32 (2, patterns), what repeats, along u and v (m).
+    Each has its place from the beginning and is drawn when it is first wanted: drawing all of them
+    takes seconds, and a scene shows a third.
     """
 
-    image: NDArray[np.uint8]
-    left: Plane
-    top: Plane
-    size: Plane
+    def __init__(self) -> None:
+        count = len(NAMES)
+        height, width = TEXELS + LEVELS * _STEP, TEXELS + TEXELS // 2 + 2 * _STEP
+        self._image = np.zeros((-(-count // _ACROSS) * height, _ACROSS * width, 2), np.uint8)
+        self._size = np.array([PATTERNS[name].size for name in NAMES], np.float32).T.copy()
+        sides = TEXELS >> np.arange(LEVELS)
+        index = np.arange(count)[:, None]
+        # the halves stand in a column to the right of the whole
+        across = np.where(np.arange(LEVELS) > 0, sides[0] + _STEP, 0)
+        down = np.concatenate([[0, 0], np.cumsum(sides[1:-1] + _STEP)])
+        self._left, self._top = index % _ACROSS * width + across, index // _ACROSS * height + down
+        self._drawn: frozenset[int] = frozenset()
+        self._lock = threading.Lock()
+
+    def draw(self, patterns: frozenset[int]) -> None:
+        """
+        Draw what is not drawn yet.
+
+        :param patterns: indices into NAMES.
+        """
+        if patterns <= self._drawn:
+            return
+        with self._lock:
+            for index in patterns - self._drawn:
+                level = _drawn(NAMES[index], index)
+                for number in range(LEVELS):
+                    side = level.shape[0]
+                    framed = np.pad(level, (_FRAME, _FRAME, (0, 0)), 'wrap')
+                    x, y = self._left[index, number], self._top[index, number]
+                    self._image[y:y + side + _STEP, x:x + side + _STEP] = framed
+                    level = cv2.resize(level, (side // 2, side // 2), interpolation=cv2.INTER_AREA)
+                    level = level.reshape(side // 2, side // 2, 2)
+            self._drawn |= patterns
 
     def lookup(self, pattern: NDArray[Any], u: Plane, v: Plane, footprint: Plane) -> Plane:
         """
         Sample patterns, filtered for the size of the pixels (trilinear).
 
-        :param pattern: (H, W) index into NAMES.
+        :param pattern: (H, W) index into NAMES; all of them drawn.
         :param u: (H, W) to the right (m).
         :param v: (H, W) up (m).
         :param footprint: (H, W) length of a pixel on the surface (m).
         :returns: float32 (H, W, 2) mix and shade, 0 to 255.
         """
-        x = u / self.size[0][pattern]
-        y = -v / self.size[1][pattern]
+        x = u / self._size[0][pattern]
+        y = -v / self._size[1][pattern]
         x -= np.floor(x)
         y -= np.floor(y)
-        per_metre = TEXELS / np.sqrt(self.size[0] * self.size[1])
+        per_metre = TEXELS / np.sqrt(self._size[0] * self._size[1])
         with np.errstate(divide='ignore', invalid='ignore'):
             level = np.log2(footprint * per_metre[pattern])
         level = np.clip(np.nan_to_num(level), 0, LEVELS - 1.001)
@@ -69,54 +98,26 @@ class Atlas:
     def _level(self, row: NDArray[Any], level: NDArray[Any], x: Plane, y: Plane) -> Plane:
         side = np.float32(TEXELS) / (1 << np.arange(LEVELS)).astype(np.float32)
         scale = side[level]
-        columns = x * scale + self.left.ravel()[row]
-        rows = y * scale + self.top.ravel()[row]
-        sampled: NDArray[Any] = cv2.remap(self.image, columns, rows, cv2.INTER_LINEAR)
+        middle = np.float32(_BORDER - 0.5)
+        columns = x * scale + (self._left.astype(np.float32) + middle).ravel()[row]
+        rows = y * scale + (self._top.astype(np.float32) + middle).ravel()[row]
+        sampled: NDArray[Any] = cv2.remap(self._image, columns, rows, cv2.INTER_LINEAR)
         return sampled.astype(np.float32)
 
 
-def atlas(count: int = len(NAMES)) -> Atlas:
-    """
-    Draw the patterns; the same in every world and every process.
+_shared = functools.cache(Atlas)
 
-    :param count: how many, from the first: each of them takes time and memory.
+
+def atlas(patterns: Iterable[int]) -> Atlas:
+    """
+    Return the atlas with some patterns drawn; they are the same in every world and every process.
+
+    :param patterns: indices into NAMES that are going to be looked up.
     :returns: the atlas, kept until the process ends.
     """
-    return drawn(count)
-
-
-@functools.lru_cache(maxsize=2)
-def drawn(count: int) -> Atlas:
-    """
-    Draw the patterns; see :func:`atlas`.
-
-    :param count: how many.
-    :returns: the atlas.
-    """
-    step = 2 * _BORDER
-    height, width = TEXELS + LEVELS * step, TEXELS + TEXELS // 2 + 2 * step
-    across = 5
-    down = -(-count // across)
-    image = np.zeros((down * height, across * width, 2), np.uint8)
-    left = np.zeros((count, LEVELS), np.float32)
-    top = np.zeros_like(left)
-    for index, name in enumerate(NAMES[:count]):
-        x, y = index % across * width, index // across * height
-        level = _drawn(name, index)
-        for number in range(LEVELS):
-            side = level.shape[0]
-            framed = np.pad(level, ((_BORDER, _BORDER), (_BORDER, _BORDER), (0, 0)), 'wrap')
-            image[y:y + side + step, x:x + side + step] = framed
-            left[index, number], top[index, number] = x + _BORDER - 0.5, y + _BORDER - 0.5
-            # the halves stand in a column to the right of the whole
-            if number == 0:
-                x += side + step
-            else:
-                y += side + step
-            level = cv2.resize(level, (side // 2, side // 2), interpolation=cv2.INTER_AREA)
-            level = level.reshape(side // 2, side // 2, 2)
-    size = np.array([PATTERNS[name].size for name in NAMES[:count]], np.float32).T
-    return Atlas(image, left, top, np.ascontiguousarray(size))
+    shared = _shared()
+    shared.draw(patterns if isinstance(patterns, frozenset) else frozenset(patterns))
+    return shared
 
 
 def _drawn(name: str, index: int) -> NDArray[np.uint8]:

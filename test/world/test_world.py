@@ -1,5 +1,6 @@
 """The synthetic world against closed forms, and against itself seen from elsewhere."""
 
+import functools
 import math
 
 import cv2
@@ -8,13 +9,23 @@ import pytest
 
 from depth_node.camera import Camera, Distortion
 from depth_node.errors import DataError
-from depth_node.world import Box, camera_pose, Cylinder, Room, Scene, shifted, Solid, World
+from depth_node.world import (
+    Box,
+    camera_pose,
+    Cylinder,
+    Room,
+    Scene,
+    shifted,
+    Solid,
+    textures,
+    World,
+)
 from depth_node.world.drawing import TEXELS
 from depth_node.world.finishes import FINISHES
 from depth_node.world.patterns import LOUD, NAMES, PATTERNS
 from depth_node.world.prints import PRINTS
 from depth_node.world.scene import Lamp, Material
-from depth_node.world.textures import atlas, drawn
+from depth_node.world.textures import Atlas, atlas
 from depth_node.world.woods import WOODS
 
 CAMERA = Camera.from_hfov(160, 120, 75)
@@ -138,7 +149,7 @@ def test_same_seed_same_bytes():
     pose = first.pose(1.0)
     np.testing.assert_array_equal(pose, again.pose(1.0))
     picture, depth = first.render(CAMERA, pose, noise=3.0)
-    drawn.cache_clear()
+    textures._shared.cache_clear()
     repeated, same_depth = again.render(CAMERA, pose, noise=3.0)
     np.testing.assert_array_equal(picture, repeated)
     np.testing.assert_array_equal(depth, same_depth)
@@ -205,9 +216,10 @@ def test_patterns_have_their_size_and_repeat():
     """The checker changes every 30 cm, everywhere; far away it fades to its mean."""
     index = np.full((1, 64), NAMES.index('checker'))
     u = np.arange(64, dtype=np.float32)[None] * 0.3 + 0.15
-    mix = atlas().lookup(index, u, np.full_like(u, 0.15), np.full_like(u, 1e-3))[0, :, 0]
+    checker = atlas([NAMES.index('checker')])
+    mix = checker.lookup(index, u, np.full_like(u, 0.15), np.full_like(u, 1e-3))[0, :, 0]
     np.testing.assert_array_equal(mix > 128, np.arange(64) % 2 == 1)
-    far = atlas().lookup(index, u, np.full_like(u, 0.15), np.full_like(u, 5.0))[0, :, 0]
+    far = checker.lookup(index, u, np.full_like(u, 0.15), np.full_like(u, 5.0))[0, :, 0]
     np.testing.assert_allclose(far, 127, atol=6)
 
 
@@ -218,7 +230,7 @@ def test_patterns_have_no_seam(name):
     steps = (np.arange(2 * TEXELS, dtype=np.float32) + 0.5) / TEXELS
     index = np.full((2 * TEXELS, 2 * TEXELS), NAMES.index(name))
     u, v = np.meshgrid(steps * size[0], steps * size[1])
-    looks = atlas().lookup(index, u, v, np.full_like(u, 1e-4))
+    looks = atlas([NAMES.index(name)]).lookup(index, u, v, np.full_like(u, 1e-4))
     for axis in (0, 1):
         step = abs(np.diff(looks, axis=axis)).mean(axis=1 - axis)
         assert (step[TEXELS - 1] <= np.maximum(1.5 * step[:TEXELS - 1].max(0), 2.0)).all()
@@ -234,7 +246,7 @@ def test_patterns_of_homes_are_in_range_and_have_grain(name):
         assert plane.shape == (TEXELS, TEXELS)
         assert np.isfinite(plane).all()
         assert ((plane < -0.02) | (plane > 1.02)).mean() < 0.05
-    mix, shade = np.moveaxis(atlas().lookup(
+    mix, shade = np.moveaxis(atlas([NAMES.index(name)]).lookup(
         np.full(u.shape, NAMES.index(name)), u, v, np.full_like(u, 1e-4)), -1, 0)
     assert (mix * shade).std() > 0.02 * (mix * shade).mean()
 
@@ -246,15 +258,40 @@ def test_patterns_of_plain_rooms_stay_what_they_are():
         'plaster', 'boards', 'panels', 'carton', 'crate', 'plaid', 'metal', 'hazard', 'rings',
         'door', 'books', 'poster', 'paint',
     )
-    few, every = atlas(LOUD), atlas()
-    assert every is atlas(len(NAMES))
-    index = np.arange(LOUD)[None]
-    for footprint in (1e-4, 0.02, 10.0):
-        place = np.full(index.shape, 0.123, np.float32)
-        size = np.full_like(place, footprint)
-        np.testing.assert_array_equal(
-            few.lookup(index, place, place, size), every.lookup(index, place, place, size)
-        )
+    assert set(NAMES[:LOUD]).isdisjoint(NAMES[LOUD:])
+
+
+def test_a_pattern_looks_alike_whatever_was_drawn_before(monkeypatch):
+    """Two worlds at once in one process, or the same world in two: no pattern is another's."""
+    index = np.arange(0, len(NAMES), 7)[None]
+    looks = []
+    for order in (index[0], index[0][::-1]):
+        monkeypatch.setattr(textures, '_shared', functools.cache(Atlas))
+        for number in order:
+            atlas([int(number)])
+        for footprint in (1e-4, 0.02, 10.0):
+            place = np.full(index.shape, 0.123, np.float32)
+            found = atlas(index[0].tolist()).lookup(
+                index, place, place, np.full_like(place, footprint))
+            looks.append(found)
+            assert (found[..., 1] > 0).all()
+    for one, other in zip(looks[:3], looks[3:], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_only_what_a_scene_shows_is_drawn(monkeypatch):
+    """Drawing everything would take seconds at each start."""
+    drawn = []
+    monkeypatch.setattr(textures, '_shared', functools.cache(Atlas))
+    real = textures._drawn
+    monkeypatch.setattr(
+        textures, '_drawn', lambda name, number: drawn.append(name) or real(name, number))
+    world = World(400)
+    world.render(CAMERA, world.pose(0.0))
+    world.render(CAMERA, world.pose(1.0))
+    scene = world.scene
+    shown = {m.pattern for m in (*scene.walls, *(solid.material for solid in scene.solids))}
+    assert sorted(drawn) == sorted(shown)
 
 
 def test_camera_must_be_in_the_room():
