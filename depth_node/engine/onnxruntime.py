@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import os
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from depth_node.errors import EngineError
 from depth_node.image.size import Size
 from depth_node.model import Model, ModelSpec
 from depth_node.model import network as networks
+from depth_node.model.external_data import external_arrays
+from depth_node.model.fingerprint import external_files
 from depth_node.model.network import NetworkInfo
 from depth_node.model.prediction import EXTRAS, Prediction
 
@@ -117,10 +121,18 @@ class OnnxRuntimeNetwork:
     ) -> None:
         runtime = _runtime()
         network: bytes | str = str(info.path)
+        weights: dict[str, NDArray[Any]] = {}
         if info.size is None:
             model = graphs.with_size(networks.load(info.path), info, size)
             network = model.SerializeToString()
-        self._session: Any = _session(network, info.path.name, threads, CPU)
+        elif external_files(info.path):
+            # by default they stay mapped: what is copied over them would be run from then on
+            weights = external_arrays(
+                networks.load(info.path, weights=False), info.path.parent
+            )
+        self._session: Any = _session(
+            network, info.path.name, threads, CPU, weights=weights
+        )
         # once unbound, to learn the shapes that come out
         try:
             first = self._session.run(list(info.outputs), {info.input: tensor})
@@ -239,13 +251,17 @@ def _check_provider(provider: str) -> Any:
 
 
 def _session(
-    network: bytes | str, name: str, threads: int, provider: str, device: int = 0
+    network: bytes | str, name: str, threads: int, provider: str, device: int = 0, *,
+    weights: Mapping[str, NDArray[Any]] = MappingProxyType({}),
 ) -> Any:
     runtime = _check_provider(provider)
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    values = [runtime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+    if values:
+        options.add_external_initializers(list(weights), values)
     providers = [provider] if provider == CPU else [(provider, {'device_id': device}), CPU]
     try:
         session = runtime.InferenceSession(network, options, providers)

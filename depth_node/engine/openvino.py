@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 import sys
+import threading
 from types import ModuleType
 from typing import Any, cast
 
@@ -20,6 +21,9 @@ from depth_node.model import Model
 from depth_node.model import network as networks
 from depth_node.model.file_state import check_unchanged
 from depth_node.model.network import NetworkInfo
+
+_READING = threading.Lock()
+"""Held while a property of the shared core is another one."""
 
 
 def open_openvino(
@@ -129,7 +133,14 @@ def read(core: Any, info: NetworkInfo, size: Size) -> Any:
     :raises EngineError: OpenVINO does not support it.
     """
     try:
-        network = core.read_model(info.path)
+        with _READING:
+            # by default weights in other files stay mapped: what is copied over them meanwhile
+            # would be compiled, and a shorter file would end the process
+            core.set_property({'ENABLE_MMAP': False})
+            try:
+                network = core.read_model(info.path)
+            finally:
+                core.set_property({'ENABLE_MMAP': True})  # for its cache, whose files are ours
         if info.size is None:
             network.reshape({info.input: [1, 3, size.height, size.width]})
     except RuntimeError as error:

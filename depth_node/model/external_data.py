@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from depth_node.errors import ModelError
 
 
@@ -48,6 +50,36 @@ def external_places(model: Any) -> list[str]:
     })
 
 
+def external_arrays(model: Any, folder: Path) -> dict[str, NDArray[Any]]:
+    """
+    Read the external constants of the outermost graph.
+
+    :param model: the ``onnx.ModelProto``, checked by :func:`check_external`; it is not changed.
+    :param folder: that of the ONNX file.
+    :returns: name to values, of the types that NumPy has; without those that no node uses.
+    :raises ModelError: a file cannot be read, or is too short.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    found = {}
+    used = {name for node in _nodes(model) for name in node.input}
+    for tensor in model.graph.initializer:
+        if tensor.data_location != onnx.TensorProto.EXTERNAL or tensor.name not in used:
+            continue
+        alone = onnx.TensorProto()  # or else its content would stay in the model
+        alone.CopyFrom(tensor)
+        try:
+            values = numpy_helper.to_array(alone, str(folder))
+        except Exception as error:  # ValueError, OSError, or onnx's own
+            raise ModelError(
+                f'The external data of {tensor.name!r:.80} cannot be read ({error}).'
+            ) from error
+        if values.dtype.kind in 'fiub':  # not of ml_dtypes, which engines do not take
+            found[tensor.name] = values
+    return found
+
+
 def tensors(model: Any) -> Iterator[Any]:
     """
     Iterate over all constants of a model, including those of subgraphs and functions.
@@ -70,6 +102,16 @@ def tensors(model: Any) -> Iterator[Any]:
             for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
                 yield from (sparse.values, sparse.indices)
             graphs.extend((attribute.g, *attribute.graphs))
+
+
+def _nodes(model: Any) -> Iterator[Any]:
+    """Walk over the nodes of the outermost graph and of those within."""
+    graphs = [model.graph]
+    while graphs:
+        for node in graphs.pop().node:
+            yield node
+            for attribute in node.attribute:
+                graphs.extend((attribute.g, *attribute.graphs))
 
 
 def _check_place(path: Path, location: str | bytes) -> None:

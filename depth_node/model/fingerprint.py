@@ -25,7 +25,7 @@ def fingerprint(path: Path, known: Mapping[str, str] | None = None) -> str:
         of its SHA-256 and of the names and SHA-256 of those files.
     :raises ModelError: a file cannot be read, or external data lies outside the folder.
     """
-    own, places = hash_of(path), _places(path)
+    own, places = hash_of(path), external_files(path)
     if not places:
         return own
     digest = hashlib.sha256(own.encode('ascii'))
@@ -45,7 +45,7 @@ def check_fingerprint(path: Path, expected: str | None) -> None:
     """
     if expected is None:
         return
-    places = _places(path)
+    places = external_files(path)
     if not places:
         check_sha256(path, expected)
         return
@@ -77,10 +77,17 @@ def files_of(path: Path) -> tuple[FileState, ...]:
     :raises ModelError: it is not an ONNX file, or external data is missing or outside the folder.
     """
     own, sidecar = state_of(path), content_of(path.with_suffix('.json'))
-    return own, sidecar, *(state_of(path.parent / place) for place in _places(path))
+    return own, sidecar, *(state_of(path.parent / place) for place in external_files(path))
 
 
-def _places(path: Path) -> tuple[str, ...]:
+def external_files(path: Path) -> tuple[str, ...]:
+    """
+    Return the files that hold external data of a network; an unchanged file is read only once.
+
+    :param path: the ONNX file.
+    :returns: their names relative to its folder; usually none.
+    :raises ModelError: it is not an ONNX file, or external data is missing or outside the folder.
+    """
     return _places_in(state_of(path))
 
 

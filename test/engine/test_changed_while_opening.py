@@ -485,3 +485,52 @@ def test_a_wrong_hash_of_a_file_that_is_being_copied_is_called_so(
     with pytest.raises(ModelError, match='its SHA-256 is') as caught:
         open_model(site.path)
     assert not isinstance(caught.value, ChangedError)
+
+
+def is_mapped(path: Path) -> bool:
+    return str(path) in Path('/proc/self/maps').read_text()
+
+
+@pytest.mark.parametrize('cut', [False, True])
+def test_an_open_engine_does_not_depend_on_its_files_any_more(
+    site: Site, bench: Bench, cut: bool
+) -> None:
+    """ONNX Runtime would keep external weights mapped, run what is written there, or crash."""
+    model = open_model(site.write(external=True).path)
+    right = expected(site)
+    engine = bench.open(model)
+    assert not is_mapped(site.weights)
+    if cut:
+        os.truncate(site.weights, 0)
+    else:
+        site.overwrite_weights()
+        site.overwrite()
+    np.testing.assert_allclose(answer(engine), right, atol=2e-3)
+
+
+@pytest.mark.parametrize('bench', ['openvino', 'tensorrt'], indirect=True)
+def test_weights_that_are_cut_while_they_are_compiled_do_not_end_the_process(
+    site: Site, bench: Bench
+) -> None:
+    """A copy begins by cutting the file, and what is mapped ends the process with SIGBUS."""
+    model = open_model(site.write(external=True).path)
+    mapped = []
+
+    def cut() -> None:
+        mapped.append(is_mapped(site.weights))
+        if not mapped[-1]:
+            os.truncate(site.weights, 0)
+
+    if bench.name == 'openvino':
+        real = openvino.Core.compile_model
+
+        def cutting(self: Any, *args: Any) -> Any:
+            cut()
+            return real(self, *args)
+
+        bench.monkeypatch.setattr(openvino.Core, 'compile_model', cutting)
+    else:
+        bench.during(cut)
+    with pytest.raises(ChangedError):
+        bench.open(model)
+    assert mapped == [False]
