@@ -45,7 +45,7 @@ NODE = {
     'points.stride': 2, 'output.compressed_quantization': 20.0,
 }
 ECHO_BYTES = {'picture': 50_000, 'depth': 75_000, 'points': 40_000, 'scan': 151}
-"""As of the embedded network in the world: bytes, and for the scan beams."""
+"""As of the first embedded network in the world: bytes, and for the scan beams."""
 CAMERA_TOPICS = ('camera/image_raw/compressed', 'camera/camera_info')
 TOPICS = ('depth/image/compressedDepth', 'depth/points', 'depth/scan')
 CASES = [
