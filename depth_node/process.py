@@ -1,14 +1,18 @@
-"""Set-up of a process: malloc, and ending together with the launch that started it."""
+"""A process: malloc, signals, and ending together with the launch that started it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+import contextlib
+from contextlib import contextmanager
 import ctypes
 from enum import Enum
+import functools
 import os
 from pathlib import Path
 import signal
 import sys
+import threading
 
 _MALLOC_CHOICES = ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES')
 _MMAP_THRESHOLD = 32 * 2**20
@@ -48,6 +52,54 @@ def own_folder() -> Path:
     """
     folder = Path(__file__).resolve().parents[1]
     return folder if folder.is_dir() else Path('/')  # a package in a ZIP file
+
+
+@contextmanager
+def at_signal(numbers: Collection[int], act: Callable[[], None]) -> Iterator[threading.Thread]:
+    """
+    Call a function at the first of some signals, even while the main thread runs C code.
+
+    Python runs a signal handler between two bytecodes of the main thread, which is too late if
+    that thread is loading a model. The wakeup descriptor is written immediately, if the signal has
+    a handler in Python.
+
+    :param numbers: the signals.
+    :param act: called once, in a thread of its own; not if the block has ended before.
+    :returns: the thread.
+    """
+    _forget_in_children()
+    ended = threading.Event()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    def watch() -> None:
+        while not ended.is_set():
+            if os.read(reader, 1)[0] in numbers and not ended.is_set():
+                act()
+                return
+
+    watcher = threading.Thread(target=watch, name='signals', daemon=True)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    watcher.start()
+    try:
+        yield watcher
+    finally:
+        ended.set()
+        signal.set_wakeup_fd(before)
+        os.write(writer, b'\0')
+        watcher.join()
+        os.close(reader)
+        os.close(writer)
+
+
+@functools.cache
+def _forget_in_children() -> None:
+    """Keep signals of forked processes, which inherit the descriptor, out of this one."""
+    def forget() -> None:
+        with contextlib.suppress(ValueError):  # forked by a thread of another interpreter
+            signal.set_wakeup_fd(-1)
+
+    os.register_at_fork(after_in_child=forget)
 
 
 def malloc_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_node.cli.interrupts import cancelling
 from depth_node.cli.numbers import real
 from depth_node.cli.options import (
     add_json_option,
@@ -20,7 +21,7 @@ from depth_node.cli.options import (
     config_from,
     model_from,
 )
-from depth_node.cli.progress import build_bar, interruptible
+from depth_node.cli.progress import build_bar
 from depth_node.cli.results import write_json
 from depth_node.config import Config
 from depth_node.engine import Engine, open_for
@@ -129,7 +130,7 @@ def _build(
     model: Model, config: Config, frames: list[NDArray[np.uint8]], *, profiled: bool
 ) -> dict[str, Any]:
     """Open the engine with a progress bar, and return its facts."""
-    with interruptible() as cancelled, build_bar() as on_progress:
+    with cancelling() as cancelled, build_bar() as on_progress:
         engine = open_for(
             model, config, on_progress=on_progress, cancelled=cancelled, log=_tell, warn=_tell,
             frames=frames,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+import contextlib
 import importlib
 import io
 import logging
@@ -16,6 +17,7 @@ import os
 import sys
 from typing import NoReturn
 
+from depth_node.cli import interrupts
 from depth_node.errors import DepthNodeError, unexpected
 from depth_node.text import printable
 
@@ -60,8 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     # only the verb that is called is imported
     called = printable(next((word for word in words if not word.startswith('-')), ''), _LONGEST)
+    interrupted = f'depth-node {called}: interrupted'
     try:
-        return _call(called, words) or 0
+        ours = argv is None  # or else signals are the caller's
+        with interrupts.ending(interrupted) if ours else contextlib.nullcontext():
+            return _call(called, words) or 0
     except DepthNodeError as error:
         print(f'depth-node {called}: {error}', file=sys.stderr)
         return 2
@@ -73,8 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'depth-node {called}: {printable(str(error), _LONGEST_REASON)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f'depth-node {called}: interrupted', file=sys.stderr)
-        return 130
+        print(interrupted, file=sys.stderr)
+        return interrupts.CODE
     except MemoryError:
         print(f'depth-node {called}: not enough memory for this input.', file=sys.stderr)
         return 2

@@ -11,8 +11,9 @@ from depth_node.camera.calibration_file import read_calibration
 from depth_node.camera.info import CameraNumbers
 from depth_node.camera.rectified import choose
 from depth_node.catalogue.opening import open_model, overrides_from
+from depth_node.cli.interrupts import cancelling
 from depth_node.cli.numbers import real
-from depth_node.cli.progress import build_bar, interruptible
+from depth_node.cli.progress import build_bar
 from depth_node.cli.results import output_file
 from depth_node.config import Config, parameters
 from depth_node.engine import open_for
@@ -171,7 +172,7 @@ def estimator_from(
     if frame is None:
         return DepthEstimator(model, config)
     # opened here and not at the first frame, because a build takes minutes and wants a bar
-    with interruptible() as cancelled, build_bar() as on_progress:
+    with cancelling() as cancelled, build_bar() as on_progress:
         engine = open_for(model, config, frame, on_progress=on_progress, cancelled=cancelled)
     return DepthEstimator(engine, config)
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 import contextlib
-import signal
 import sys
 from typing import Any, TypeVar
-
-from depth_node.errors import CancelledError
 
 _Item = TypeVar('_Item')
 
@@ -30,24 +27,6 @@ def progress(items: Iterable[_Item], total: int | None, unit: str) -> Iterator[_
         else:
             items = tqdm(items, total=total, unit=unit, delay=2.0, leave=False)
     yield from items
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """
-    Let Ctrl-C cancel a build cleanly instead of in the middle of a library.
-
-    :returns: a function that returns whether Ctrl-C was pressed.
-    :raises KeyboardInterrupt: the work was cancelled by Ctrl-C.
-    """
-    interrupted = []
-    before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
-    try:
-        yield lambda: bool(interrupted)
-    except CancelledError:
-        raise KeyboardInterrupt from None
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

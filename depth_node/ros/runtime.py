@@ -169,21 +169,10 @@ _watchers: set[threading.Thread] = set()
 
 @contextmanager
 def _signals() -> Iterator[threading.Event]:
-    """
-    Convert SIGINT and SIGTERM to an event, even while the main thread runs C code.
-
-    Python runs a signal handler between two bytecodes of the main thread, which is too late if
-    that thread is loading a model. The wakeup descriptor is written immediately, and a thread
-    that reads it ends the process if it does not end by itself.
-    """
+    """Convert SIGINT and SIGTERM to an event, and end the process if it does not end by itself."""
     stop, done = threading.Event(), threading.Event()
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
 
-    def watch() -> None:
-        os.read(reader, 1)
-        if done.is_set():
-            return
+    def end() -> None:
         stop.set()
         if not done.wait(_PATIENCE_S):
             _leave(OK)
@@ -191,24 +180,19 @@ def _signals() -> Iterator[threading.Event]:
     def ignore(number: int, frame: FrameType | None) -> None:
         """Replace Python's default handler; the thread above handles the signal."""
 
-    watcher = threading.Thread(target=watch, name='signals', daemon=True)
     for number in _SIGNALS:
         signal.signal(number, ignore)
-    descriptor = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    watcher.start()
-    _watchers.add(watcher)
     try:
-        yield stop
-    finally:
-        done.set()
-        signal.set_wakeup_fd(descriptor)
-        os.write(writer, b'\0')
-        watcher.join()
+        with process.at_signal(_SIGNALS, end) as watcher:
+            _watchers.add(watcher)
+            try:
+                yield stop
+            finally:
+                done.set()
         _watchers.discard(watcher)
+    finally:
         for number in _SIGNALS:  # a second one, while the interpreter ends, changes nothing
             signal.signal(number, signal.SIG_IGN)
-        os.close(reader)
-        os.close(writer)
 
 
 def _leave(code: int) -> NoReturn:

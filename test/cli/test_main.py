@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -130,3 +133,63 @@ def test_a_run_is_not_overwritten(tmp_path: Path, where: str) -> None:
         refuse_existing(tmp_path, resume=False)
     refuse_existing(tmp_path, resume=True)
     assert path.read_bytes() == b'weights'
+
+
+INTERRUPTED = """
+import hashlib, os, signal, sys, time
+from depth_node.cli import interrupts, main, models
+interrupts._PATIENCE_S = 0.3
+
+def deep(_):
+    print('begun', flush=True)
+    hashlib.pbkdf2_hmac('sha256', b'a', b'b', 2 * 10**9)  # C code, for some minutes
+
+def slow(_):
+    try:
+        print('begun', flush=True)
+        time.sleep(60)
+    finally:
+        time.sleep(1)
+        print('cleaned up', flush=True)
+
+def fork(_):
+    child = os.fork()
+    if not child:
+        print('begun', flush=True)
+        time.sleep(60)
+    time.sleep(0.5)
+    os.kill(child, signal.SIGINT)
+    os.waitpid(child, 0)
+    time.sleep(1)
+
+models.run = {'deep': deep, 'slow': slow, 'fork': fork}[sys.argv.pop()]
+sys.argv[1:] = ['models']
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.parametrize(('verb', 'said'), [('deep', ''), ('slow', 'cleaned up\n')])
+def test_ctrl_c_ends_a_verb_wherever_it_is(verb: str, said: str) -> None:
+    """In a library that never returns, too; but what cleans up has its time."""
+    process = subprocess.Popen(
+        [sys.executable, '-c', INTERRUPTED, verb], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == 'begun\n'
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert (out, error) == (said, 'depth-node models: interrupted\n')
+
+
+def test_a_signal_of_a_forked_process_is_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, '-c', INTERRUPTED, 'fork'], capture_output=True, text=True, timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == 'depth-node models: interrupted\n'  # of the forked one
