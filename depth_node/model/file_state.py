@@ -70,8 +70,8 @@ def check_unchanged(files: Iterable[FileState]) -> None:
         if now != state:
             what = 'changed' if now.version else 'was removed'
             raise ChangedError(
-                f'{state.path}: {what} while the model was being opened, so that what was '
-                'verified may not be what is run.',
+                f'{state.path}: {what} after it was verified, so that what was verified '
+                'may not be what is run.',
                 'Start again when nothing is being copied there any more; a node that stays '
                 'must be cleaned up and configured again.',
             )

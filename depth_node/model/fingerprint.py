@@ -9,9 +9,10 @@ from pathlib import Path
 
 from depth_node.errors import ModelError
 from depth_node.model.external_data import external_places
-from depth_node.model.file_state import content_of, FileState, state_of
+from depth_node.model.file_state import check_unchanged, content_of, FileState, state_of
 from depth_node.model.hashes import check_sha256, hash_of
 from depth_node.model.network import load
+from depth_node.model.spec import Model
 
 
 def fingerprint(path: Path, known: Mapping[str, str] | None = None) -> str:
@@ -78,6 +79,22 @@ def files_of(path: Path) -> tuple[FileState, ...]:
     """
     own, sidecar = state_of(path), content_of(path.with_suffix('.json'))
     return own, sidecar, *(state_of(path.parent / place) for place in external_files(path))
+
+
+def fingerprint_of(model: Model) -> str:
+    """
+    Return the hash of an opened model, whose files may have changed since.
+
+    :param model: the model.
+    :returns: as :func:`fingerprint`, of the files that were verified.
+    :raises ChangedError: they have changed, and no hash of them is known.
+    :raises ModelError: as :func:`fingerprint`.
+    """
+    if model.files and model.spec.sha256:  # compared when it was opened
+        return model.spec.sha256.lower()
+    found = fingerprint(model.path)
+    check_unchanged(state for state in model.files if not state.by_content)
+    return found
 
 
 def external_files(path: Path) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from std_srvs.srv import Trigger
 from depth_node.config import Config
 from depth_node.errors import ConfigError, DepthNodeError
 from depth_node.estimator import Estimate
-from depth_node.model.fingerprint import fingerprint
+from depth_node.model.fingerprint import fingerprint_of
 from depth_node.ros.notices import Notices
 from depth_node.ros.opening import Opening
 from depth_node.ros.scale_inputs import ScaleInputs
@@ -200,7 +200,7 @@ class Scaling:
                     'call again.',
                 )
             found = tape.calibration(
-                time.monotonic(), distance, self._state, fingerprint(model.path)
+                time.monotonic(), distance, self._state, fingerprint_of(model)
             )
             keeper.adopt(found)
         except DepthNodeError as error:
@@ -223,7 +223,7 @@ class Scaling:
                 )
             if keeper is None or model is None:
                 raise ConfigError('There is no scale yet, because the model is not loaded.')
-            found = keeper.calibration(fingerprint(model.path))
+            found = keeper.calibration(fingerprint_of(model))
             write_scale(Path(self._file), found)
         except DepthNodeError as error:
             response.message = str(error)

@@ -11,9 +11,9 @@ from onnx import helper, numpy_helper, TensorProto
 import pytest
 
 from depth_node.catalogue.opening import open_model
-from depth_node.errors import ModelError
+from depth_node.errors import ChangedError, ModelError
 from depth_node.model import ModelSpec, OutputKind
-from depth_node.model.fingerprint import check_fingerprint, fingerprint
+from depth_node.model.fingerprint import check_fingerprint, fingerprint, fingerprint_of
 
 
 def write(path: Path, gain: float, weights: str = 'w.bin') -> Path:
@@ -78,3 +78,22 @@ def test_a_sidecar_has_to_cover_the_weights(tmp_path: Path) -> None:
     write(path, 2.0)
     with pytest.raises(ModelError, match=r'with its weights in w\.bin is'):
         open_model(path)
+
+
+@pytest.mark.parametrize('hashed', [False, True])
+def test_a_scale_is_not_stored_under_the_hash_of_weights_copied_later(
+    tmp_path: Path, hashed: bool
+) -> None:
+    """The engine still runs the old ones, which the scale was measured with."""
+    path = write(tmp_path / 'net.onnx', 1.0)
+    right = fingerprint(path)
+    spec = ModelSpec('net', OutputKind.METRIC_DEPTH, sha256=right if hashed else None)
+    path.with_suffix('.json').write_text(spec.to_json())
+    model = open_model(path)
+    assert fingerprint_of(model) == right
+    write(path, 2.0)
+    if hashed:
+        assert fingerprint_of(model) == right
+    else:
+        with pytest.raises(ChangedError, match=r'net\.onnx|w\.bin'):
+            fingerprint_of(model)
