@@ -158,7 +158,7 @@ class Launch(Enum):
 
 
 def die_with_parent() -> None:
-    """Receive a SIGTERM when the parent process ends; for a `preexec_fn`."""
+    """Receive a SIGTERM when the parent process ends; for a `preexec_fn`, or at a start."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

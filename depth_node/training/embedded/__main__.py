@@ -18,7 +18,7 @@ from depth_node.training.embedded.frames import (
     SIZE,
 )
 from depth_node.training.embedded.recipe import CONFIG, Recipe, train
-from depth_node.training.embedded.shards import finished, Growing, render_shards, WORLDS
+from depth_node.training.embedded.shards import finished, Growing, render_meanwhile, WORLDS
 from depth_node.training.export import export_network
 
 SPEC = ModelSpec(
@@ -81,7 +81,7 @@ def main() -> None:
     stop = spawn.Event()
     # no daemon: rendering starts processes of its own
     other = spawn.Process(
-        target=render_shards, args=(shards, range(args.shards), args.processes, stop)
+        target=render_meanwhile, args=(shards, range(args.shards), args.processes, stop)
     )
     if args.shards:
         other.start()

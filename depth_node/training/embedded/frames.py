@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from depth_node.camera import Camera
 from depth_node.errors import DataError
 from depth_node.image.size import Size
+from depth_node.process import die_with_parent
 from depth_node.training.embedded.views import draw_pose
 from depth_node.world import World
 from depth_node.world.homes import furnish_home
@@ -194,6 +195,12 @@ def _draw_worlds(
     return np.stack(images), np.stack(depths)
 
 
+def prepare_worker() -> None:
+    """Leave the other cores to the other workers, and do not outlive who started this one."""
+    cv2.setNumThreads(1)
+    die_with_parent()
+
+
 @contextlib.contextmanager
 def _workers(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
     """Give what calls a function for each of some values: in this process if one is enough."""
@@ -202,9 +209,7 @@ def _workers(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
         return
     # forking a process that has threads, as torch has, may hang
     spawn = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(
-        processes, spawn, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with ProcessPoolExecutor(processes, spawn, initializer=prepare_worker) as pool:
         yield pool.map
 
 

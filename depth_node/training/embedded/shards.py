@@ -15,14 +15,20 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 import warnings
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
 from depth_node.errors import DataError
-from depth_node.training.embedded.frames import FIRST_TRAINING_SEED, Frames, POSES, rendered
+from depth_node.process import die_with_parent
+from depth_node.training.embedded.frames import (
+    FIRST_TRAINING_SEED,
+    Frames,
+    POSES,
+    prepare_worker,
+    rendered,
+)
 
 WORLDS = 4
 """Worlds in a shard."""
@@ -166,9 +172,7 @@ def render_shards(
     """
     # forking a process that has threads, as torch has, may hang
     spawn = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(
-        processes, spawn, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with ProcessPoolExecutor(processes, spawn, initializer=prepare_worker) as pool:
         futures = [pool.submit(_render_shard, folder, WORLDS, number) for number in numbers]
         failed: BaseException | None = None
         for future in as_completed(futures):
@@ -179,6 +183,19 @@ def render_shards(
                 break
         if failed is not None:
             raise failed
+
+
+def render_meanwhile(folder: Path, numbers: range, processes: int, stop: Event) -> None:
+    """
+    Do the same as :func:`render_shards` in a process of its own, which ends with its parent.
+
+    :param folder: gets a folder for each.
+    :param numbers: which.
+    :param processes: how many to render with.
+    :param stop: no other shard is begun once this is set.
+    """
+    die_with_parent()
+    render_shards(folder, numbers, processes, stop)
 
 
 def _render_shard(folder: Path, worlds: int, number: int) -> None:
