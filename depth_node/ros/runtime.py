@@ -101,6 +101,7 @@ def run(
     if logs is not None:
         os.environ['ROS_LOG_DIR'] = logs
     with _signals() as stop:
+        before = set(threading.enumerate())  # those of a verb around this, too
         if process.end_with_launch() is process.Launch.GONE:
             return OK
         try:
@@ -123,7 +124,7 @@ def run(
             code = FAULT
         finally:
             rclpy.try_shutdown()
-        if threading.active_count() > 1 + len(_watchers):
+        if set(threading.enumerate()) - before - _watchers:
             # a thread deep in an engine does not hear of the interpreter's end and may crash it
             _leave(code)
     return code

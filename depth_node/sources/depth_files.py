@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from depth_node.errors import DataError
 from depth_node.files import read_regular
+from depth_node.sources.arrays import npy_array
 
 Depth = NDArray[np.float32]
 _LARGEST_FILE = 2**30
@@ -72,9 +72,10 @@ def read_plane(path: Path) -> NDArray[np.generic]:
     :returns: (H, W).
     :raises DataError: it cannot be read, or is not an image of one channel.
     """
+    values: NDArray[Any] | None
     try:
         if path.suffix == '.npy':
-            values = np.load(io.BytesIO(read_regular(path, _LARGEST_FILE)), allow_pickle=False)
+            values = npy_array(read_regular(path, _LARGEST_FILE))
             if values.ndim == 3 and values.shape[2] == 1:
                 values = values[..., 0]  # as DIODE stores depth
         else:

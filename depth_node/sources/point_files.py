@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from depth_node.errors import DataError
 from depth_node.files import read_regular
+from depth_node.sources.arrays import npy_array
 
 Points = NDArray[np.float64]
 _LARGEST_FILE = 2**30
@@ -56,10 +57,6 @@ def read_points(path: Path) -> Points:
     if points.ndim != 2 or points.shape[1] < 3 or not len(points):
         raise DataError(f'{path}: has shape {points.shape}, expected (N, 3) with x, y, z (m).')
     return points[:, :3]
-
-
-def _npy(content: bytes) -> NDArray[Any]:
-    return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
 
 
 def _kitti(content: bytes) -> NDArray[Any]:
@@ -236,6 +233,6 @@ def _lzf(packed: bytes, size: int) -> bytes:
 
 
 READERS: dict[str, Callable[[bytes], NDArray[Any]]] = {
-    '.npy': _npy, '.bin': _kitti, '.ply': _ply, '.pcd': _pcd, '.txt': _text, '.xyz': _text,
+    '.npy': npy_array, '.bin': _kitti, '.ply': _ply, '.pcd': _pcd, '.txt': _text, '.xyz': _text,
 }
 """The formats by their endings."""

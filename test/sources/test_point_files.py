@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -171,6 +171,8 @@ def test_damaged_files_are_points_or_an_error(tmp_path_factory, name, at, junk, 
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(sorted(READERS)), st.binary(max_size=200))
+@example('.npy', b'PK\x03\x04')
+@example('.npy', b'PK\x05\x06')
 def test_any_bytes(tmp_path_factory, suffix, content):
     path = tmp_path_factory.getbasetemp() / f'any{suffix}'
     path.write_bytes(content)
