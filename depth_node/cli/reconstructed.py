@@ -88,8 +88,8 @@ def write(
             f'{options.fusion.far:g} m was seen often enough.',
             'Use more frames, a larger --far, or a smaller --min-weight.',
         )
-    beside = cloud_of(options.out)
-    for path, shape in ((options.out, mesh), (beside, cloud)):
+    cloud_path = cloud_of(options.out)
+    for path, shape in ((options.out, mesh), (cloud_path, cloud)):
         write_ply(
             path, shape.points, shape.rgb, normals=shape.normals, axes=Axes.MAP,
             faces=shape.faces if shape is mesh else None, upright=options.upright,
@@ -104,10 +104,11 @@ def write(
         'axes': (Axes.VIEWER if options.upright else Axes.MAP).value,
         'mesh': {'file': str(options.out), 'vertices': len(mesh.points),
                  'triangles': len(mesh.faces), **_extent(mesh)},
-        'cloud': {'file': str(beside), 'points': len(cloud.points)},
+        'cloud': {'file': str(cloud_path), 'points': len(cloud.points)},
     }
     print(f'{mapper.frames} frames at {rate:.1f} per second: {len(mesh.points)} vertices and '
-          f'{len(mesh.faces)} triangles in {options.out}, {len(cloud.points)} points in {beside}')
+          f'{len(mesh.faces)} triangles in {options.out}, {len(cloud.points)} points in '
+          f'{cloud_path}')
     world = source.world if isinstance(source, WorldSource) else None
     if world is not None:
         error = surface_error(mesh, world)

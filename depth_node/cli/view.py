@@ -190,13 +190,13 @@ def _offline(args: argparse.Namespace) -> Callable[[Any], tuple[int, int]]:
 
 
 def _refuse(
-    args: argparse.Namespace, beside: str, why: str, defaults: Mapping[str, object]
+    args: argparse.Namespace, other: str, why: str, defaults: Mapping[str, object]
 ) -> None:
     """Refuse options that would have no effect."""
     for name, default in defaults.items():
         if getattr(args, name) != default:
             option = f'--{name.replace("_", "-")}'
-            raise ConfigError(f'{option} {why}, and has no effect with {beside}.', 'Omit it.')
+            raise ConfigError(f'{option} {why}, and has no effect with {other}.', 'Omit it.')
 
 
 def _show(

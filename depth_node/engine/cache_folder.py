@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import contextlib
+import fcntl
 import os
 from pathlib import Path
 import tempfile
 
 from depth_node.errors import EngineError
+from depth_node.files import PART, sweep
 
 
 def engine_cache_root(configured: str = '') -> Path:
@@ -51,3 +55,27 @@ def writable(folder: Path) -> Path:
             'Set engine.cache_dir to a writable folder.',
         ) from error
     return folder
+
+
+@contextlib.contextmanager
+def scratch(cache: Path) -> Iterator[Path]:
+    """
+    Make a folder for the files of a build in a cache, because /tmp may be in memory.
+
+    :param cache: the cache folder; if it cannot be written, the system's temporary folder is used.
+    :returns: the folder, which is removed at the end.
+    """
+    try:
+        root: Path | None = writable(cache)
+    except EngineError:
+        root = None
+    else:
+        sweep(cache / 'build')  # of builds whose process was killed
+    with (
+        tempfile.TemporaryDirectory(PART, '.build-', root) as folder,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(os.close, handle := os.open(folder, os.O_RDONLY))
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield Path(folder)

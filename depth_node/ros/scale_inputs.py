@@ -59,9 +59,10 @@ class ScaleInputs:
         self._notices = notices
         self._subscriptions: list[Any] = []
 
-        def listen(problem: str, *, beside: bool) -> Receiver:
+        def listen(problem: str, *, secondary: bool) -> Receiver:
             receiver = Receiver(
-                config, transforms, take, functools.partial(self._report, problem), beside=beside
+                config, transforms, take, functools.partial(self._report, problem),
+                secondary=secondary,
             )
             source = receiver.source
             if source.message is not None:
@@ -71,11 +72,11 @@ class ScaleInputs:
                 )
             return receiver
 
-        self._receiver = listen(PROBLEMS[0], beside=False)
+        self._receiver = listen(PROBLEMS[0], secondary=False)
         self._receivers = [self._receiver]
         source = self._receiver.source
         if source.local != 'never':
-            self._receivers.append(listen(PROBLEMS[1], beside=True))
+            self._receivers.append(listen(PROBLEMS[1], secondary=True))
         if source.camera_info:
             self._subscribe(CameraInfo, PREFIX + 'camera_info', self._on_info)
 

@@ -29,7 +29,7 @@ class Receiver:
     :param transforms: where the pose of the sensor is looked up if it is not in the parameters.
     :param take: called with each reading and its time (s).
     :param complain: called with what is wrong with a message; '' if one could be used.
-    :param beside: whether it is the odometry that goes with the source.
+    :param secondary: whether it is the odometry that goes with the source.
     """
 
     def __init__(
@@ -39,17 +39,17 @@ class Receiver:
         take: Callable[[float, Reading], None],
         complain: Callable[[str], None],
         *,
-        beside: bool = False,
+        secondary: bool = False,
     ) -> None:
-        self.source = SOURCES['odometry' if beside else config.source]
+        self.source = SOURCES['odometry' if secondary else config.source]
         self.info: Any = None
         """The latest CameraInfo of the sensor, or None."""
         self._transforms = transforms
         self._take = take
         self._complain = complain
-        extrinsic = config.odometry_extrinsic if beside else config.extrinsic
+        extrinsic = config.odometry_extrinsic if secondary else config.extrinsic
         self._extrinsic = matrix_of(extrinsic) if extrinsic else None
-        self._parameter = 'scale.odometry_extrinsic' if beside else 'scale.extrinsic'
+        self._parameter = 'scale.odometry_extrinsic' if secondary else 'scale.extrinsic'
         self._optical = ''
         self._waiting: deque[tuple[float, Any]] = deque(maxlen=WAITING)
 

@@ -198,7 +198,7 @@ def bowl(rng: np.random.Generator) -> Thing:
 
 
 def plate(rng: np.random.Generator) -> Thing:
-    """Make a plate with a knife and a fork beside it."""
+    """Make a plate with a knife and a fork next to it."""
     radius = float(rng.choice([0.1, 0.135]))
     surface, metal = gray(float(rng.uniform(0.8, 0.96))), gray(0.65)
     return [

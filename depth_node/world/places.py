@@ -96,7 +96,7 @@ def laid(rng: np.random.Generator, area: Area) -> list[Solid]:
 
 def doors(rng: np.random.Generator, area: Area) -> list[Solid]:
     """
-    Put doors along the two long walls of a corridor, with a plate beside each.
+    Put doors along the two long walls of a corridor, with a plate next to each.
 
     :param rng: random generator.
     :param area: the corridor.

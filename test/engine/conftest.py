@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+from changing_models import Bench, Site
 from fake_machine import few_frames, Machine
 import pytest
+
+from depth_node.config import EngineConfig
 
 
 @pytest.fixture
@@ -12,3 +17,22 @@ def machine(monkeypatch, tmp_path, network):
     machine = Machine(monkeypatch, tmp_path / 'cache', network(extras=('confidence', 'sky')))
     yield machine
     assert machine.faults() == []
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    (tmp_path / 'model').mkdir()
+    return Site(tmp_path / 'model')
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> EngineConfig:
+    return EngineConfig(cache_dir=str(tmp_path / 'cache'))
+
+
+@pytest.fixture(params=['openvino', 'onnxruntime', 'tensorrt'])
+def bench(request, monkeypatch, tmp_path):
+    made = Bench(monkeypatch, tmp_path, request.param)
+    yield made
+    if made.machine is not None:
+        assert made.machine.faults() == []

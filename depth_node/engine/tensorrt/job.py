@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 import contextlib
 import datetime as dt
-import fcntl
 import hashlib
-import os
 from pathlib import Path
 import re
-import tempfile
 import time
 from typing import Any
 
@@ -20,7 +17,7 @@ from numpy.typing import NDArray
 from depth_node.engine import graph as graphs
 from depth_node.engine.base import Request
 from depth_node.engine.cache import EngineCache, Key, SAMPLE
-from depth_node.engine.cache_folder import engine_cache_root, writable
+from depth_node.engine.cache_folder import engine_cache_root, scratch
 from depth_node.engine.precision import converted, Precision
 from depth_node.engine.tensorrt import board
 from depth_node.engine.tensorrt.advisories import known, safe_first
@@ -40,7 +37,6 @@ from depth_node.engine.tensorrt.runtime import TensorRtEngine
 from depth_node.engine.tensorrt.sample import Sample
 from depth_node.engine.verify import answers, as_built, check, sample_frames, Verdict
 from depth_node.errors import CancelledError, DeviceLostError, EngineError
-from depth_node.files import PART, sweep
 from depth_node.image.size import Size
 from depth_node.model import network as networks
 from depth_node.model.file_state import check_unchanged
@@ -175,7 +171,7 @@ class Job:
         self.on_progress(0.0, 'running the reference')
         expected = self._answers(frames)
         seen: set[bytes] = set()
-        with self._scratch() as folder:
+        with scratch(self.cache.folder) as folder:
             for precision in self._ladder():
                 try:
                     graph = folder / 'graph.onnx'
@@ -327,24 +323,6 @@ class Job:
         del reference
         give_back()
         return found
-
-    @contextlib.contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        """Return a folder for the files of a build in the cache, because /tmp may be in memory."""
-        try:
-            root: Path | None = writable(self.cache.folder)
-        except EngineError:
-            root = None
-        else:
-            sweep(self.cache.folder / 'build')  # of builds whose process was killed
-        with (
-            tempfile.TemporaryDirectory(PART, '.build-', root) as folder,
-            contextlib.ExitStack() as stack,
-        ):
-            stack.callback(os.close, handle := os.open(folder, os.O_RDONLY))
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield Path(folder)
 
     def _timing(self) -> Path:
         gpu = self.cuda.gpu

@@ -151,8 +151,8 @@ class Source:
             return Camera.from_hfov(
                 rgb.shape[1], rgb.shape[0], self._number('hfov', float, 0.0)
             )
-        beside = Path(self.where) / 'camera.yaml'
-        file = Path(self.options['camera']) if 'camera' in self.options else beside
+        sidecar = Path(self.where) / 'camera.yaml'
+        file = Path(self.options['camera']) if 'camera' in self.options else sidecar
         if not file.is_file():
             raise DataError(
                 f'{self}: has no calibration.',

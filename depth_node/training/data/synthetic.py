@@ -59,8 +59,8 @@ class SyntheticDrive:
             image, depth = world.render(camera, pose, time=time, noise=self.noise)
             partner = None
             if self.stereo:
-                beside = shifted(pose, self.stereo)
-                partner, _ = world.render(camera, beside, time=time, noise=self.noise)
+                right = shifted(pose, self.stereo)
+                partner, _ = world.render(camera, right, time=time, noise=self.noise)
             yield Frame(
                 image, nanoseconds(time), camera, depth=_finite(depth), pose=pose, stereo=partner,
                 baseline=self.stereo,

@@ -72,7 +72,7 @@ class Learner:
         done = self._warm.get(size, 0)
         if done < _WARM:
             self._warm[size] = done + 1
-            return _Recorded.beside(self._learn, images, truth)
+            return _Recorded.warm_up(self._learn, images, truth)
         if size not in self._graphs:
             self._graphs[size] = _Recorded(self._learn, self._forget, images, truth)
         return self._graphs[size](images, truth)
@@ -142,7 +142,7 @@ class _Recorded:
             self._loss = step(self._images, self._truth)
 
     @staticmethod
-    def beside(step: Any, images: Tensor, truth: Tensor) -> Tensor:
+    def warm_up(step: Any, images: Tensor, truth: Tensor) -> Tensor:
         """Take a step on a stream of its own, as is required before recording."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())

@@ -14,7 +14,7 @@ from depth_node.world import camera_pose, Pose, World
 NEAREST, FARTHEST = 0.4, 8.0
 """Between these the median depth of the frames is about log-uniform (m)."""
 _TRIED = 12  # places of which the one that comes closest to a drawn depth is taken
-_ROUNDS = 6  # how often they are drawn anew before any place will do
+_ROUNDS = 6  # how often they are drawn again before any place will do
 _LARGE, _LARGE_POWER = 8.0, 0.75  # diagonal (m), of the uniform number that depths are drawn with
 _CLEARANCE = 0.12  # least distance of a camera from anything (m)
 _AHEAD = np.array([[x, y, 1.0] for y in (-0.3, 0.0, 0.3) for x in (-0.4, 0.0, 0.4)])
