@@ -38,7 +38,7 @@ def radiance(height: int = 48, width: int = 64) -> np.ndarray:
 
 def pictures(sensors: list[Sensor], light_: np.ndarray) -> np.ndarray:
     batch = torch.from_numpy(np.stack([light_] * len(sensors))).permute(0, 3, 1, 2)
-    found = Cameras.of(sensors, CPU).pictures(batch, generator())
+    found = Cameras.of(sensors, CPU).at_once(batch, generator())
     return found.permute(0, 2, 3, 1).numpy() * 255
 
 
@@ -53,6 +53,26 @@ def test_a_camera_in_a_batch_takes_the_picture_it_takes_alone(seed: int) -> None
     difference = np.abs(among[1] - alone)
     assert difference.max() <= 2
     assert difference.mean() < 0.1
+
+
+def test_on_a_cpu_every_camera_takes_its_picture_as_it_does_alone() -> None:
+    """The noise is another one in each picture, and the same for the same generator."""
+    rng = np.random.default_rng(3)
+    sensors = [replace(draw_sensor(rng), shot=0.0, read=0.0) for _ in range(12)]
+    lights = radiance() * np.linspace(0.2, 1.5, 12, dtype=np.float32)[:, None, None, None]
+    batch = torch.from_numpy(lights).permute(0, 3, 1, 2)
+    found = Cameras.of(sensors, CPU).pictures(batch, generator())
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    for picture, sensor, light_ in zip(found, sensors, lights, strict=True):
+        alone = sensor.picture(light_, np.random.default_rng(0))
+        # a few of the numbers do not fit a float32
+        difference = np.abs(picture.permute(1, 2, 0).numpy() * 255 - alone)
+        assert difference.mean() < 0.02
+    noisy = Cameras.of([Sensor(read=0.05)] * 2, CPU)
+    one, other = noisy.pictures(batch[:1].expand(2, -1, -1, -1), generator())
+    again, _ = noisy.pictures(batch[:1].expand(2, -1, -1, -1), generator())
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
 
 
 @pytest.mark.parametrize('heading', [0.0, 0.7, np.pi / 2, 2.5])
