@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn, Tensor
 
+from depth_node.errors import DataError
 from depth_node.training.embedded.loss import depth_loss
 from depth_node.training.muon import Muon
 from depth_node.training.networks import DepthNetwork
@@ -118,10 +119,16 @@ class Learner:
         Take over a state; to be called before the first step.
 
         :param state: from :meth:`state`.
-        :param weights_only: leave the optimizers as they are.
+        :param weights_only: leave the optimizers as they are, and what the state lacks, too.
+        :raises DataError: the state is that of another network.
         """
-        self.network.load_state_dict(state['network'])
-        self.averaged.load_state_dict(state['averaged'])
+        for network, name in ((self.network, 'network'), (self.averaged, 'averaged')):
+            lacking = network.load_state_dict(state[name], strict=not weights_only)
+            if lacking.unexpected_keys:
+                raise DataError(
+                    f'The checkpoint has {lacking.unexpected_keys[0]}, this network has not.',
+                    'Start from a checkpoint of this network, or of one with fewer layers.'
+                )
         if not weights_only:
             for optimizer, name, rate in (
                 (self._muon, 'muon', self._rates[0]), (self._adam, 'adam', self._rates[1])
