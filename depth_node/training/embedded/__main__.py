@@ -48,6 +48,10 @@ def main() -> None:
     parser.add_argument(
         '--shards', type=int, default=400, help=f'of {WORLDS * POSES} frames to learn from'
     )
+    parser.add_argument(
+        '--first', type=int, default=0,
+        help='number of the first shard: a run that goes on from another learns from other frames'
+    )
     parser.add_argument('--processes', type=int, default=2, help='for rendering')
     parser.add_argument('--threads', type=int, default=1, help='for training')
     parser.add_argument(
@@ -64,6 +68,7 @@ def main() -> None:
         help='share of the run, at its start, with frames of half the size; less on a GPU, where '
         'frames are scarce and time is not',
     )
+    parser.add_argument('--peak', type=float, default=recipe.peak, help='of the learning rate')
     parser.add_argument('--batch', type=int, default=recipe.batch, help='frames in a step')
     parser.add_argument(
         '--validate-every', type=int, default=recipe.validate_every,
@@ -81,7 +86,8 @@ def main() -> None:
     stop = spawn.Event()
     # no daemon: rendering starts processes of its own
     other = spawn.Process(
-        target=render_meanwhile, args=(shards, range(args.shards), args.processes, stop)
+        target=render_meanwhile,
+        args=(shards, range(args.first, args.first + args.shards), args.processes, stop),
     )
     if args.shards:
         other.start()
@@ -93,7 +99,7 @@ def main() -> None:
         time.sleep(0.1)
     recipe = dataclasses.replace(
         recipe, seed=args.seed, minutes=args.minutes, batch=args.batch,
-        validate_every=args.validate_every, small=args.small,
+        validate_every=args.validate_every, small=args.small, peak=args.peak,
     )
     pool = Growing(shards, recipe.nearness, torch.device(args.device))
     try:

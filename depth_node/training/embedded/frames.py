@@ -28,7 +28,7 @@ from depth_node.errors import DataError
 from depth_node.image.size import Size
 from depth_node.process import die_with_parent
 from depth_node.training.embedded.views import draw_pose
-from depth_node.world import World
+from depth_node.world import Pose, World
 from depth_node.world.homes import furnish_home
 
 SIZE = Size(256, 192)
@@ -38,6 +38,8 @@ FIRST_TRAINING_SEED = 1_000_000
 FIRST_VALIDATION_SEED = 900_000
 POSES = 25
 """Frames of one world: making one takes as long as twenty views of it."""
+_ON_PATH, _DRIVE = 0.5, 60.0  # share of a drive's frames that are on the path; its length (s)
+_ROBOTS = 0.15, 1.5  # heights of the cameras of robots (m)
 _HOMES = 0.75  # share of the worlds that are lived in
 _FLAT, _SPARED = 1.4, 0.25  # depths that differ less are a bare wall; how many of those stay
 _THIN = 16  # every so many rows and columns show what a frame's median depth is
@@ -45,6 +47,8 @@ _NEAREST = 0.5  # frames nearer than this are drawn as often as those (canonical
 _FOCAL = 300.0  # of a canonical depth, see OutputKind
 WHITEST = 4.0
 """The most light that can be kept; 1 is white paper in good light."""
+Place = Callable[[np.random.Generator, World], Pose]
+"""Draws where a camera is."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,14 @@ def stored(radiance: NDArray[np.float32]) -> NDArray[np.uint8]:
     return packed
 
 
-def _lived_in(rng: np.random.Generator) -> bool:
-    return bool(rng.random() < _HOMES)
+def driven(seed: int) -> bool:
+    """
+    Return whether a world of the training frames is seen by robots that drive.
+
+    :param seed: of the world.
+    :returns: whether it is: four of every sixteen, which are plain rooms.
+    """
+    return seed >= FIRST_TRAINING_SEED and (seed - FIRST_TRAINING_SEED) % 16 >= 12
 
 
 def lived_in(seed: int) -> bool:
@@ -130,18 +140,22 @@ def lived_in(seed: int) -> bool:
     :param seed: of the world.
     :returns: whether it is lived in; otherwise it is a plain room.
     """
-    return _lived_in(np.random.default_rng(seed))
+    return not driven(seed) and _lived_in(np.random.default_rng(seed))
+
+
+def _lived_in(rng: np.random.Generator) -> bool:
+    return bool(rng.random() < _HOMES)
 
 
 def draw_world(rng: np.random.Generator, seed: int) -> World:
     """
-    Draw a world: three in four are lived-in rooms, the rest plain ones.
+    Draw a world: three in four are lived-in rooms, the rest, and all driven ones, plain ones.
 
     :param rng: where the randomness comes from.
     :param seed: of the world.
     :returns: the world.
     """
-    if _lived_in(rng):
+    if not driven(seed) and _lived_in(rng):
         return World(seed, scene=furnish_home(seed))
     return World(
         seed,
@@ -151,8 +165,21 @@ def draw_world(rng: np.random.Generator, seed: int) -> World:
     )
 
 
+def drive_pose(rng: np.random.Generator, world: World) -> Pose:
+    """
+    Draw a place of a robot that drives: on the world's path, or anywhere on the floor.
+
+    :param rng: where the randomness comes from.
+    :param world: the world.
+    :returns: float64 (4, 4), from the optical frame to the world.
+    """
+    if rng.random() < _ON_PATH:
+        return world.pose(float(rng.uniform(0, _DRIVE)))
+    return world.random_pose(rng, height=_ROBOTS)
+
+
 def draw_frame(
-    rng: np.random.Generator, world: World
+    rng: np.random.Generator, world: World, place: Place = draw_pose
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
     Draw a camera in a world and look through it.
@@ -162,6 +189,7 @@ def draw_frame(
 
     :param rng: where the randomness comes from.
     :param world: the world.
+    :param place: draws where the camera is.
     :returns: rgb light float32 (H, W, 3) at network size, linear, and canonical depth float32
         (H, W).
     """
@@ -169,7 +197,7 @@ def draw_frame(
     size = Size(384, 288) if rng.random() < 1 / 3 else SIZE
     camera = Camera.from_hfov(*size, hfov)
     while True:
-        pose = draw_pose(rng, world)
+        pose = place(rng, world)
         radiance, depth = world.radiance(camera, pose, time=float(rng.uniform(0, 20)))
         near, far = np.percentile(depth[::8, ::8], (5, 95), method='nearest')
         if far > _FLAT * near or rng.random() < _SPARED:
@@ -189,7 +217,7 @@ def _draw_worlds(
         rng = np.random.default_rng(seed)
         world = draw_world(rng, seed)
         for _ in range(poses):
-            radiance, depth = draw_frame(rng, world)
+            radiance, depth = draw_frame(rng, world, drive_pose if driven(seed) else draw_pose)
             images.append(stored(radiance))
             depths.append(depth.astype(np.float16))
     return np.stack(images), np.stack(depths)

@@ -21,7 +21,7 @@ from depth_node.training.embedded.learner import Learner
 from depth_node.training.embedded.shards import Pool
 from depth_node.training.networks import Architecture, DepthNetwork, NetworkConfig
 
-_PEAK = 5e-3  # of Muon's learning rate
+_WARM = 0.01  # share of a run in which the learning rate rises
 _CAMERAS = 20000  # different cameras in a run
 _USUAL = 0.5  # how far the cameras of the frames kept aside stray: neither perfect nor bad
 CONFIG = NetworkConfig(
@@ -40,9 +40,10 @@ class Recipe:
         what comes out depends on the machine, too.
     :param small: share of the run, at its start, that sees frames of half the size: most of what
         there is to learn shows there, for a quarter of the time.
-    :param rates: learning rate of Muon (AdamW, for what is no hidden layer, has a third) at some
-        shares of the run, straight lines between them; None: up to 0.005 in a hundredth, down to
-        a fifth of it when the size changes, and from a half of it to nothing at the end.
+    :param peak: learning rate of Muon (AdamW, for what is no hidden layer, has a third): up to
+        this in a hundredth of the run, down to a fifth of it when the size changes, and from a
+        half of it to nothing at the end. A network that is trained already wants less.
+    :param rates: learning rates at some shares of the run instead, straight lines between them.
     :param batch: frames in a step.
     :param sensor: how much cameras differ, see :func:`depth_node.world.sensor.draw_sensor`.
     :param zoom: the most a frame is zoomed into.
@@ -60,6 +61,7 @@ class Recipe:
     steps: int = 16000
     minutes: float | None = None
     small: float = 0.6
+    peak: float = 5e-3
     rates: tuple[tuple[float, float], ...] | None = None
     batch: int = 32
     sensor: float = 1.0
@@ -78,11 +80,9 @@ class Recipe:
         :param share: of the run, 0 to 1.
         :returns: the rate of Muon.
         """
-        small = self.small
-        usual = (
-            (0.0, 0.0), (0.01, _PEAK), (max(small, 0.01), _PEAK / 5), (small + 1e-3, _PEAK / 2),
-            (1.0, 0.0),
-        )
+        small, peak = self.small, self.peak
+        start = ((0.0, 0.0), (_WARM, peak), (small, peak / 5)) if small > _WARM else ((0.0, 0.0),)
+        usual = (*start, (max(small, _WARM) + 1e-3, peak / 2), (1.0, 0.0))
         shares, rates = zip(*(self.rates or usual), strict=True)
         return float(np.interp(share, shares, rates))
 
