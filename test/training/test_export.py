@@ -179,7 +179,7 @@ def test_the_node_gets_the_metres_of_training(tmp_path: Path) -> None:
         (['absent.pt', '--out', 'net.onnx'], 'absent.pt'),
         (['net.pt', '--out', 'net.onnx', '--size', '97x64'], 'multiples of 32'),
         (['net.pt', '--out', 'net.onnx', '--focal', '300'], 'Monodepth2'),
-        (['bad.pt', '--out', 'net.onnx'], 'not a file of plain weights'),
+        (['bad.pt', '--out', 'net.onnx'], 'bad.pt: is no file of torch.save'),
     ],
 )
 def test_wrong_use_ends_with_two_and_one_line(

@@ -271,9 +271,14 @@ def test_broken_checkpoints_are_refused_clearly(tmp_path: Path) -> None:
     torch.save(wrong, tmp_path / 'depth.pth')
     with pytest.raises(ModelError, match=r'missing after\.1\.conv\.bias'):
         load_monodepth2(tmp_path)
-    (tmp_path / 'depth.pth').write_bytes(b'not a checkpoint')
-    with pytest.raises(ModelError, match='not a file of plain weights'):
-        load_monodepth2(tmp_path)
+    whole = (tmp_path / 'depth.pth').read_bytes()
+    for content, says in (
+        (b'', 'is empty'), (b'not a checkpoint', 'is no file of torch.save'),
+        (whole[:99], 'is not a file of plain weights'),
+    ):
+        (tmp_path / 'depth.pth').write_bytes(content)
+        with pytest.raises(ModelError, match=says):
+            load_monodepth2(tmp_path)
 
 
 class Trap:

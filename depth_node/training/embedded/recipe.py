@@ -20,6 +20,7 @@ from depth_node.training.embedded.frames import Frames
 from depth_node.training.embedded.learner import Learner
 from depth_node.training.embedded.shards import Pool
 from depth_node.training.networks import Architecture, DepthNetwork, NetworkConfig
+from depth_node.training.networks.weights import read_state
 
 _WARM = 0.01  # share of a run in which the learning rate rises
 _CAMERAS = 20000  # different cameras in a run
@@ -192,12 +193,12 @@ class Run:
         self._saved, self._curve = folder / 'checkpoint.pt', folder / 'curve.csv'
         folder.mkdir(parents=True, exist_ok=True)
         if self._saved.is_file():
-            state = torch.load(self._saved, weights_only=True, map_location=self.device)
+            state = read_state(self._saved)
             self.learner.restore(state)
             self.step, self.seconds = state['step'], state['seconds']
         else:
             if start is not None:
-                state = torch.load(start, weights_only=True, map_location=self.device)
+                state = read_state(start)
                 self.learner.restore(state, weights_only=True)
             self._curve.write_text('step,minutes,frames,size,loss,abs_rel\n', encoding='utf-8')
 

@@ -120,6 +120,11 @@ def read_state(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise ModelError(f'{path}: cannot be read ({error.strerror}).') from error
     except Exception as error:  # torch names no common base for a bad file
+        with path.open('rb') as file:
+            begins = file.read(2)
+        if not begins.startswith((b'PK', b'\x80')):  # an archive, or before torch 1.6 a pickle
+            what = 'is no file of torch.save' if begins else 'is empty'
+            raise ModelError(f'{path}: {what}, expected the weights of a network.') from error
         reason = str(error).partition('\n')[0]
         raise ModelError(
             f'{path}: is not a file of plain weights ({reason}).',
