@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import copy
 from typing import Any
 
@@ -114,7 +115,7 @@ class Learner:
             'muon': self._muon.state_dict(), 'adam': self._adam.state_dict(),
         }
 
-    def restore(self, state: dict[str, Any], *, weights_only: bool = False) -> None:
+    def restore(self, state: Mapping[str, Any], *, weights_only: bool = False) -> None:
         """
         Take over a state; to be called before the first step.
 
