@@ -88,8 +88,8 @@ def test_the_map_agrees_with_the_floor_plan(room: Path) -> None:
 
 
 @pytest.mark.parametrize(('far', 'median', 'share'), [
-    ((), 0.07, 0.40),
-    (('--far', 2.5), 0.05, 0.15),
+    ((), 0.05, 0.30),
+    (('--far', 2.5), 0.03, 0.15),
 ], ids=['by default', 'near'])
 def test_the_embedded_network_gives_a_room(
     tmp_path: Path, far: tuple[object, ...], median: float, share: float
