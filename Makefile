@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 COMPAT := $(VENV)-compat
 COMPAT_PINS := opencv-python-headless==4.10.0.84 numpy==1.26.4
 COMPAT_TESTS := test/image test/sources test/camera test/ros/test_messages.py
+CALM := camera cloud config depth evaluation image mapping model output scale sources training world
 TORCH := 2.13.0
 # The library alone, for a Python that has no wheels of ROS yet: `make core PYTHON=python3.14`
 CORE := .venv-core
@@ -24,8 +25,10 @@ BUDGET := 540
 demo: $(VENV)/.run
 	$(BIN)/python -m depth_node.ros.trial.demo
 
+# What depends on no clock runs in two processes; the rest, with the nodes, alone
 test: lint compat
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(CALM:%=test/%)
+	$(BIN)/python -m pytest $(CALM:%=--ignore=test/%)
 
 # Decoders and messages once more with older libraries; NumPy 1.26 has wheels up to Python 3.12
 compat: $(COMPAT)/.done

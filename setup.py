@@ -51,7 +51,8 @@ MAPPING = [
 # bags in bulk on several machines
 FLEET = [*FRAMES, 'ray>=2.60']
 TEST = [
-    'pytest>=8', 'pytest-timeout', 'pytest-rerunfailures', 'hypothesis', 'psutil', 'scipy',
+    'pytest>=8', 'pytest-timeout', 'pytest-rerunfailures', 'pytest-xdist', 'hypothesis', 'psutil',
+    'scipy',
     # what Depth Anything's graphs are compared with; before 4.48 some of its loaders unpickled
     # (CVE-2024-11392 to 11394)
     'transformers>=4.48', 'safetensors>=0.4',
