@@ -21,7 +21,7 @@ EMBEDDED = Entry(
     note='Trained on synthetic rooms alone: for trying out, and for cameras indoors where nothing '
     'better can be downloaded.',
     caution='embedded was trained on synthetic rooms alone: on real ones its depth is wrong by '
-    '33 % on average, 17 % after scaling. Set scale.source, or use another model, before '
+    '32 % on average, 16 % after scaling. Set scale.source, or use another model, before '
     'relying on it.',
 )
 

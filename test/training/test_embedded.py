@@ -322,20 +322,12 @@ def test_the_learning_rate_goes_from_point_to_point() -> None:
     assert rates == pytest.approx([0.0, 2.0, 1.0, 0.0])
 
 
-def test_a_network_with_more_layers_begins_as_the_one_it_starts_from(tmp_path: Path) -> None:
-    """What the checkpoint lacks changes nothing at first; what it has too much is refused."""
-    whole = Run(Recipe(), tmp_path / 'whole').learner
-    state = whole.state()
-    lacking = {
-        part: {name: value for name, value in state[part].items() if '.4.2.' not in name}
-        for part in ('network', 'averaged')
-    }
-    assert len(lacking['network']) < len(state['network'])
-    torch.save(lacking, tmp_path / 'lacking.pt')
-    other = Run(Recipe(seed=5), tmp_path / 'other', tmp_path / 'lacking.pt').learner
-    images = torch.rand(1, 3, 64, 96)
-    with torch.no_grad():
-        torch.testing.assert_close(other.averaged.eval()(images), whole.averaged.eval()(images))
-    torch.save({**state, 'network': {**state['network'], 'more': images}}, tmp_path / 'more.pt')
-    with pytest.raises(DataError, match=r'has more, this network has not.*fewer layers'):
-        Run(Recipe(), tmp_path / 'refused', tmp_path / 'more.pt')
+def test_the_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    state = Run(Recipe(), tmp_path / 'whole').learner.state()
+    name = next(iter(state['network']))
+    lacking = {**state, 'network': {k: v for k, v in state['network'].items() if k != name}}
+    more = {**state, 'network': {**state['network'], 'more': torch.zeros(1)}}
+    for number, wrong in enumerate((lacking, more, {})):
+        torch.save(wrong, tmp_path / 'wrong.pt')
+        with pytest.raises(DataError, match=r'that of another network'):
+            Run(Recipe(), tmp_path / f'{number}', tmp_path / 'wrong.pt')

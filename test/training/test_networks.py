@@ -27,7 +27,6 @@ from depth_node.training.networks import (  # noqa: E402
 from depth_node.training.networks.correlation import correlation  # noqa: E402
 from depth_node.training.networks.heads import activate  # noqa: E402
 from depth_node.training.networks.resnet import ResNetEncoder  # noqa: E402
-from depth_node.training.networks.small import Attention  # noqa: E402
 
 WITHOUT_CLASSIFIER = {18: 11_689_512 - 513_000, 50: 25_557_032 - 2_049_000}
 """torchvision's published counts less their fully connected layers."""
@@ -93,43 +92,6 @@ def test_outputs_at_four_scales(architecture: Architecture) -> None:
 
 def test_small_network_has_about_a_million_parameters() -> None:
     assert 0.8e6 < parameter_count(DepthNetwork(NetworkConfig(scales=1))) < 1.2e6
-
-
-def test_the_wide_network_is_as_large_as_a_small_file_allows() -> None:
-    assert 3.5e6 < parameter_count(DepthNetwork(NetworkConfig(Architecture.WIDE, scales=1))) < 4e6
-
-
-def attention(channels: int = 32, heads: int = 4) -> Attention:
-    """Not as it starts, as which it does nothing."""
-    layer = Attention(channels, heads).eval()
-    for module in layer.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.normal_(module.weight, 1.0, 0.2)
-            torch.nn.init.normal_(module.running_mean, 0.0, 0.2)
-    return layer
-
-
-def test_attention_is_that_of_the_paper() -> None:
-    layer = attention()
-    x = torch.rand(2, 32, 3, 5)
-    with torch.no_grad():
-        asked, offered, said = layer.look(x).reshape(2, 3, 4, 8, 15).mT.unbind(1)
-        seen = torch.nn.functional.scaled_dot_product_attention(asked, offered, said)
-        first = x + layer.found(seen.mT.reshape(2, 32, 3, 5))
-        torch.testing.assert_close(layer(x), first + layer.think(first))
-
-
-def test_attention_starts_as_nothing_and_every_position_sees_every_other() -> None:
-    x = torch.rand(1, 32, 4, 6)
-    with torch.no_grad():
-        assert torch.equal(Attention(32)(x), x)
-        layer = attention()
-        moved = x.clone()
-        moved[:, :, 0, 0] += 1.0
-        assert ((layer(moved) - layer(x)).abs().amax(1) > 0).all()
-        order = torch.randperm(24)
-        shuffled = layer(x.flatten(2)[..., order].unflatten(2, (4, 6)))
-        torch.testing.assert_close(shuffled.flatten(2), layer(x).flatten(2)[..., order])
 
 
 def test_every_weight_is_used() -> None:

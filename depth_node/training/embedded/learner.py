@@ -120,16 +120,17 @@ class Learner:
         Take over a state; to be called before the first step.
 
         :param state: from :meth:`state`.
-        :param weights_only: leave the optimizers as they are, and what the state lacks, too.
+        :param weights_only: leave the optimizers as they are.
         :raises DataError: the state is that of another network.
         """
-        for network, name in ((self.network, 'network'), (self.averaged, 'averaged')):
-            lacking = network.load_state_dict(state[name], strict=not weights_only)
-            if lacking.unexpected_keys:
-                raise DataError(
-                    f'The checkpoint has {lacking.unexpected_keys[0]}, this network has not.',
-                    'Start from a checkpoint of this network, or of one with fewer layers.'
-                )
+        try:
+            self.network.load_state_dict(state['network'])
+            self.averaged.load_state_dict(state['averaged'])
+        except (KeyError, RuntimeError) as error:
+            raise DataError(
+                'The checkpoint is that of another network.',
+                'Start from the checkpoint.pt of a run of this command.',
+            ) from error
         if not weights_only:
             for optimizer, name, rate in (
                 (self._muon, 'muon', self._rates[0]), (self._adam, 'adam', self._rates[1])

@@ -79,7 +79,7 @@ def build_encoder(architecture: Architecture, images: int = 1) -> nn.Module:
         case Architecture.SMALL:
             return SmallEncoder(images)
         case Architecture.WIDE:
-            return SmallEncoder(images, WIDE_ENCODER, attention=True)
+            return SmallEncoder(images, WIDE_ENCODER)
         case Architecture.RESNET18:
             return ResNetEncoder(18, images)
         case Architecture.RESNET50:

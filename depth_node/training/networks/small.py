@@ -72,65 +72,20 @@ class Summary(nn.Module):
         return x + self.mix(x.mean((2, 3), keepdim=True))
 
 
-class Attention(nn.Module):
-    """
-    Lets every position look at every other one, whatever its distance.
-
-    What a thing of known size, far off in the picture, says about the distance of a bare wall is
-    worth more than what lies beside the wall. Self-attention and two layers for each position
-    (Vaswani et al., "Attention is all you need", NeurIPS 2017), with batch normalization, which
-    costs nothing in an engine, as in LeViT (Graham et al., ICCV 2021). Positions need no names:
-    the padding of the convolutions before tells them apart. Random weights change nothing.
-
-    :param channels: input and output channels, a multiple of `heads`.
-    :param heads: looks at once.
-    """
-
-    def __init__(self, channels: int, heads: int = 8) -> None:
-        super().__init__()
-        self.heads = heads
-        self.look = _linear(channels, 3 * channels)
-        self.found = _linear(channels, channels)
-        self.think = nn.Sequential(
-            _linear(channels, 2 * channels), nn.ReLU(inplace=True), _linear(2 * channels, channels)
-        )
-        for last in (self.found[-1], self.think[-1][-1]):
-            nn.init.zeros_(last.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, channels, H, W) to the same shape."""
-        batch, channels, height, width = x.shape
-        heads = self.look(x).reshape(batch, 3, self.heads, -1, height * width)
-        asked, offered, said = heads[:, 0], heads[:, 1], heads[:, 2]
-        likeness = asked.transpose(-2, -1) @ offered * (self.heads / channels) ** 0.5
-        seen = said @ likeness.softmax(-1).transpose(-2, -1)
-        x = x + self.found(seen.reshape(batch, channels, height, width))
-        return x + self.think(x)
-
-
-def _linear(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
-
-
 class SmallEncoder(nn.Module):
     """
     Encoder with features at five resolutions, like the ResNets.
 
     :param images: number of rgb images stacked in the input channels.
     :param widths: channels of the features, finest first.
-    :param attention: whether positions of the coarsest features look at each other.
     """
 
-    def __init__(
-        self, images: int = 1, widths: Sequence[int] = ENCODER, *, attention: bool = False
-    ) -> None:
+    def __init__(self, images: int = 1, widths: Sequence[int] = ENCODER) -> None:
         super().__init__()
         self.images, self.channels = images, tuple(widths)
         self.stages = nn.ModuleList([_conv(3 * images, widths[0], 2)])
         for inputs, outputs in pairwise(widths):
             self.stages.append(nn.Sequential(_conv(inputs, outputs, 2), Residual(outputs)))
-        if attention:
-            self.stages[-1].append(Attention(widths[-1]))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """
