@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 import json
 from pathlib import Path
+import signal
+import threading
 
 from dummy_networks import write_network
 from hypothesis import settings
@@ -13,6 +15,12 @@ import pytest
 # a busy machine is not a slow function
 settings.register_profile('depth_node', deadline=None)
 settings.load_profile('depth_node')
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C through to what tests start, even if a shell started them in the background."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope='session')
