@@ -43,3 +43,17 @@ def test_who_renders_does_not_outlive_who_trains(tmp_path: Path) -> None:
     while group(run.pid):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_a_start_that_is_no_checkpoint_is_refused_before_anything_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from depth_node.training.embedded.__main__ import main
+
+    (tmp_path / 'empty.pt').touch()
+    words = ['embedded', '--out', str(tmp_path / 'out'), '--start', str(tmp_path / 'empty.pt')]
+    monkeypatch.setattr('sys.argv', words)
+    with pytest.raises(SystemExit, match='2'):
+        main()
+    assert 'empty.pt: is empty' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()

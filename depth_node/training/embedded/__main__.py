@@ -10,6 +10,7 @@ import time
 
 import torch
 
+from depth_node.errors import ModelError
 from depth_node.model import Interpolation, ModelSpec, OutputKind
 from depth_node.training.embedded.frames import (
     FIRST_VALIDATION_SEED,
@@ -20,6 +21,7 @@ from depth_node.training.embedded.frames import (
 from depth_node.training.embedded.recipe import CONFIG, Recipe, train
 from depth_node.training.embedded.shards import finished, Growing, render_meanwhile, WORLDS
 from depth_node.training.export import export_network
+from depth_node.training.networks.weights import read_state
 
 SPEC = ModelSpec(
     'embedded',
@@ -80,6 +82,11 @@ def main() -> None:
     )
     parser.add_argument('--start', type=Path, help='checkpoint whose weights to begin with')
     args = parser.parse_args()
+    if args.start is not None:
+        try:
+            read_state(args.start)  # now, not after an hour of rendering
+        except ModelError as error:
+            parser.error(str(error))
     folder: Path = args.out
     shards = folder / 'training'
     spawn = multiprocessing.get_context('spawn')
